@@ -1,0 +1,56 @@
+"""pytest-modelbudget: a test says what a model may cost, and the build fails when it costs more.
+
+Importing this package imports neither torch nor pytest; each name is loaded when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .core.measure import measure
+    from .cost import Cost, ModuleCost
+    from .errors import BudgetError, ModelError, TargetError, UsageError
+
+__all__ = [
+    "BudgetError",
+    "Cost",
+    "ModelError",
+    "ModuleCost",
+    "TargetError",
+    "UsageError",
+    "__version__",
+    "budget",
+    "measure",
+]
+
+_WHERE = {
+    "measure": "core.measure",
+    "Cost": "cost",
+    "ModuleCost": "cost",
+    "BudgetError": "errors",
+    "ModelError": "errors",
+    "TargetError": "errors",
+    "UsageError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name == "budget":
+        import pytest
+
+        return pytest.mark.budget
+    if name in _WHERE:
+        from importlib import import_module
+
+        value = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,188 @@
+"""How operators are run without computing: on the meta device, where tensors have shapes and no data.
+
+Models and inputs are meta tensors. What a model makes along the way follows one rule: memory (``empty``,
+``zeros``, ``randn``, ...) is made on meta; small constants with values (``arange``, ``linspace``, ``tensor``) stay
+real, so that code may read them; a real tensor that meets a meta one is stood in for by a meta one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+META = torch.device("meta")
+_LARGE = 1 << 16
+
+_MEMORY = frozenset(
+    f"aten::{name}"
+    for name in """empty empty_strided empty_permuted zeros ones full rand randn randint randperm normal eye
+    tril_indices triu_indices bernoulli""".split()
+)
+_MAKES_SHAPE_FROM_DATA = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe_index")
+
+
+class NeedsData(RuntimeError):
+    """An operator asked for values that a meta tensor does not have."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(f"{operator} needs data")
+        self.operator = operator
+
+
+class MetaExecution:
+    """Runs operators on the meta device. ``needed`` names the operators that asked for data."""
+
+    def __init__(self) -> None:
+        self.needed: list[str] = []
+        self._stand_ins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def run(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Call ``operator`` so that nothing large is computed. Raises `NeedsData` when values are asked for."""
+        args, kwargs = self.prepare(operator, args, kwargs)
+        try:
+            return operator(*args, **kwargs)
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            if isinstance(error, NeedsData) or not is_missing_data(error):
+                raise
+            raise self._needs_data(operator) from error
+
+    def prepare(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The arguments with every tensor, and every device asked for, moved to where the call can run."""
+        tensors = _tensors(args, kwargs)
+        any_meta = any(t.is_meta for t in tensors)
+        if not tensors:
+            on_meta = _name(operator) in _MEMORY or not _is_host(kwargs.get("device"))
+        else:
+            on_meta = any_meta or any(t.numel() > _LARGE or isinstance(t, torch.nn.Parameter) for t in tensors)
+        if on_meta:
+            kwargs = _on_meta(kwargs)
+        elif not _is_host(kwargs.get("device")):
+            kwargs = {**kwargs, "device": META}
+        if not on_meta or all(t.is_meta for t in tensors):
+            return args, kwargs
+        if _writes_real(operator, args):
+            raise self._needs_data(operator)
+        if _name(operator) in _MAKES_SHAPE_FROM_DATA:
+            args = _masks_to_indices(args)
+        return self._to_meta(args), {name: self._to_meta(value) for name, value in kwargs.items()}
+
+    def stand_in(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A meta tensor of the same size, strides and dtype, the same one each time."""
+        if tensor.is_meta:
+            return tensor
+        known = self._stand_ins.get(id(tensor))
+        if known is None:
+            known = self._stand_ins[id(tensor)] = (tensor, meta_like(tensor))
+        return known[1]
+
+    def _to_meta(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return self.stand_in(value)
+        if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
+            return type(value)(self._to_meta(item) for item in value)
+        return value
+
+    def _needs_data(self, operator: Any) -> NeedsData:
+        name = _name(operator)
+        self.needed.append(name)
+        return NeedsData(name)
+
+
+class MetaBuild(TorchDispatchMode):
+    """While it is active, what is built is built on the meta device: weights take no memory and no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.execution = MetaExecution()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operator; filling a meta tensor with values is nothing to do."""
+        if is_foreign(types):
+            return NotImplemented
+        if _name(func) in _FILLS and args[0].is_meta:
+            return args[0]
+        return self.execution.run(func, args, kwargs or {})
+
+
+_FILLS = frozenset(
+    f"aten::{name}_"
+    for name in """uniform normal fill zero copy bernoulli exponential random trunc_normal erfinv mul add clamp
+    sub div log_normal cauchy geometric""".split()
+)
+
+
+def meta_like(tensor: torch.Tensor) -> torch.Tensor:
+    """An empty meta tensor with the layout of ``tensor``."""
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        return torch.empty_like(tensor, device=META)
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
+
+
+def is_missing_data(error: BaseException) -> bool:
+    """Whether an error says that a meta tensor has no values, or that an operator cannot do without."""
+    text = str(error).lower()
+    return isinstance(error, NotImplementedError) and not text or "meta" in text
+
+
+def is_foreign(types: Any) -> bool:
+    """Whether a tensor subclass with a dispatch of its own is among the arguments: it unwraps itself first."""
+    return any(
+        kind is not torch.Tensor
+        and kind is not torch.nn.Parameter
+        and kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
+        for kind in types
+    )
+
+
+def _name(operator: Any) -> str:
+    schema = getattr(operator, "_schema", None)
+    return str(schema.name) if schema is not None else str(operator.name())
+
+
+def _tensors(args: Any, kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    found: list[torch.Tensor] = []
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found.extend(item for item in value if isinstance(item, torch.Tensor))
+    return found
+
+
+def _is_host(device: Any) -> bool:
+    return device is None or torch.device(device).type in ("cpu", "meta")
+
+
+def _on_meta(kwargs: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(kwargs)
+    if changed.get("device") is not None:
+        changed["device"] = META
+    for name in ("generator", "pin_memory"):  # neither exists on meta
+        if changed.get(name):
+            changed[name] = None
+    return changed
+
+
+def _writes_real(operator: Any, args: Any) -> bool:
+    schema = getattr(operator, "_schema", None)
+    if schema is None or not schema.is_mutable:
+        return False
+    return any(
+        argument.alias_info is not None
+        and argument.alias_info.is_write
+        and isinstance(value, torch.Tensor)
+        and not value.is_meta
+        for argument, value in zip(schema.arguments, args, strict=False)
+    )
+
+
+def _masks_to_indices(args: Any) -> Any:
+    indices: list[Any] = []
+    for index in args[1]:
+        if isinstance(index, torch.Tensor) and not index.is_meta and index.dtype in (torch.bool, torch.uint8):
+            indices.extend(index.nonzero().unbind(1))
+        else:
+            indices.append(index)
+    return (args[0], indices, *args[2:])

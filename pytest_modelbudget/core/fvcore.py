@@ -1,0 +1,93 @@
+"""The counter of teams whose history is in fvcore's numbers: ``FlopCountAnalysis`` on a real run."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from ..cost import Cost, ModuleCost
+from ..errors import UsageError
+from ..point import OperatingPoint
+from .inputs import describe
+from .modules import ModuleTree, module_rows
+from .operators.classify import Kind, classify
+
+_NOT_MACS = frozenset({
+    "batch_norm", "group_norm", "layer_norm", "instance_norm", "upsample_nearest2d", "upsample_bilinear2d",
+    "adaptive_avg_pool2d", "grid_sampler",
+})  # fmt: skip
+
+
+def fvcore_cost(
+    model: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], point: OperatingPoint, notes: tuple[str, ...]
+) -> Cost:
+    """Count with fvcore. It traces a real forward, so the cost is ``executed="real"``.
+
+    What fvcore skips and is not free is reported as uncounted. Raises `UsageError` for keyword inputs.
+    """
+    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+
+    if keywords:
+        raise UsageError("counter='fvcore' takes positional inputs only, since fvcore does. Pass inputs= as a tuple.")
+    with torch.no_grad():
+        flops = _quiet(FlopCountAnalysis(model, arguments))
+        activations = _quiet(ActivationCountAnalysis(model, arguments))
+        by_module, by_operator = flops.by_module(), flops.by_operator()
+        per_module = flops.by_module_and_operator()
+        outputs = activations.by_module()
+    tree = ModuleTree.of(model)
+    rows = {
+        name: ModuleCost(
+            **{
+                **row.to_dict(),
+                "flops": int(by_module.get(name, 0)),
+                "macs": _macs(per_module.get(name, {})),
+                "activations": int(outputs.get(name, 0)),
+            }
+        )
+        for name, row in module_rows(tree, {}, "fvcore").items()
+    }
+    whole = rows[""]
+    skipped = {name: calls for name, calls in sorted(flops.unsupported_ops().items()) if not _is_free(name)}
+    return Cost(
+        flops=whole.flops,
+        macs=whole.macs,
+        params=whole.params,
+        trainable_params=whole.trainable_params,
+        activations=whole.activations,
+        weights=whole.weights,
+        memory=None,
+        point=point,
+        inputs=describe(arguments, keywords),
+        convention="fvcore",
+        counter="fvcore",
+        executed="real",
+        torch_version=str(torch.__version__),
+        model=whole.kind,
+        notes=notes,
+        uncounted={name.removeprefix("aten::"): int(calls) for name, calls in skipped.items()},
+        uncounted_in={name.removeprefix("aten::"): ("",) for name in skipped},
+        modules=rows,
+        operators={name: int(count) for name, count in by_operator.items()},
+    )
+
+
+def _quiet(analysis: Any) -> Any:
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+    return analysis
+
+
+def _macs(operators: Any) -> int:
+    return sum(int(count) for name, count in operators.items() if name not in _NOT_MACS)
+
+
+def _is_free(name: str) -> bool:
+    """Whether an operator of a traced graph (``aten::add``) is free by our list."""
+    namespace, _, operator = name.partition("::")
+    packet = getattr(getattr(torch.ops, namespace), operator, None)
+    if packet is None or not hasattr(packet, "overloads"):
+        return namespace == "prim"
+    return any(classify(getattr(packet, overload)).kind is Kind.FREE for overload in packet.overloads())

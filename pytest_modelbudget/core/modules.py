@@ -1,0 +1,184 @@
+"""The modules of a model by name, and the rows of cost they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from ..cost import Cost, ModuleCost
+from ..point import OperatingPoint
+from .trace import Tally, Trace
+
+
+class _Place(NamedTuple):
+    """A module under one of its names, with the class that holds it and the attribute it holds it in."""
+
+    name: str
+    module: torch.nn.Module
+    owner: str
+    attribute: str
+
+
+@dataclass(frozen=True)
+class ModuleTree:
+    """Every name of every module, shared modules under each of theirs, in the model's order."""
+
+    places: tuple[_Place, ...]
+    names: dict[int, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, model: torch.nn.Module) -> ModuleTree:
+        """Walk ``model``. A compiled submodule is seen as the module it was made from."""
+        places = tuple(_walk(model, "", "", "", set()))
+        names: dict[int, tuple[str, ...]] = {}
+        for place in places:
+            names[id(place.module)] = (*names.get(id(place.module), ()), place.name)
+        return cls(places, names)
+
+
+def _walk(module: torch.nn.Module, name: str, owner: str, attribute: str, above: set[int]) -> Iterator[_Place]:
+    original = getattr(module, "_orig_mod", None)
+    if isinstance(original, torch.nn.Module):
+        module = original
+    if id(module) in above:
+        return
+    yield _Place(name, module, owner, attribute)
+    kind = type(module)
+    for child_name, child in module.named_children():
+        yield from _walk(
+            child,
+            f"{name}.{child_name}" if name else child_name,
+            f"{kind.__module__}:{kind.__qualname__}",
+            child_name,
+            above | {id(module)},
+        )
+    repeated = _repeated_children(module)
+    for child_name, child in repeated:
+        yield from _walk(
+            child,
+            f"{name}.{child_name}" if name else child_name,
+            f"{kind.__module__}:{kind.__qualname__}",
+            child_name,
+            above | {id(module)},
+        )
+
+
+def _repeated_children(module: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
+    """Children that ``named_children`` leaves out since they are another child's module again."""
+    seen: set[int] = set()
+    again = []
+    for name, child in module._modules.items():
+        if child is not None and id(child) in seen:
+            again.append((name, child))
+        seen.add(id(child))
+    return again
+
+
+class _Tensor(NamedTuple):
+    elements: int
+    trainable: int
+    size: int
+    parameter: bool
+
+
+def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
+    found: dict[int, _Tensor] = {}
+    for _, tensor in module.named_parameters(recurse=False):
+        if not torch.nn.parameter.is_lazy(tensor):
+            count = tensor.numel()
+            found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, tensor.nbytes, True)
+    for _, tensor in module.named_buffers(recurse=False):
+        if not torch.nn.parameter.is_lazy(tensor):
+            found.setdefault(id(tensor), _Tensor(tensor.numel(), 0, tensor.nbytes, False))
+    return found
+
+
+def assemble(
+    tree: ModuleTree,
+    trace: Trace,
+    *,
+    point: OperatingPoint,
+    convention: str,
+    inputs: str,
+    executed: str,
+    notes: tuple[str, ...],
+) -> Cost:
+    """Add the modules' own tallies up the tree and make a `Cost` of them."""
+    rows = module_rows(tree, trace.tallies, convention)
+    whole = rows[""]
+    lazy = any(torch.nn.parameter.is_lazy(p) for p in tree.places[0].module.parameters())
+    if lazy:
+        notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
+    return Cost(
+        flops=whole.flops,
+        macs=whole.macs,
+        params=whole.params,
+        trainable_params=whole.trainable_params,
+        activations=whole.activations,
+        weights=whole.weights,
+        memory=None,
+        point=point,
+        inputs=inputs,
+        convention=convention,
+        counter="aten",
+        executed=executed,
+        torch_version=str(torch.__version__),
+        model=whole.kind,
+        notes=notes,
+        uncounted=dict(trace.uncounted),
+        uncounted_in={name: tuple(where) for name, where in trace.uncounted_in.items()},
+        modules=rows,
+        operators={name: tally.flops(convention) for name, tally in trace.operators.items()},
+    )
+
+
+def module_rows(tree: ModuleTree, tallies: dict[str, Tally], convention: str) -> dict[str, ModuleCost]:
+    """A row for each name: the module with everything below it, shared tensors once."""
+    sums: dict[str, list[int]] = {}
+    tensors: dict[str, dict[int, _Tensor]] = {}
+    for place in reversed(tree.places):  # children come after their parents
+        name = place.name
+        tally = tallies.get(name)
+        total = sums.setdefault(name, [0, 0, 0])
+        own = tensors.setdefault(name, {})
+        own.update(_own_tensors(place.module))
+        if tally is not None:
+            total[0] += tally.flops(convention)
+            total[1] += tally.macs
+            total[2] += tally.activations
+        if name:
+            parent = name.rpartition(".")[0]
+            above = sums.setdefault(parent, [0, 0, 0])
+            for i in range(3):
+                above[i] += total[i]
+            tensors.setdefault(parent, {}).update(own)
+    return {place.name: _row(place, sums[place.name], tensors[place.name], tallies) for place in tree.places}
+
+
+def _row(place: _Place, total: list[int], tensors: dict[int, _Tensor], tallies: dict[str, Tally]) -> ModuleCost:
+    tally = tallies.get(place.name)
+    return ModuleCost(
+        name=place.name,
+        kind=type(place.module).__name__,
+        flops=total[0],
+        macs=total[1],
+        params=sum(t.elements for t in tensors.values() if t.parameter),
+        trainable_params=sum(t.trainable for t in tensors.values()),
+        activations=total[2],
+        weights=sum(t.size for t in tensors.values()),
+        calls=tally.calls if tally is not None else 0,
+        config=_config(place.module),
+        owner=place.owner or f"{type(place.module).__module__}:{type(place.module).__qualname__}",
+        attribute=place.attribute,
+    )
+
+
+def _config(module: Any) -> str:
+    try:
+        text = str(module.extra_repr())
+    except Exception:  # noqa: BLE001 - a user's extra_repr may want tensors with data; a row can do without it
+        return ""
+    return " ".join(text.split())

@@ -1,0 +1,137 @@
+"""Transforms and factorisations, by their textbook operation counts.
+
+FFT: ``5 N log2 N`` (the FFTW benchmark convention). Linear algebra: LAPACK working note 41. Iterative algorithms
+(singular values, eigenvalues, least squares, matrix exponential) have no fixed count and are reported as uncounted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .count import Count, operations
+from .registry import formula
+
+
+def fft_flop(elements: int, lengths: Sequence[int], *, real: bool) -> Count:
+    """``5 N log2 N`` for a complex transform over ``lengths``, half of it when one side is real."""
+    points = math.prod(lengths)
+    return operations((2.5 if real else 5.0) * elements * math.log2(points)) if points > 1 else operations(0)
+
+
+@formula("_fft_c2c")
+def fft_c2c_flop(self: Any, dim: Sequence[int], *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Complex to complex over ``dim``."""
+    return fft_flop(self.numel(), [self.shape[d] for d in dim], real=False)
+
+
+@formula("_fft_r2c")
+def fft_r2c_flop(self: Any, dim: Sequence[int], *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Real to complex over ``dim``; the input is the real side."""
+    return fft_flop(self.numel(), [self.shape[d] for d in dim], real=True)
+
+
+@formula("_fft_c2r")
+def fft_c2r_flop(self: Any, dim: Sequence[int], *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Complex to real over ``dim``; the output is the real side."""
+    return fft_flop(out.numel(), [out.shape[d] for d in dim], real=True)
+
+
+def _square(matrix: Any, flops_of_n: float) -> Count:
+    factor = 4 if matrix.dtype.is_complex else 1
+    return operations(math.prod(matrix.shape[:-2]) * flops_of_n * factor)
+
+
+@formula("linalg_cholesky_ex", "cholesky")
+def cholesky_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``n³/3``."""
+    return _square(self, self.shape[-1] ** 3 / 3)
+
+
+@formula("linalg_lu_factor_ex", "linalg_lu")
+def lu_flop(A: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """``m n² - n³/3`` for the longer side m: ``2n³/3`` for a square."""
+    return _square(A, _lu(A))
+
+
+def _lu(matrix: Any) -> float:
+    m, n = max(matrix.shape[-2:]), min(matrix.shape[-2:])
+    return float(m * n * n - n**3 / 3)
+
+
+@formula("_linalg_det", "_linalg_slogdet")
+def det_flop(A: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """An LU factorisation: ``2n³/3``."""
+    return _square(A, _lu(A))
+
+
+@formula("linalg_inv_ex")
+def inv_flop(A: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """``2n³``."""
+    return _square(A, 2 * A.shape[-1] ** 3)
+
+
+def _columns(matrix: Any, right: Any) -> int:
+    return int(right.numel() // max(math.prod(matrix.shape[:-2]) * matrix.shape[-1], 1))
+
+
+@formula("_linalg_solve_ex")
+def solve_flop(A: Any, B: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """An LU factorisation and two triangular solves: ``2n³/3 + 2n²k`` for k right-hand sides."""
+    return _square(A, _lu(A) + 2 * A.shape[-1] ** 2 * _columns(A, B))
+
+
+@formula("linalg_solve_triangular")
+def solve_triangular_flop(self: Any, B: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """``n²k``."""
+    return _square(self, self.shape[-1] ** 2 * _columns(self, B))
+
+
+@formula("triangular_solve")
+def triangular_solve_flop(self: Any, A: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """``n²k``, called as (right-hand side, matrix)."""
+    return _square(A, A.shape[-1] ** 2 * _columns(A, self))
+
+
+@formula("cholesky_solve", "_cholesky_solve_helper")
+def cholesky_solve_flop(self: Any, A: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """Two triangular solves: ``2n²k``, called as (right-hand side, factor)."""
+    return _square(A, 2 * A.shape[-1] ** 2 * _columns(A, self))
+
+
+@formula("linalg_lu_solve")
+def lu_solve_flop(LU: Any, pivots: Any, B: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """Two triangular solves: ``2n²k``."""
+    return _square(LU, 2 * LU.shape[-1] ** 2 * _columns(LU, B))
+
+
+@formula("cholesky_inverse")
+def cholesky_inverse_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``2n³/3``, from the factor."""
+    return _square(self, 2 * self.shape[-1] ** 3 / 3)
+
+
+def _householder(m: int, n: int) -> float:
+    k = min(m, n)
+    return float(4 * m * n * k - 2 * (m + n) * k * k + 4 * k**3 / 3)
+
+
+@formula("linalg_qr")
+def qr_flop(A: Any, mode: str = "reduced", *, out: Any) -> Count:  # noqa: N803
+    """``2mn² - 2n³/3`` for R, as much again to form the reduced Q, ``4(m²n - mn² + n³/3)`` for the complete one."""
+    m, n = A.shape[-2], A.shape[-1]
+    k = min(m, n)
+    factor = _householder(m, n)
+    if mode == "reduced":
+        factor += 2 * m * k * k - 2 * k**3 / 3
+    elif mode == "complete":
+        factor += 4 * (m * m * k - m * k * k + k**3 / 3)
+    return _square(A, factor)
+
+
+@formula("geqrf")
+def geqrf_flop(self: Any, *, out: Any) -> Count:
+    """``2mn² - 2n³/3`` for m ≥ n."""
+    m, n = self.shape[-2], self.shape[-1]
+    return _square(self, _householder(m, n))

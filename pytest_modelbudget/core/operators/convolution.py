@@ -1,0 +1,58 @@
+"""Convolutions: plain, transposed, grouped, deformable, in one to three dimensions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .count import Count, multiply_adds
+from .registry import formula, numel
+
+
+def _spread(positions: int, weight: Any, out: Any) -> Count:
+    """Each of ``positions`` meets the filter taps of one channel: ``weight[1:]`` multiply-adds.
+
+    PyTorch computes a complex convolution as three real ones (ATen/native/Convolution.cpp, complex_convolution).
+    """
+    real = 3 if weight.dtype.is_complex else 1
+    return multiply_adds(positions * math.prod(weight.shape[1:]) * real, numel(out) * real)
+
+
+@formula(
+    "conv1d", "conv2d", "conv3d", "_convolution_mode", "thnn_conv2d", "_slow_conv2d_forward", "slow_conv3d",
+    "slow_conv3d_forward", "slow_conv_dilated2d", "slow_conv_dilated3d", "_conv_depthwise2d", "conv_depthwise3d",
+    "cudnn_convolution", "cudnn_convolution_relu", "cudnn_convolution_add_relu", "mkldnn_convolution",
+    "miopen_convolution", "miopen_convolution_relu", "miopen_convolution_add_relu", "miopen_depthwise_convolution",
+    "_nnpack_spatial_convolution", "_mps_convolution", "torchvision::deform_conv2d",
+)  # fmt: skip
+def conv_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Output ``(N, O, *space)``, weight ``(O, C / groups, *kernel)``: C/groups · kernel for each output element.
+
+    As `conv_flop_count` in ``torch.utils.flop_counter`` and ``fvcore.nn.jit_handles``. The sampling of a
+    deformable convolution is interpolation at learned positions, which neither counts.
+    """
+    return _spread(numel(out), weight, out)
+
+
+@formula(
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "slow_conv_transpose2d", "slow_conv_transpose3d",
+    "cudnn_convolution_transpose", "miopen_convolution_transpose",
+)  # fmt: skip
+def conv_transpose_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Input ``(N, C, *space)``, weight ``(C, O / groups, *kernel)``: O/groups · kernel for each input element."""
+    return _spread(input.numel(), weight, out)
+
+
+@formula("convolution", "_convolution", "convolution_overrideable")
+def convolution_flop(
+    input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, *rest: Any,
+    out: Any, **kwargs: Any,
+) -> Count:  # fmt: skip
+    """The general operator: forward or transposed by its flag."""
+    return _spread(input.numel() if transposed else numel(out), weight, out)
+
+
+@formula("conv_tbc")
+def conv_tbc_flop(self: Any, weight: Any, bias: Any, pad: int = 0, *, out: Any) -> Count:
+    """Time-first convolution: weight ``(kernel, C, O)``, kernel·C for each output element."""
+    return multiply_adds(numel(out) * weight.shape[0] * weight.shape[1], numel(out))

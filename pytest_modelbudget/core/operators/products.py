@@ -1,0 +1,185 @@
+"""Matrix products of every shape, dtype and layout, and what reduces to them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from .count import Count, multiply_adds
+from .registry import formula, numel
+
+
+def contraction(out: Any, length: int, *, operand: Any) -> Count:
+    """``length`` multiply-adds for each element of ``out``.
+
+    A complex multiply-add is four real ones.
+    """
+    elements = numel(out)
+    return multiply_adds(elements * length * (4 if operand.dtype.is_complex else 1), elements)
+
+
+def stored_elements(tensor: Any) -> int | None:
+    """Elements a sparse tensor really holds (blocks whole), or ``None`` for a dense one.
+
+    On the meta device the number is data, so the dense size is the honest upper bound there.
+    """
+    if tensor.layout == torch.strided or tensor.layout == getattr(torch, "_mkldnn", None) or tensor.is_meta:
+        return None
+    values = tensor._values() if tensor.layout == torch.sparse_coo else tensor.values()
+    return int(values.numel())
+
+
+def product(left: Any, right: Any, out: Any) -> Count | None:
+    """``left @ right`` with broadcasting: shapes ``(..., M, K)`` and ``(..., K, N)``, either may be a vector."""
+    in_left, in_right = stored_elements(left), stored_elements(right)
+    if in_left is not None and in_right is not None:
+        return None  # sparse times sparse: the work depends on where the elements meet
+    factor = 4 if left.dtype.is_complex else 1
+    if in_left is not None:
+        columns = right.shape[-1] if right.dim() > 1 else 1
+        return multiply_adds(in_left * columns * factor, numel(out))
+    if in_right is not None:
+        rows = left.shape[-2] if left.dim() > 1 else 1
+        return multiply_adds(in_right * rows * factor, numel(out))
+    return contraction(out, left.shape[-1], operand=left)
+
+
+@formula("mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_weight_int8pack_mm")
+def mm_flop(self: Any, other: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
+    """``(M, K) @ (K, N)``: M·N·K multiply-adds, times the batch."""
+    right = kwargs.get("mat2", kwargs.get("vec", other))
+    return product(self, right, out)
+
+
+@formula("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros")
+def int4_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``(M, K)`` by packed 4-bit weights: the packing hides the shape, the output does not."""
+    return contraction(out, self.shape[-1], operand=self)
+
+
+@formula("_scaled_mm", "_scaled_mm_v2")
+def scaled_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """FP8 product ``(M, K) @ (K, N)``; the scales are element-wise."""
+    return contraction(out, self.shape[-1], operand=self)
+
+
+@formula("linear", "mkldnn_linear")
+def linear_flop(input: Any, weight: Any, bias: Any = None, *, out: Any) -> Count | None:
+    """``(..., K)`` by a weight ``(N, K)``: N·K multiply-adds a row. The bias is free, as in fvcore."""
+    stored = stored_elements(weight)
+    if stored is not None:
+        return multiply_adds(stored * (input.numel() // max(input.shape[-1], 1)), numel(out))
+    return contraction(out, input.shape[-1], operand=input)
+
+
+@formula("addmm", "addmm_", "_addmm_activation", "addmv", "addmv_", "baddbmm", "baddbmm_", "_sparse_addmm", "sspaddmm")
+def addmm_flop(self: Any, left: Any, right: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
+    """``self + left @ right``: the addition is free, as in fvcore."""
+    return product(left, right, out)
+
+
+@formula("addbmm", "addbmm_")
+def addbmm_flop(self: Any, batch1: Any, batch2: Any, *, out: Any, **kwargs: Any) -> Count:
+    """``self + sum_b batch1[b] @ batch2[b]``: B·M·N·K multiply-adds into ``(M, N)``."""
+    return contraction(out, batch1.shape[0] * batch1.shape[-1], operand=batch1)
+
+
+@formula("dot", "vdot")
+def dot_flop(self: Any, other: Any, *, out: Any) -> Count:
+    """Inner product of two vectors of length K: K multiply-adds."""
+    return contraction(out, self.shape[-1], operand=self)
+
+
+@formula("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2")
+def grouped_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Mixture-of-experts product. Two matrices split along K share it among the groups of the output."""
+    if self.dim() == 2 and mat2.dim() == 2:
+        return multiply_adds(self.shape[0] * self.shape[1] * mat2.shape[1], numel(out))
+    return contraction(out, self.shape[-1], operand=self)
+
+
+@formula("_foreach_mm")
+def foreach_mm_flop(self: Any, mat2: Any, *, out: Any) -> Count:
+    """A list of products ``(M, K) @ (K, N)``."""
+    macs = sum(o.numel() * left.shape[-1] * (4 if left.dtype.is_complex else 1) for left, o in zip(self, out, strict=True))
+    return multiply_adds(macs, sum(o.numel() for o in out))
+
+
+@formula("sparse_sampled_addmm")
+def sampled_addmm_flop(self: Any, mat1: Any, mat2: Any, *, out: Any, **kwargs: Any) -> Count:
+    """``mat1 @ mat2`` only where ``self`` holds elements: K multiply-adds for each."""
+    stored = stored_elements(self)
+    elements = self.numel() if stored is None else stored
+    return multiply_adds(elements * mat1.shape[-1] * (4 if mat1.dtype.is_complex else 1), elements)
+
+
+@formula("bilinear", "_trilinear")
+def bilinear_flop(input1: Any, middle: Any, last: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``out[b, o] = sum_ij x1[b, i] W[o, i, j] x2[b, j]``: one multiply-add for each (b, o, i, j).
+
+    ``bilinear`` is called as (x1, x2, W), ``_trilinear`` as (x1, W, x2) with broadcast dimensions.
+    """
+    weight = middle if middle.dim() == 3 and last.dim() != 3 else last
+    return contraction(out, weight.shape[-1] * weight.shape[-2], operand=input1)
+
+
+@formula("cdist", "_cdist_forward", "_euclidean_dist")
+def cdist_flop(x1: Any, x2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Distances of P to R points in M dimensions: P·R·M multiply-adds, for every norm."""
+    return contraction(out, x1.shape[-1], operand=x1)
+
+
+@formula("pdist", "_pdist_forward")
+def pdist_flop(self: Any, p: float = 2, *, out: Any) -> Count:
+    """Distances of all N(N-1)/2 pairs in M dimensions: M multiply-adds each."""
+    return contraction(out, self.shape[-1], operand=self)
+
+
+@formula("affine_grid_generator", "cudnn_affine_grid_generator")
+def affine_grid_flop(theta: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """A grid of N·H·W points times a ``(2, 3)`` matrix each (``(3, 4)`` in 3-D)."""
+    return contraction(out, theta.shape[-1], operand=theta)
+
+
+@formula("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only")
+def embedding_bag_flop(weight: Any, indices: Any, offsets: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """A sum of rows is a reduction, and free; rows weighted one by one are a sparse product."""
+    weights = kwargs.get("per_sample_weights", rest[3] if len(rest) > 3 else None)
+    if weights is None:
+        return multiply_adds(0, 0)
+    return multiply_adds(indices.numel() * weight.shape[-1], numel(out))
+
+
+@formula("_native_multi_head_attention", "_triton_multi_head_attention")
+def native_mha_flop(
+    query: Any, key: Any, value: Any, embed_dim: int, num_head: int, qkv_weight: Any, *rest: Any, out: Any, **kwargs: Any
+) -> Count:
+    """The fused fast path of ``nn.MultiheadAttention``: projections and attention as the plain path computes them."""
+    batch, target, width = query.shape
+    source = key.shape[1]
+    projections = batch * (2 * target + 2 * source) * width * width
+    scores = batch * num_head * target * source
+    return multiply_adds(
+        projections + 2 * batch * target * source * width,
+        batch * (2 * target + 2 * source) * width + scores + batch * target * width,
+    )
+
+
+@formula("_transformer_encoder_layer_fwd")
+def encoder_layer_flop(
+    src: Any, embed_dim: int, num_heads: int, qkv_weight: Any, *rest: Any, out: Any, **kwargs: Any
+) -> Count:
+    """The fused fast path of ``nn.TransformerEncoderLayer``: attention, two linear layers, two norms."""
+    attention = native_mha_flop(src, src, src, embed_dim, num_heads, qkv_weight, out=out)
+    matrices = [t for t in rest if isinstance(t, torch.Tensor) and t.dim() == 2][1:3]  # the first is the projection
+    tokens = math.prod(src.shape[:-1])
+    linear = multiply_adds(tokens * sum(m.numel() for m in matrices), tokens * sum(m.shape[0] for m in matrices))
+    norms = 2 * 5 * src.numel()
+    return Count(
+        attention.macs + linear.macs,
+        attention.fvcore + linear.fvcore + norms,
+        attention.torch + linear.torch,
+        attention.activations + linear.activations,
+    )

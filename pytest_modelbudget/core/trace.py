@@ -1,0 +1,180 @@
+"""One pass over a model: every operator it calls is counted, for the module that called it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn.modules import module as module_hooks
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .execution import MetaExecution, is_foreign
+from .operators.classify import Kind, Rule, classify
+from .operators.count import Count
+from .operators.registry import FORMULAS
+
+
+class Tally:
+    """The running sums of one module's own operators."""
+
+    __slots__ = ("activations", "calls", "fvcore", "macs", "torch")
+
+    def __init__(self) -> None:
+        self.macs = self.fvcore = self.torch = self.activations = self.calls = 0
+
+    def add(self, count: Count) -> None:
+        """Add the cost of one operator call."""
+        self.macs += count.macs
+        self.fvcore += count.fvcore
+        self.torch += count.torch
+        self.activations += count.activations
+
+    def flops(self, convention: str) -> int:
+        """FLOPs in the convention named."""
+        return self.fvcore if convention == "fvcore" else self.torch
+
+
+class Trace(TorchDispatchMode):
+    """A dispatch mode that counts. Use `counting` to run a model under it.
+
+    In inference mode operators arrive as the model calls them (``linear``, ``scaled_dot_product_attention``,
+    ``lstm``), before PyTorch chooses a kernel: that is why no kernel can hide work.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, names: dict[int, tuple[str, ...]], execution: MetaExecution | None) -> None:
+        super().__init__()
+        self.tallies: dict[str, Tally] = {"": Tally()}
+        self.operators: dict[str, Tally] = {}
+        self.uncounted: Counter[str] = Counter()
+        self.uncounted_in: dict[str, dict[str, None]] = {}
+        self._names = names
+        self._execution = execution
+        self._rules: dict[Any, Rule] = {}
+        self._stack: list[tuple[str, Any]] = [("", None)]
+        self._paused = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operator and add what it costs."""
+        if is_foreign(types):
+            return NotImplemented
+        kwargs = kwargs or {}
+        rule = self._rules.get(func)
+        if rule is None:
+            rule = self._rules[func] = classify(func)
+        if rule.kind is Kind.COMPOSITE and not self._paused:
+            if self._execution is not None:
+                args, kwargs = self._execution.prepare(func, args, kwargs)
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
+        if self._paused or rule.kind is Kind.FREE:
+            return out
+        count = rule.formula(*args, out=out, **kwargs) if rule.formula is not None else None
+        if count is None:
+            self._report(_display(func))
+        else:
+            self.add(_display(func), count)
+        return out
+
+    def add(self, operator: str, count: Count) -> None:
+        """Add one call to the module that is running and to its operator."""
+        self.tallies[self._stack[-1][0]].add(count)
+        tally = self.operators.get(operator)
+        if tally is None:
+            tally = self.operators[operator] = Tally()
+        tally.add(count)
+        tally.calls += 1
+
+    def _report(self, operator: str) -> None:
+        self.uncounted[operator] += 1
+        self.uncounted_in.setdefault(operator, {})[self._stack[-1][0]] = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Run operators without counting them: they are parts of one that was counted whole."""
+        self._paused += 1
+        try:
+            yield
+        finally:
+            self._paused -= 1
+
+    def enter(self, module: torch.nn.Module, args: Any) -> None:
+        """A module is called: what runs from here on is its own."""
+        names = self._names.get(id(module))
+        if names is None:
+            return
+        inside = self._stack[-1][0]
+        name = names[0]
+        if len(names) > 1:
+            name = next((n for n in names if not inside or n.startswith(inside + ".")), name)
+        tally = self.tallies.get(name)
+        if tally is None:
+            tally = self.tallies[name] = Tally()
+        tally.calls += 1
+        self._stack.append((name, module))
+
+    def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
+        """A module returned, or raised."""
+        if id(module) in self._names:
+            while len(self._stack) > 1 and self._stack.pop()[1] is not module:
+                pass
+
+
+class _Whole(TorchFunctionMode):
+    """Counts, with gradients on, the functions that autograd would dissolve into operators that cost nothing."""
+
+    _FUNCTIONS = {
+        torch._C._nn.adaptive_avg_pool2d: "aten::adaptive_avg_pool2d",
+        torch.instance_norm: "aten::instance_norm",
+        torch.adaptive_avg_pool1d: None,
+    }
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one function; those named above count as one operator."""
+        kwargs = kwargs or {}
+        if func not in self._FUNCTIONS:
+            return func(*args, **kwargs)
+        with self._trace.paused():
+            out = func(*args, **kwargs)
+        name = self._FUNCTIONS[func]
+        if name is not None:
+            count = FORMULAS[name](*args, out=out, **kwargs)
+            if count is not None:
+                self._trace.add(name.removeprefix("aten::"), count)
+        return out
+
+
+@contextmanager
+def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
+    """Count everything that runs inside. ``grad`` keeps autograd alive, for models that differentiate in forward."""
+    before = module_hooks.register_module_forward_pre_hook(trace.enter)
+    after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
+    try:
+        if grad:
+            with torch.inference_mode(False), torch.enable_grad(), _Whole(trace), trace:
+                yield
+        else:
+            with torch.inference_mode(), trace:
+                yield
+    finally:
+        before.remove()
+        after.remove()
+
+
+def _display(operator: Any) -> str:
+    """``linear`` for ATen's own, ``mylib::op`` for others."""
+    schema = getattr(operator, "_schema", None)
+    name = str(schema.name) if schema is not None else str(operator.name())
+    return name.removeprefix("aten::")

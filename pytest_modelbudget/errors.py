@@ -1,0 +1,28 @@
+"""The errors a user can meet: each says what was found, what is allowed, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BudgetError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class UsageError(BudgetError):
+    """The user wrote something that cannot be meant: an unknown argument, a bad unit, no inputs."""
+
+
+class TargetError(BudgetError):
+    """A model could not be found or built: a name that does not import, a factory that raises."""
+
+
+class ModelError(BudgetError):
+    """The model's own code raised while it was measured. Its error is the ``__cause__``."""
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return `` - did you mean 'x'?`` for the closest allowed word, or an empty text."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,138 @@
+"""The operating point: the batch, resolution and sequence length a model is measured at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .errors import UsageError, nearest
+
+DTYPES = {
+    "fp64": "float64", "float64": "float64", "double": "float64",
+    "fp32": "float32", "float32": "float32", "float": "float32",
+    "fp16": "float16", "float16": "float16", "half": "float16",
+    "bf16": "bfloat16", "bfloat16": "bfloat16",
+}  # fmt: skip
+"""Accepted names of a floating dtype, to the name PyTorch gives it."""
+
+_SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Where a model is measured. ``None`` means the dimension was not given.
+
+    ``res`` is ``(height, width)``; ``dtype`` is PyTorch's name (``"bfloat16"``) or ``None`` for the model's own.
+    """
+
+    batch: int | None = None
+    res: tuple[int, int] | None = None
+    channels: int | None = None
+    seq: int | None = None
+    dtype: str | None = None
+    mode: str = "infer"
+
+    def __str__(self) -> str:
+        """``batch 1, res 224, infer``: what reports print."""
+        parts = []
+        if self.batch is not None:
+            parts.append(f"batch {self.batch}")
+        if self.res is not None:
+            parts.append(f"res {self.show_res()}")
+        if self.channels is not None and self.channels != 3:
+            parts.append(f"channels {self.channels}")
+        if self.seq is not None:
+            parts.append(f"seq {self.seq}")
+        if self.dtype is not None:
+            parts.append(_SHORT[self.dtype])
+        return ", ".join([*parts, self.mode])
+
+    def show_res(self) -> str:
+        """``224`` for a square, ``480x640`` for height by width."""
+        if self.res is None:
+            return ""
+        height, width = self.res
+        return str(height) if height == width else f"{height}x{width}"
+
+    def arguments(self) -> dict[str, Any]:
+        """What a callable that asks by name gets: ``res`` is one number when the picture is square."""
+        res: Any = None
+        if self.res is not None:
+            res = self.res[0] if self.res[0] == self.res[1] else self.res
+        known = {"batch": self.batch, "res": res, "seq": self.seq, "channels": self.channels}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "batch": self.batch,
+            "res": list(self.res) if self.res else None,
+            "channels": self.channels,
+            "seq": self.seq,
+            "dtype": self.dtype,
+            "mode": self.mode,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
+        """The inverse of `to_dict`; raises `UsageError` for values that are no operating point."""
+        return operating_point(**data)
+
+    def with_batch_one(self) -> OperatingPoint:
+        """The same point with the default batch, when something else needs one."""
+        return self if self.batch is not None else replace(self, batch=1)
+
+
+def operating_point(
+    *,
+    batch: Any = None,
+    res: Any = None,
+    channels: Any = None,
+    seq: Any = None,
+    dtype: Any = None,
+    mode: Any = "infer",
+) -> OperatingPoint:
+    """Check what the user wrote and make an operating point of it. Raises `UsageError`."""
+    if mode not in ("infer", "train"):
+        hint = nearest(mode, ("infer", "train")) if isinstance(mode, str) else ""
+        raise UsageError(f"mode={mode!r} is not a mode. Allowed: 'infer', 'train'.{hint}")
+    return OperatingPoint(
+        batch=_whole("batch", batch),
+        res=_resolution(res),
+        channels=_whole("channels", channels),
+        seq=_whole("seq", seq),
+        dtype=_dtype(dtype),
+        mode=mode,
+    )
+
+
+def _whole(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"{name}={value!r} is not a whole number above zero.")
+    return value
+
+
+def _resolution(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise UsageError(f"res={value!r} is neither one number nor (height, width).")
+        height, width = (_whole("res", side) for side in value)
+        if height is None or width is None:
+            raise UsageError(f"res={value!r} is neither one number nor (height, width).")
+        return height, width
+    side = _whole("res", value)
+    return None if side is None else (side, side)
+
+
+def _dtype(value: Any) -> str | None:
+    if value is None:
+        return None
+    name = str(value).removeprefix("torch.")  # a torch.dtype prints as torch.bfloat16
+    if name not in DTYPES:
+        allowed = "'fp32', 'fp16', 'bf16', 'fp64' (or the names PyTorch gives them)"
+        raise UsageError(f"dtype={value!r} is not a floating dtype. Allowed: {allowed}.{nearest(name, DTYPES)}")
+    return DTYPES[name]
