@@ -126,4 +126,5 @@ def _no_such_module(module: str, modules: Mapping[str, ModuleCost]) -> str:
     from .errors import nearest
 
     top = [name for name in modules if name and "." not in name]
-    return f"module={module!r} is not in the model. Its top modules: {', '.join(top)}.{nearest(module, modules)}"
+    has = f"Its modules: {', '.join(top[:20])}{', ...' if len(top) > 20 else ''}." if top else "It has no submodules."
+    return f"module={module!r} is not in the model.{nearest(module, modules)} {has}"

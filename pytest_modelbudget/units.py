@@ -55,7 +55,9 @@ def _split(value: object, metric: str) -> tuple[Decimal, str]:
         return Decimal(str(value)), ""
     match = _QUANTITY.fullmatch(value)
     if match is None:
-        raise UsageError(f"{metric}={value!r} is not a quantity. Write a number and a unit, such as {_example(metric)}.")
+        raise UsageError(
+            f"{metric}={value!r} is not a quantity. Write a number and a unit, such as {_example(metric)}."
+        )
     try:
         return Decimal(match[1].replace("_", "")), match[2]
     except InvalidOperation:
@@ -157,4 +159,5 @@ def _round(number: Decimal, digits: int, rounding: str) -> Decimal:
         return number.to_integral_value()
     whole = len(str(int(abs(number))))
     rounded = number.quantize(Decimal(1).scaleb(-max(digits - whole, 0)), rounding=rounding)
-    return Decimal(f"{rounded.normalize():f}") if rounded == rounded.to_integral_value() else rounded
+    exact = rounded == number  # what was written as 4.2 is shown as 4.2, what was rounded keeps its digits
+    return Decimal(f"{rounded.normalize():f}") if exact or rounded == rounded.to_integral_value() else rounded

@@ -22,6 +22,14 @@ class Built:
     on_meta: bool
 
 
+@dataclass(frozen=True)
+class Prebuilt:
+    """A model that was built on meta already, and how to get it for real."""
+
+    model: torch.nn.Module
+    again: Callable[[], Any]
+
+
 def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = False) -> Built:
     """Call ``factory`` under the meta device, and again for real if that fails or if ``real``.
 
@@ -69,7 +77,7 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
 
 def _module(value: Any, factory: Callable[..., Any]) -> torch.nn.Module:
     if not isinstance(value, torch.nn.Module):
-        raise TargetError(f"{_name(factory)}() returned a {type(value).__name__}, not an nn.Module.")
+        raise TargetError(f"{_name(factory)}() returned a value of type {type(value).__name__}, not an nn.Module.")
     return value
 
 

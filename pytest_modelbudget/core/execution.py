@@ -17,8 +17,23 @@ _LARGE = 1 << 16
 
 _MEMORY = frozenset(
     f"aten::{name}"
-    for name in """empty empty_strided empty_permuted zeros ones full rand randn randint randperm normal eye
-    tril_indices triu_indices bernoulli""".split()
+    for name in [
+        "empty",
+        "empty_strided",
+        "empty_permuted",
+        "zeros",
+        "ones",
+        "full",
+        "rand",
+        "randn",
+        "randint",
+        "randperm",
+        "normal",
+        "eye",
+        "tril_indices",
+        "triu_indices",
+        "bernoulli",
+    ]
 )
 _MAKES_SHAPE_FROM_DATA = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe_index")
 
@@ -108,8 +123,26 @@ class MetaBuild(TorchDispatchMode):
 
 _FILLS = frozenset(
     f"aten::{name}_"
-    for name in """uniform normal fill zero copy bernoulli exponential random trunc_normal erfinv mul add clamp
-    sub div log_normal cauchy geometric""".split()
+    for name in [
+        "uniform",
+        "normal",
+        "fill",
+        "zero",
+        "copy",
+        "bernoulli",
+        "exponential",
+        "random",
+        "trunc_normal",
+        "erfinv",
+        "mul",
+        "add",
+        "clamp",
+        "sub",
+        "div",
+        "log_normal",
+        "cauchy",
+        "geometric",
+    ]
 )
 
 
@@ -123,7 +156,7 @@ def meta_like(tensor: torch.Tensor) -> torch.Tensor:
 def is_missing_data(error: BaseException) -> bool:
     """Whether an error says that a meta tensor has no values, or that an operator cannot do without."""
     text = str(error).lower()
-    return isinstance(error, NotImplementedError) and not text or "meta" in text
+    return (isinstance(error, NotImplementedError) and not text) or "meta" in text
 
 
 def is_foreign(types: Any) -> bool:

@@ -21,7 +21,11 @@ _NOT_MACS = frozenset({
 
 
 def fvcore_cost(
-    model: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], point: OperatingPoint, notes: tuple[str, ...]
+    model: torch.nn.Module,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+    point: OperatingPoint,
+    notes: tuple[str, ...],
 ) -> Cost:
     """Count with fvcore. It traces a real forward, so the cost is ``executed="real"``.
 

@@ -76,8 +76,8 @@ class Inputs:
         if isinstance(spec, list) and spec:
             return (self._value(spec),), {}
         raise UsageError(
-            f"inputs={_brief(spec)} cannot be read. Allowed: a tensor, a tuple of arguments, a dict of keyword arguments, "
-            'a shape such as ("batch", 80, "seq"), a list of shapes, or a callable that returns one of these.'
+            f"inputs={_brief(spec)} cannot be read. Allowed: a tensor, a tuple of arguments, a dict of keyword "
+            'arguments, a shape such as ("batch", 80, "seq"), a list of shapes, or a callable that returns one of these.'
         )
 
     def _value(self, value: Any) -> Any:
@@ -128,9 +128,8 @@ class Inputs:
 
 def _is_shape(value: Any) -> bool:
     return (
-        isinstance(value, (tuple, list))
+        isinstance(value, tuple)
         and len(value) > 0
-        and (isinstance(value, tuple) or isinstance(value, torch.Size))
         and all(isinstance(size, (int, str)) and not isinstance(size, bool) for size in value)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import torch
 from ..cost import CONVENTIONS, Cost
 from ..errors import BudgetError, ModelError, TargetError, UsageError, nearest
 from ..point import OperatingPoint, operating_point
-from .build import build, call_on_meta
+from .build import Prebuilt, build, call_on_meta
 from .execution import MetaExecution, NeedsData, is_missing_data
 from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
@@ -24,7 +25,7 @@ from .trace import Trace, counting
 
 COUNTERS = ("aten", "fvcore")
 
-Target = torch.nn.Module | Callable[..., torch.nn.Module]
+Target = torch.nn.Module | Callable[..., torch.nn.Module] | Prebuilt
 
 
 def measure(
@@ -59,7 +60,8 @@ def measure(
     not_yet(mode=mode, optimizer=optimizer, amp=amp, attention=attention, loss=loss, device=device)
     if convention not in CONVENTIONS:
         raise UsageError(
-            f"convention={convention!r} is not a convention. Allowed: 'fvcore', 'torch'.{nearest(str(convention), CONVENTIONS)}"
+            f"convention={convention!r} is not a convention. Allowed: 'fvcore', 'torch'."
+            f"{nearest(str(convention), CONVENTIONS)}"
         )
     if counter not in COUNTERS:
         raise UsageError(
@@ -73,7 +75,9 @@ def measure(
         return _Measurement(model, point, inputs, convention, counter).cost()
 
 
-def attempt(model: Target, *, real: bool, grad: bool, inputs: Any = None, convention: str = "fvcore", **point: Any) -> Cost:
+def attempt(
+    model: Target, *, real: bool, grad: bool, inputs: Any = None, convention: str = "fvcore", **point: Any
+) -> Cost:
     """One attempt of `measure` with the choices made by the caller: on meta or for real, with autograd or without.
 
     All four give the same counts wherever they work; that they do is what this is for. Raises like `measure`, and
@@ -140,6 +144,10 @@ class _Measurement:
         """The model, and whether it was built here and so need not be given back as it was."""
         if isinstance(self._target, torch.nn.Module):
             return self._original(self._target), False
+        if isinstance(self._target, Prebuilt):
+            if not real:
+                return self._original(self._target.model), False
+            return self._original(build(self._target.again, self._point, real=True).model), True
         if not callable(self._target):
             raise TargetError(f"{self._target!r} is neither an nn.Module nor a factory that returns one.")
         return self._original(build(self._target, self._point, real=real).model), True
@@ -162,12 +170,13 @@ class _Measurement:
             model.eval()
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs)
             if self._counter == "fvcore":
-                with self._blaming(None, describe(arguments, keywords)):
+                with self._blaming(model, None, describe(arguments, keywords)):
                     return fvcore_cost(model, arguments, keywords, self._point, tuple(self._notes))
             tree = ModuleTree.of(model)
             execution = None if real else MetaExecution()
             trace = Trace(tree.names, execution)
-            with self._blaming(execution, describe(arguments, keywords), grad=grad), counting(trace, grad=grad), eager():
+            given = describe(arguments, keywords)
+            with self._blaming(model, execution, given, grad=grad), counting(trace, grad=grad), eager():
                 model(*arguments, **keywords)
             if execution is not None and execution.needed:
                 raise _NeedsRealRun(execution.needed[0])
@@ -176,13 +185,15 @@ class _Measurement:
                 trace,
                 point=self._point,
                 convention=self._convention,
-                inputs=describe(arguments, keywords),
+                inputs=given,
                 executed="real" if real else "meta",
                 notes=tuple(self._notes),
             )
 
     @contextmanager
-    def _blaming(self, execution: MetaExecution | None, given: str, *, grad: bool = True) -> Iterator[None]:
+    def _blaming(
+        self, model: torch.nn.Module, execution: MetaExecution | None, given: str, *, grad: bool = True
+    ) -> Iterator[None]:
         """Tell the model's own errors from those that only say that there is no data, or no autograd."""
         try:
             yield
@@ -195,7 +206,7 @@ class _Measurement:
                 raise _NeedsRealRun(str(error).splitlines()[0]) from error
             if not grad and _wants_grad(error):
                 raise _NeedsGrad from error
-            raise ModelError(_blame(error, given, self._point)) from error
+            raise ModelError(_blame(error, model, given, self._point)) from error
 
 
 class _NeedsRealRun(Exception):
@@ -250,11 +261,18 @@ _OURS = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
 
 
-def _blame(error: Exception, given: str, point: OperatingPoint) -> str:
-    """One paragraph: whose error it is, what it says, where it was raised, and what was being measured."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((_OURS, "<"))]
-    theirs = [f for f in frames if not f.filename.startswith(_TORCH)] or frames
-    text = f"The model raised {type(error).__name__}: {error}"
-    if theirs:
-        text += "".join(f"\n    {f.filename}:{f.lineno}: in {f.name}: {f.line}" for f in theirs[-3:])
-    return f"{text}\nThis is the model's own error, at {point}; forward was given: {given}."
+def _blame(error: Exception, model: torch.nn.Module, given: str, point: OperatingPoint) -> str:
+    """What the model raised, in which module and on which of its own lines, and what was being measured."""
+    names = {id(module): name for name, module in model.named_modules()}
+    module, lines = "", []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = names.get(id(frame.f_locals.get("self")))
+        if name:
+            module = f" in module {name!r} ({type(frame.f_locals['self']).__name__})"
+        file = frame.f_code.co_filename
+        if not file.startswith((_OURS, _TORCH, "<")):
+            lines.append(f"\n    {file}:{line}: in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}")
+    return (
+        f"The model raised {type(error).__name__}{module}: {error}{''.join(lines[-3:])}"
+        f"\nThis is the model's own error, at {point}; forward was given: {given}."
+    )

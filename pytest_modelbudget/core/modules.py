@@ -90,9 +90,9 @@ def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
         if not torch.nn.parameter.is_lazy(tensor):
             count = tensor.numel()
             found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, tensor.nbytes, True)
-    for _, tensor in module.named_buffers(recurse=False):
-        if not torch.nn.parameter.is_lazy(tensor):
-            found.setdefault(id(tensor), _Tensor(tensor.numel(), 0, tensor.nbytes, False))
+    for _, buffer in module.named_buffers(recurse=False):
+        if not torch.nn.parameter.is_lazy(buffer):
+            found.setdefault(id(buffer), _Tensor(buffer.numel(), 0, buffer.nbytes, False))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn.modules import module as module_hooks
@@ -131,7 +131,7 @@ class Trace(TorchDispatchMode):
 class _Whole(TorchFunctionMode):
     """Counts, with gradients on, the functions that autograd would dissolve into operators that cost nothing."""
 
-    _FUNCTIONS = {
+    _FUNCTIONS: ClassVar = {
         torch._C._nn.adaptive_avg_pool2d: "aten::adaptive_avg_pool2d",
         torch.instance_norm: "aten::instance_norm",
         torch.adaptive_avg_pool1d: None,

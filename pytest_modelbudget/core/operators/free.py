@@ -123,7 +123,7 @@ def is_free(operator: Any) -> bool:
 
 def _foreach_of_free(name: str) -> bool:
     stem = name.removeprefix("aten::_foreach_").removesuffix("_")
-    return name.startswith("aten::_foreach_") and f"aten::{stem}" in FREE or stem == "powsum"
+    return (name.startswith("aten::_foreach_") and f"aten::{stem}" in FREE) or stem == "powsum"
 
 
 def _is_view(operator: Any) -> bool:

@@ -26,7 +26,15 @@ def batch_norm_flop(input: Any, weight: Any, training: bool) -> Count:
 
 @formula("batch_norm", "native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm", "_batch_norm_impl_index")
 def batch_norm_call(
-    input: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, *rest: Any, out: Any, **kwargs: Any
+    input: Any,
+    weight: Any,
+    bias: Any,
+    mean: Any,
+    var: Any,
+    training: bool,
+    *rest: Any,
+    out: Any,
+    **kwargs: Any,
 ) -> Count:
     """Batch normalisation over ``(N, C, ...)``."""
     return batch_norm_flop(input, weight, training)
@@ -89,7 +97,14 @@ _taps(4, "upsample_bilinear2d", "_upsample_bilinear2d_aa")
 _taps(8, "upsample_trilinear3d")
 _taps(16, "upsample_bicubic2d", "_upsample_bicubic2d_aa")
 _taps(36, "_upsample_lanczos2d_aa")
-_taps(4, "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "cudnn_grid_sampler", "_grid_sampler_2d_cpu_fallback")
+_taps(
+    4,
+    "grid_sampler",
+    "grid_sampler_2d",
+    "grid_sampler_3d",
+    "cudnn_grid_sampler",
+    "_grid_sampler_2d_cpu_fallback",
+)
 
 
 @formula("torchvision::roi_align")

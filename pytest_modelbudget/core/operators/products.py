@@ -74,7 +74,17 @@ def linear_flop(input: Any, weight: Any, bias: Any = None, *, out: Any) -> Count
     return contraction(out, input.shape[-1], operand=input)
 
 
-@formula("addmm", "addmm_", "_addmm_activation", "addmv", "addmv_", "baddbmm", "baddbmm_", "_sparse_addmm", "sspaddmm")
+@formula(
+    "addmm",
+    "addmm_",
+    "_addmm_activation",
+    "addmv",
+    "addmv_",
+    "baddbmm",
+    "baddbmm_",
+    "_sparse_addmm",
+    "sspaddmm",
+)
 def addmm_flop(self: Any, left: Any, right: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
     """``self + left @ right``: the addition is free, as in fvcore."""
     return product(left, right, out)
@@ -103,7 +113,9 @@ def grouped_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -
 @formula("_foreach_mm")
 def foreach_mm_flop(self: Any, mat2: Any, *, out: Any) -> Count:
     """A list of products ``(M, K) @ (K, N)``."""
-    macs = sum(o.numel() * left.shape[-1] * (4 if left.dtype.is_complex else 1) for left, o in zip(self, out, strict=True))
+    macs = sum(
+        o.numel() * left.shape[-1] * (4 if left.dtype.is_complex else 1) for left, o in zip(self, out, strict=True)
+    )
     return multiply_adds(macs, sum(o.numel() for o in out))
 
 
@@ -154,7 +166,15 @@ def embedding_bag_flop(weight: Any, indices: Any, offsets: Any, *rest: Any, out:
 
 @formula("_native_multi_head_attention", "_triton_multi_head_attention")
 def native_mha_flop(
-    query: Any, key: Any, value: Any, embed_dim: int, num_head: int, qkv_weight: Any, *rest: Any, out: Any, **kwargs: Any
+    query: Any,
+    key: Any,
+    value: Any,
+    embed_dim: int,
+    num_head: int,
+    qkv_weight: Any,
+    *rest: Any,
+    out: Any,
+    **kwargs: Any,
 ) -> Count:
     """The fused fast path of ``nn.MultiheadAttention``: projections and attention as the plain path computes them."""
     batch, target, width = query.shape

@@ -1,0 +1,134 @@
+"""From the arguments of ``@budget`` to a frozen `Budget`, checked once, when tests are collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from . import units
+from .cost import METRICS
+from .errors import UsageError, nearest
+from .point import OperatingPoint, operating_point
+
+_LATER = {
+    "memory": "peak memory",
+    "optimizer": "training",
+    "amp": "training",
+    "attention": "peak memory",
+    "loss": "training",
+    "device": "peak memory",
+    "latency": "predicted time",
+    "scaling": "growth exponents",
+    "tolerance": "baselines",
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts or bytes."""
+
+    model: Any = None
+    batch: int | None = None
+    res: Any = None
+    channels: int | None = None
+    seq: int | None = None
+    inputs: Any = None
+    dtype: Any = None
+    mode: str = "infer"
+    optimizer: Any = None
+    flops: int | None = None
+    macs: int | None = None
+    params: int | None = None
+    trainable_params: int | None = None
+    activations: int | None = None
+    weights: int | None = None
+    memory: int | None = None
+    amp: Any = None
+    attention: Any = None
+    loss: Any = None
+    device: Any = None
+    latency: Any = None
+    module: str = ""
+    scaling: Any = None
+    tolerance: Any = None
+    name: str | None = None
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that are set, by metric."""
+        return {metric: getattr(self, metric) for metric in METRICS if getattr(self, metric) is not None}
+
+    def point(self, arguments: Mapping[str, Any]) -> OperatingPoint:
+        """The operating point; what the marker leaves out comes from the test's arguments of that name.
+
+        A dimension nobody gives stays open, but a batch that is needed is 1. Raises `UsageError`.
+        """
+        given = {}
+        for name in ("batch", "res", "seq"):
+            value = getattr(self, name)
+            given[name] = arguments.get(name) if value is None else value
+        point = operating_point(**given, channels=self.channels, dtype=self.dtype, mode=self.mode)
+        return point if point.res is None and point.seq is None else point.with_batch_one()
+
+
+ARGUMENTS = tuple(field.name for field in fields(Budget))
+
+
+def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
+    """Check the arguments of one marker, its defaults merged in. Raises `UsageError` naming the argument."""
+    if args:
+        shown = ", ".join(repr(arg)[:60] for arg in args)
+        raise UsageError(f"budget({shown}): arguments are keywords. Write flops=, params=, model=, ...")
+    for name in keywords:
+        if name not in ARGUMENTS:
+            raise UsageError(
+                f"{name!r} is not an argument of budget().{nearest(name, ARGUMENTS)} Allowed: {', '.join(ARGUMENTS)}."
+            )
+    given = {name: value for name, value in keywords.items() if value is not None}
+    for metric in METRICS:
+        if metric in given:
+            given[metric] = units.parse(given[metric], metric)
+    budget = Budget(**given)
+    for name, what in _LATER.items():
+        if name in given:
+            raise UsageError(f"{name}= is not available yet: this version has no budgets for {what}.")
+    if budget.mode == "train":
+        raise UsageError("mode='train' is not available yet: this version has no budgets for training.")
+    operating_point(
+        batch=budget.batch,
+        res=budget.res,
+        channels=budget.channels,
+        seq=budget.seq,
+        dtype=budget.dtype,
+        mode=budget.mode,
+    )
+    _check_rest(budget)
+    return budget
+
+
+def _check_rest(budget: Budget) -> None:
+    if budget.model is not None and not isinstance(budget.model, str) and not callable(budget.model):
+        raise UsageError(
+            f"model={budget.model!r} is a {type(budget.model).__name__}. "
+            "Allowed: a factory, an nn.Module, or the name of a fixture."
+        )
+    if not isinstance(budget.module, str):
+        raise UsageError(f"module={budget.module!r} is not the name of a submodule, such as 'layer4'.")
+    if budget.name is not None and (not isinstance(budget.name, str) or not budget.name.strip()):
+        raise UsageError(f"name={budget.name!r} is not a name.")
+
+
+def parse_budgets(levels: Iterable[list[tuple[tuple[Any, ...], Mapping[str, Any]]]]) -> list[Budget]:
+    """Budgets of one test from its markers, nearest level first: the test's own, its class's, its module's.
+
+    Each marker of the nearest level is an operating point of its own; the levels around it give defaults,
+    the nearer winning. Raises `UsageError`.
+    """
+    own, *around = [level for level in levels if level]
+    defaults: dict[str, Any] = {}
+    for level in reversed(around):
+        for args, keywords in level:
+            parse_budget(args, keywords)
+            defaults.update(keywords)
+    return [parse_budget(args, {**defaults, **keywords}) for args, keywords in own]

@@ -1,0 +1,72 @@
+"""The message of a failed budget: one line of verdict, the table, and where the cost is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import units
+from ..cost import CONVENTIONS, Cost, ModuleCost
+from ..result import Result
+from ..source import locate
+from .tables import costliest, metric_table, plain
+from .text import one_line
+
+
+def failure(results: Sequence[Result], *, root: str = "", full: bool = False) -> str:
+    """The message for a test, one part for each of its budgets that failed. ``full`` lists every module."""
+    return "\n\n".join(_one(result, root, full) for result in results if not result.verdict.passed)
+
+
+def _one(result: Result, root: str, full: bool) -> str:
+    verdict, cost = result.verdict, result.cost
+    place = f"{one_line(result.path)}:{result.line}"
+    named = "" if result.entry == result.nodeid else f"{one_line(result.entry)}\n"
+    lines = [f"{named}{verdict.headline().ljust(58)}  {place}"]
+    lines += [f"    {line}" for problem in verdict.problems for line in _body(problem, verdict.headline())]
+    table = metric_table(verdict.judged)
+    lines += ["", table] if table else [""]
+    lines.append(conditions(cost, result.module))
+    where = _where(cost, verdict.over[0].metric if verdict.over else "flops", result.module, root, full)
+    if where:
+        lines += ["", where]
+    return "\n".join(lines)
+
+
+def _body(problem: str, headline: str) -> list[str]:
+    lines = [one_line(line) if not line.startswith("    ") else line.strip() for line in problem.splitlines()]
+    return [line for line in lines if line != headline]
+
+
+def conditions(cost: Cost, module: str = "") -> str:
+    """What the numbers hold for: operating point, convention, how they were obtained."""
+    what = f"Module {one_line(module)!r} of {cost.model}" if module else cost.model
+    lines = [f"{one_line(what)} at {cost.point}. {CONVENTIONS[cost.convention]}"]
+    if cost.counter != "aten":
+        lines[0] += f" Counted by {cost.counter}."
+    return "\n".join([*lines, *(one_line(note) for note in cost.notes)])
+
+
+def _where(cost: Cost, metric: str, below: str, root: str, full: bool) -> str:
+    if cost.counter == "fvcore" and metric == "weights":
+        return ""
+    whole = cost.metric(metric, below) or 0
+    if full:
+        modules = [row for name, row in cost.modules.items() if name.startswith(f"{below}." if below else "") and name]
+    else:
+        modules = costliest(cost, metric, below=below)
+    rows = [_row(cost, row, metric, whole, root) for row in modules]
+    if not rows:
+        return ""
+    first, *rest = plain(rows, right=(2, 3)).splitlines()
+    return "\n".join([f"where  {first}", *(f"       {line}" for line in rest)])
+
+
+def _row(cost: Cost, row: ModuleCost, metric: str, whole: int, root: str) -> list[str]:
+    value = getattr(row, metric)
+    return [
+        one_line(row.name),
+        one_line(row.kind),
+        units.show(value, metric),
+        units.share(value, whole),
+        one_line(locate(cost, row.name, root)),
+    ]

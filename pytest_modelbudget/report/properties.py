@@ -1,0 +1,23 @@
+"""Results as name and value pairs, which pytest carries into JUnit XML and across processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..result import Result
+
+
+def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
+    """``modelbudget.flops`` = ``4111514624``, and so on; with the entry's name where a test has several."""
+    results = list(results)
+    pairs = []
+    for result in results:
+        prefix = "modelbudget" if len(results) == 1 else f"modelbudget[{result.entry}]"
+        for j in result.verdict.judged:
+            pairs.append((f"{prefix}.{j.metric}", str(j.used)))
+            if j.limit is not None:
+                pairs.append((f"{prefix}.{j.metric}.limit", str(j.limit)))
+        pairs.append((f"{prefix}.point", str(result.cost.point)))
+        pairs.append((f"{prefix}.convention", result.cost.convention))
+        pairs.append((f"{prefix}.executed", result.cost.executed))
+    return pairs

@@ -1,0 +1,104 @@
+"""Tables of costs: by module, by metric, and of a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from .. import units
+from ..cost import Cost, ModuleCost
+from ..result import Result
+from ..verdict import Judged
+from .text import one_line
+
+_TITLES = {
+    "flops": "FLOPs",
+    "macs": "MACs",
+    "params": "params",
+    "trainable_params": "trainable",
+    "activations": "activations",
+    "weights": "weights",
+    "memory": "memory",
+}
+
+
+def plain(rows: Iterable[Sequence[str]], headers: Sequence[str] = (), *, right: Iterable[int] = ()) -> str:
+    """A table of texts without rules; the columns in ``right`` are aligned to the right."""
+    rows = [list(row) for row in rows]
+    width = len(headers) or max((len(row) for row in rows), default=0)
+    aligned = ["right" if i in set(right) else "left" for i in range(width)]
+    text = tabulate(rows, headers=headers, tablefmt="plain", colalign=aligned if rows else None, disable_numparse=True)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def module_table(cost: Cost, depth: int = 2, metrics: Sequence[str] = ("flops", "params", "activations")) -> str:
+    """Every module down to ``depth`` levels: name, class, its metrics with everything below it, share of FLOPs."""
+    rows = []
+    for name, row in cost.modules.items():
+        level = name.count(".") + 1 if name else 0
+        if level > depth:
+            continue
+        label = "  " * level + (one_line(name.rpartition(".")[2]) or one_line(row.kind))
+        values = [units.show(getattr(row, metric), metric) for metric in metrics]
+        rows.append([label, one_line(row.kind), *values, units.share(row.flops, cost.flops)])
+    headers = ["module", "class", *(_TITLES[m] for m in metrics), "share"]
+    return plain(rows, headers, right=range(2, len(headers)))
+
+
+def metric_table(judged: Iterable[Judged]) -> str:
+    """Each metric that has a limit: used, budget, share, and by how much it is over."""
+    rows = []
+    for j in judged:
+        if j.limit is None:
+            continue
+        used, limit = units.show_apart(j.used, j.limit, j.metric)
+        over = f"over by {units.show(j.used - j.limit, j.metric)}" if j.over else ""
+        rows.append([j.metric, used, limit, units.share(j.used, j.limit), over])
+    return plain(rows, ["", "used", "budget", "share", ""], right=(1, 2, 3)) if rows else ""
+
+
+def summary_table(results: Sequence[Result]) -> str:
+    """One row for each measured entry: operating point, FLOPs, parameters and whatever has a limit."""
+    limited = {j.metric for r in results for j in r.verdict.judged if j.limit is not None}
+    metrics = [m for m in _TITLES if m in limited or m in ("flops", "params")]
+    rows = []
+    for result in results:
+        by_metric = {j.metric: j for j in result.verdict.judged}
+        cells = [_cell(by_metric.get(metric)) for metric in metrics]
+        mark = "" if result.verdict.passed else "over" if result.verdict.over else "failed"
+        rows.append([one_line(result.entry), str(result.cost.point), *cells, mark])
+    headers = ["entry", "operating point", *(_TITLES[m] for m in metrics), ""]
+    return plain(rows, headers)
+
+
+def _cell(j: Judged | None) -> str:
+    if j is None:
+        return "-"
+    if j.limit is None:
+        return units.show(j.used, j.metric)
+    used, limit = units.show_apart(j.used, j.limit, j.metric)
+    return f"{used} of {limit}, {units.share(j.used, j.limit)}"
+
+
+def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> list[ModuleCost]:
+    """The modules that tell where ``metric`` goes: the largest that do not contain one another.
+
+    Starting from the children of ``below``, a module that holds more than half gives way to its own children
+    until there are ``most`` of them, so that one wrapper does not hide everything.
+    """
+    children: dict[str, list[str]] = {}
+    for name in cost.modules:
+        if name:
+            children.setdefault(name.rpartition(".")[0], []).append(name)
+    whole = getattr(cost.modules[below], metric) if below in cost.modules else 0
+    shown = [n for n in children.get(below, []) if getattr(cost.modules[n], metric) > 0]
+    while shown and len(shown) < most:
+        largest = max(shown, key=lambda n: getattr(cost.modules[n], metric))
+        inside = [n for n in children.get(largest, []) if getattr(cost.modules[n], metric) > 0]
+        if not inside or getattr(cost.modules[largest], metric) * 2 <= whole:
+            break
+        shown.remove(largest)
+        shown.extend(inside)
+    rows = sorted((cost.modules[n] for n in shown), key=lambda row: -getattr(row, metric))
+    return rows[:most]

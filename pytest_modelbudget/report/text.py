@@ -1,0 +1,10 @@
+"""Text that came from a test id or a module name, made safe to show on one line of a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def one_line(text: str) -> str:
+    """``text`` without control, formatting and direction characters, which are shown as escapes instead."""
+    return "".join(c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text)

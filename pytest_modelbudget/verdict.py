@@ -1,0 +1,143 @@
+"""The judgement, pure: a cost and its limits in, a verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import units
+from .cost import METRICS, Cost
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One metric against its limit; ``limit`` is ``None`` when it is only reported."""
+
+    metric: str
+    used: int
+    limit: int | None
+
+    @property
+    def over(self) -> bool:
+        """At the limit passes, above fails."""
+        return self.limit is not None and self.used > self.limit
+
+    @property
+    def severity(self) -> float:
+        """How far above the limit, as a ratio; a limit of zero is infinitely far."""
+        if not self.over or self.limit is None:
+            return 0.0
+        return self.used / self.limit if self.limit else float("inf")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The metrics judged, and why the numbers cannot be trusted, if they cannot."""
+
+    judged: tuple[Judged, ...]
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Nothing over its limit, and nothing wrong with the measurement."""
+        return not self.problems and not self.over
+
+    @property
+    def over(self) -> tuple[Judged, ...]:
+        """The metrics above their limits, the furthest above first."""
+        return tuple(sorted((j for j in self.judged if j.over), key=lambda j: -j.severity))
+
+    def headline(self) -> str:
+        """One line: ``over budget: flops 16.4 G of 4.2 G (+291 %)``, or the first problem."""
+        if self.problems:
+            return self.problems[0].splitlines()[0]
+        if not self.over:
+            return "within budget"
+        worst = self.over[0]
+        assert worst.limit is not None  # a metric is over only if it has a limit
+        used, limit = units.show_apart(worst.used, worst.limit, worst.metric)
+        more = f", and {len(self.over) - 1} more" if len(self.over) > 1 else ""
+        return f"over budget: {worst.metric} {used} of {limit} ({units.change(worst.used, worst.limit)}){more}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON and for other processes."""
+        return {
+            "passed": self.passed,
+            "metrics": [vars(judged) for judged in self.judged],
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Verdict:
+        """The inverse of `to_dict`."""
+        return cls(tuple(Judged(**row) for row in data["metrics"]), tuple(data["problems"]), tuple(data["warnings"]))
+
+
+def judge(cost: Cost, limits: Mapping[str, int], *, module: str = "", unknown_ops: str = "error") -> Verdict:
+    """Judge a cost, or that of its submodule ``module``, by its limits.
+
+    A budget that measured nothing fails: no limits at all, FLOPs of zero under a limit on compute, or, with
+    ``unknown_ops="error"``, operators that nobody can count. Raises `UsageError` for an unknown ``module``.
+    """
+    seen = look(cost, module=module, unknown_ops=unknown_ops)
+    judged = tuple(Judged(j.metric, j.used, limits.get(j.metric)) for j in seen.judged)
+    problems = []
+    if not limits:
+        now = ", ".join(
+            f'{j.metric}="{units.show_limit(j.used, j.metric)}"' for j in judged if j.metric in ("flops", "params")
+        )
+        problems.append(f"no limits: this budget could never fail.\nAdd some; what it costs now passes {now}.")
+    zero = [j.metric for j in judged if j.metric in _COMPUTE and j.limit is not None and j.used == 0]
+    if zero:
+        where = f"module {module!r}" if module else "the model"
+        problems.append(
+            f"measured nothing: {', '.join(zero)} of {where} came to 0, so this limit could never fail.\n"
+            "Check that forward runs what is meant to be measured, or limit something that is there, such as params=."
+        )
+    return Verdict(judged, (*seen.problems, *problems), seen.warnings)
+
+
+_COMPUTE = ("flops", "macs", "activations")
+
+
+def look(cost: Cost, *, module: str = "", unknown_ops: str = "error") -> Verdict:
+    """A verdict without limits: the numbers, and whether everything behind them was counted."""
+    judged = []
+    for metric in METRICS:
+        used = None if module and metric == "memory" else cost.metric(metric, module)
+        if used is not None:
+            judged.append(Judged(metric, used, None))
+    unknown = uncounted(cost, module)
+    return Verdict(
+        tuple(judged),
+        problems=(unknown,) if unknown and unknown_ops == "error" else (),
+        warnings=(unknown,) if unknown and unknown_ops != "error" else (),
+    )
+
+
+def uncounted(cost: Cost, module: str = "") -> str:
+    """What could not be counted, by operator and module, with the remedy; empty if everything was."""
+    lines = []
+    for name, calls in sorted(cost.uncounted.items()):
+        where = cost.uncounted_in.get(name, ())
+        if module:
+            where = tuple(w for w in where if w == module or w.startswith(module + "."))
+            if not where:
+                continue
+        shown = ", ".join(w or "the model itself" for w in where[:3]) + (
+            f" and {len(where) - 3} more" if len(where) > 3 else ""
+        )
+        lines.append(f"    {name}: {calls} call{'s' if calls != 1 else ''}, in {shown}")
+    if not lines:
+        return ""
+    have = "operators have" if len(lines) > 1 else "operator has"
+    return "\n".join(
+        [
+            f"not counted: {len(lines)} {have} no formula, so the numbers are too low",
+            *lines,
+            "Teach it with torch.utils.flop_counter.register_flop_formula, or set budget_unknown_ops = warn.",
+        ]
+    )
