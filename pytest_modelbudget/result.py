@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cost import Cost
+from .growth import Comparison
 from .verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Result:
-    """A cost, its verdict, and where the budget stands: file (relative to the root) and line."""
+    """A cost, its verdict, and where the budget stands: file (relative to the root) and line.
+
+    ``comparison`` is ``None`` where no baseline was asked for.
+    """
 
     entry: str
     nodeid: str
@@ -21,10 +25,16 @@ class Result:
     module: str
     cost: Cost
     verdict: Verdict
+    comparison: Comparison | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {**vars(self), "cost": self.cost.to_dict(), "verdict": self.verdict.to_dict()}
+        return {
+            **vars(self),
+            "cost": self.cost.to_dict(),
+            "verdict": self.verdict.to_dict(),
+            "comparison": self.comparison.to_dict() if self.comparison is not None else None,
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Result:
@@ -32,4 +42,6 @@ class Result:
         fields = dict(data)
         fields["cost"] = Cost.from_dict(fields["cost"])
         fields["verdict"] = Verdict.from_dict(fields["verdict"])
+        if fields["comparison"] is not None:
+            fields["comparison"] = Comparison.from_dict(fields["comparison"])
         return cls(**fields)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from .count import Count
 
 Formula = Callable[..., "Count | None"]
 """Called with the operator's own arguments and ``out=`` its result. ``None``: this call cannot be counted."""
 
+_F = TypeVar("_F", bound=Formula)
+
 FORMULAS: dict[str, Formula] = {}
 
 
-def formula(*names: str) -> Callable[[Formula], Formula]:
+def formula(*names: str) -> Callable[[_F], _F]:
     """Register a function as the formula of the named operators (``"aten::mm"``); each has one formula only."""
 
-    def register(function: Formula) -> Formula:
+    def register(function: _F) -> _F:
         for name in names:
             qualified = name if "::" in name else f"aten::{name}"
             if qualified in FORMULAS:
