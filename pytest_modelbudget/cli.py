@@ -6,11 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .cost import CONVENTIONS
-from .errors import BudgetError, UsageError
+from .config import BASELINE
+from .cost import CONVENTIONS, METRICS
+from .errors import BudgetError, TargetError, UsageError
+from .units import parse_percent
 
 _TARGET = "package.module:factory, path/file.py:factory, torchvision:resnet50 or timm:vit_base_patch16_224"
 
@@ -41,7 +44,31 @@ def _parser() -> argparse.ArgumentParser:
     count.add_argument("--counter", choices=("aten", "fvcore"), default="aten", help="who counts")
     count.add_argument("--json", action="store_true", help="print the whole cost as JSON")
     count.set_defaults(run=_count)
+    _add_review(commands)
     return parser
+
+
+def _add_review(commands: Any) -> None:
+    diff = commands.add_parser("diff", help="two baselines or JSON reports side by side", allow_abbrev=False)
+    diff.add_argument("old", metavar="OLD", type=Path)
+    diff.add_argument("new", metavar="NEW", type=Path)
+    diff.add_argument("--format", choices=("text", "md", "json", "github"), default="text", help="default text")
+    diff.add_argument("--fail-on", metavar="PCT", help="exit with 1 if a metric grew by more than this, such as 1%%")
+    diff.set_defaults(run=_diff)
+    history = commands.add_parser("history", help="the baseline file through git history", allow_abbrev=False)
+    history.add_argument(
+        "entries", metavar="ENTRY", nargs="*", help="names of entries, or parts of them (default: all)"
+    )
+    history.add_argument("--metric", choices=METRICS, default="flops", help="default flops")
+    history.add_argument("--baseline", metavar="FILE", type=Path, default=Path(BASELINE), help=f"default {BASELINE}")
+    history.add_argument("--most", type=int, default=50, help="commits to show at most (default 50)")
+    history.add_argument("--plot", metavar="FILE", type=Path, help="also draw it, as .png or .svg")
+    history.set_defaults(run=_history)
+    report = commands.add_parser("report", help="render a JSON report as another format", allow_abbrev=False)
+    report.add_argument("results", metavar="RESULTS.json", type=Path)
+    for name in ("html", "md", "txt"):
+        report.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"write {name}")
+    report.set_defaults(run=_report)
 
 
 def _add_point(command: argparse.ArgumentParser) -> None:
@@ -98,6 +125,61 @@ def _count(arguments: argparse.Namespace) -> int:
         print(json.dumps(cost.to_dict(), indent=2))
     else:
         print(count_text(cost, depth=arguments.depth, code=target.code))
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from .diff import diff, load
+    from .report.diff import diff_annotations, diff_json, diff_markdown, diff_text
+    from .report.json import from_json
+
+    fail_on = parse_percent(arguments.fail_on, "--fail-on") if arguments.fail_on is not None else None
+    found = diff(load(arguments.old, from_json), load(arguments.new, from_json))
+    if arguments.format == "json":
+        print(diff_json(found, fail_on=fail_on))
+    elif arguments.format == "md":
+        print(diff_markdown(found), end="")
+    elif arguments.format == "github":
+        print(diff_annotations(found, fail_on=fail_on), end="")
+    else:
+        print(diff_text(found))
+    return int(fail_on is not None and any(difference.exceeds(fail_on) for difference in found))
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    from .history import history
+    from .report.history import history_plot, history_table
+
+    if arguments.most < 1:
+        raise UsageError(f"--most {arguments.most} is not a whole number above zero.")
+    commits = history(arguments.baseline, most=arguments.most)
+    names = sorted({name for commit in commits for name in commit.totals})
+    wanted = [n for n in names if not arguments.entries or any(part in n for part in arguments.entries)]
+    if not wanted:
+        raise UsageError(
+            f"No entry is named like {' or '.join(arguments.entries)}. There are: {', '.join(names[:20])}."
+        )
+    print(history_table(commits, arguments.metric, wanted))
+    if arguments.plot is not None:
+        history_plot(commits, arguments.metric, wanted, arguments.plot)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from .report.formats import write_report
+    from .report.json import from_json
+
+    try:
+        text = arguments.results.read_bytes()
+    except OSError as error:
+        raise TargetError(f"{arguments.results} cannot be read: {error.strerror or error}.") from error
+    wanted = [path for path in (arguments.html, arguments.md, arguments.txt) if path is not None]
+    if not wanted:
+        raise UsageError("Nothing to write. Say --html FILE, --md FILE or --txt FILE (OpenMetrics).")
+    report = from_json(text, str(arguments.results))
+    for path in wanted:
+        write_report(path, report)
+        print(f"report: {path}")
     return 0
 
 

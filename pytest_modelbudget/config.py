@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from . import units
 from .errors import UsageError, nearest
+
+
+BASELINE = "modelbudget.json"
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,27 @@ CHOICES = (
 
 @dataclass(frozen=True)
 class Config:
-    """The settings, each one of the words its `Choice` allows."""
+    """The settings: words of their `Choice`, where the baseline is, and how the run treats it.
+
+    ``tolerance`` is in percent, ``None`` where none is given; ``update`` records instead of comparing.
+    """
 
     flops: str = "fvcore"
     counter: str = "aten"
     unknown_ops: str = "error"
+    baseline: Path = Path(BASELINE)
+    tolerance: Decimal | None = None
+    update: bool = False
+    strict: bool = False
+    reports: tuple[Path, ...] = ()
 
 
-def read_config(values: dict[str, Any]) -> Config:
-    """Check the settings by name (``budget_flops``, ...); missing or empty ones take their default."""
-    checked = {}
+def read_config(values: Mapping[str, Any]) -> Config:
+    """Check the settings by name (``budget_flops``, ...); missing or empty ones take their default.
+
+    Raises `UsageError`.
+    """
+    checked: dict[str, Any] = {}
     for choice in CHOICES:
         value = str(values.get(choice.name) or choice.default).strip()
         if value not in choice.allowed:
@@ -66,4 +84,22 @@ def read_config(values: dict[str, Any]) -> Config:
         raise UsageError(
             "budget_counter = fvcore counts in its own convention: set budget_flops = fvcore, or leave it out."
         )
-    return Config(**checked)
+    tolerance = values.get("budget_tolerance")
+    return Config(
+        **checked,
+        baseline=Path(values.get("budget_baseline") or BASELINE),
+        tolerance=units.parse_percent(tolerance, "budget_tolerance") if tolerance else None,
+        update=bool(values.get("budget_update")),
+        strict=_flag(values.get("budget_strict")),
+        reports=tuple(Path(path) for path in values.get("budget_report") or ()),
+    )
+
+
+def _flag(value: Any) -> bool:
+    text = str(value or "false").strip().lower()
+    if text not in _FLAGS:
+        raise UsageError(f"budget_strict = {value}: allowed are true and false.")
+    return _FLAGS[text]
+
+
+_FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

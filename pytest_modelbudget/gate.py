@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from .config import Config
+from .core.build import Prebuilt, call_on_meta, is_module
+from .core.measure import measure
+from .core.standin import undisturbed_process
 from .cost import Cost
 from .errors import UsageError
+from .explain import Recount, compare, explain
+from .growth import Comparison
 from .marker import Budget
+from .point import OperatingPoint
 from .result import Result
-from .verdict import judge, look
+from .verdict import Verdict, judge, look
+
+if TYPE_CHECKING:
+    from .baseline.schema import Entry
 
 
 @dataclass(frozen=True)
 class TestCase:
-    """What the gate needs to know of a test: its name, its place, and its arguments by name."""
+    """What the gate needs to know of a test: its name, its place, and the values of its fixtures by name.
+
+    ``own`` names those that are arguments of the test, ``root`` is the folder that reports show paths relative to.
+    """
 
     __test__ = False
 
@@ -25,42 +37,100 @@ class TestCase:
     path: str
     line: int
     arguments: Mapping[str, Any]
+    root: str = ""
+    own: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """The test's own arguments that are models."""
+        return {name: self.arguments[name] for name in self.own if is_module(self.arguments[name])}
 
 
-def names_its_model(budgets: Iterable[Budget], arguments: Mapping[str, Any]) -> bool:
+@dataclass(frozen=True)
+class Body:
+    """What a test's own code returned, and how to have it again: for real, or with other arguments.
+
+    ``on_meta`` says that what it returned was built on the meta device.
+    """
+
+    returned: Any = None
+    on_meta: bool = False
+    again: Callable[..., Any] | None = None
+
+
+def names_its_model(budgets: Iterable[Budget], test: TestCase) -> bool:
     """Whether a model is known without what the test returns, so that its body is just a test."""
-    return any(budget.model is not None for budget in budgets) or any(_is_module(v) for v in arguments.values())
+    return any(budget.model is not None for budget in budgets) or bool(test.models)
 
 
 def evaluate(
-    budgets: list[Budget],
-    test: TestCase,
-    returned: Any,
-    config: Config,
-    *,
-    again: Callable[[], Any] | None = None,
+    budgets: list[Budget], test: TestCase, body: Body, config: Config, baseline: Mapping[str, Entry]
 ) -> list[Result]:
-    """Measure and judge every budget of a test.
+    """Measure every budget of a test, compare it with its baseline and judge it.
 
-    ``returned`` is what the test returned; ``again`` gives it anew, for real, where it was built on meta. Raises
-    `BudgetError` where there is nothing to measure.
+    Raises `BudgetError` where there is nothing to measure.
     """
-    from .core.build import Prebuilt
-    from .core.measure import measure
-
     results = []
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
-        model = _find_model(budget, test, returned)
-        cost = measure(
-            Prebuilt(model, again) if model is returned and again is not None else model,
-            **_point_arguments(budget, test.arguments),
-            inputs=budget.inputs,
-            convention=config.flops,
-            counter=config.counter,
+        model = _find_model(budget, test, body.returned)
+        target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
+        cost = _measure(target, budget, budget.point(test.arguments), config)
+        tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
+        comparison = None if config.update or not baseline else compare(cost, baseline.get(entry), module=budget.module)
+        verdict = judge(
+            cost,
+            budget.limits,
+            module=budget.module,
+            unknown_ops=config.unknown_ops,
+            comparison=comparison,
+            tolerance=tolerance,
+            recording=config.update,
         )
-        verdict = judge(cost, budget.limits, module=budget.module, unknown_ops=config.unknown_ops)
-        results.append(Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict))
+        if comparison is not None and comparison.status == "changed":
+            recount = _recount(budget, test, body, target, config)
+            metric = _explained(verdict, comparison, cost, budget.module)
+            growth = explain(cost, baseline[entry], recount, metric, module=budget.module, root=test.root)
+            comparison = replace(comparison, growth=growth)
+        results.append(Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison))
     return results
+
+
+def _explained(verdict: Verdict, comparison: Comparison, cost: Cost, module: str) -> str:
+    """The metric to explain: the one the verdict is about, else the first that differs from the baseline."""
+    changed = comparison.changes(cost, module)
+    return verdict.worst if verdict.worst in changed or not changed else next(iter(changed))
+
+
+def _measure(target: Any, budget: Budget, point: OperatingPoint, config: Config) -> Cost:
+    return measure(
+        target,
+        batch=point.batch,
+        res=point.res,
+        channels=point.channels,
+        seq=point.seq,
+        dtype=point.dtype,
+        mode=point.mode,
+        inputs=budget.inputs,
+        convention=config.flops,
+        counter=config.counter,
+    )
+
+
+def _recount(budget: Budget, test: TestCase, body: Body, target: Any, config: Config) -> Recount:
+    """How to count the same model at another operating point.
+
+    A test that returns its model and takes ``res`` (or ``batch``, ``seq``) builds it for that: it is called again.
+    """
+
+    def recount(point: OperatingPoint) -> Cost:
+        model = target
+        own = {name: value for name, value in point.arguments().items() if name in test.arguments}
+        again = body.again
+        if own and again is not None and budget.model is None:
+            model = functools.partial(again, **own)
+        return _measure(model, budget, point, config)
+
+    return recount
 
 
 def observe(cost: Cost, name: str | None, number: int, test: TestCase, config: Config) -> Result:
@@ -68,18 +138,6 @@ def observe(cost: Cost, name: str | None, number: int, test: TestCase, config: C
     entry = name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
     verdict = look(cost, unknown_ops=config.unknown_ops)
     return Result(entry, test.nodeid, test.path, test.line, "", cost, verdict)
-
-
-def _point_arguments(budget: Budget, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    point = budget.point(arguments)
-    return {
-        "batch": point.batch,
-        "res": point.res,
-        "channels": point.channels,
-        "seq": point.seq,
-        "dtype": point.dtype,
-        "mode": point.mode,
-    }
 
 
 def _entries(budgets: list[Budget], test: TestCase) -> list[str]:
@@ -99,17 +157,22 @@ def _find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
     if budget.model is not None:
         target = budget.model
         if isinstance(target, str):
-            target = test.arguments.get(target)
-            if not _is_module(target) and not callable(target):
+            if target not in test.arguments:
+                raise UsageError(
+                    f"no model: the fixture {target!r} was not set up, since this marker was added later. "
+                    "Let the test take it as an argument, too."
+                )
+            target = test.arguments[target]
+            if not is_module(target) and not callable(target):
                 raise UsageError(
                     f"no model: the fixture {budget.model!r} gave {_kind(target)}, not an nn.Module or a factory."
                 )
-        if _is_module(returned) and returned is not target:
+        if is_module(returned) and returned is not target:
             raise UsageError("two models: the test returns one and model= names another. Keep one of them.")
         return target
-    found = {name: value for name, value in test.arguments.items() if _is_module(value)}
+    found = test.models
     distinct = {id(value) for value in found.values()}
-    if _is_module(returned):
+    if is_module(returned):
         if distinct - {id(returned)}:
             raise UsageError(
                 f"two models: the test returns one and takes another ({_names(found)}). Return nothing, or say model=."
@@ -133,19 +196,11 @@ def _names(found: Iterable[str]) -> str:
     return " and ".join(repr(name) for name in found)
 
 
-def _is_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")  # a value can only be a module if torch is loaded
-    return torch is not None and isinstance(value, torch.nn.Module)
-
-
 def build_on_meta(function: Callable[[], Any]) -> tuple[Any, bool]:
     """Call a test that returns its model so that the model is built on meta; for real where that fails.
 
     Gives what it returned, and whether it is on meta. The second call's error is the test's.
     """
-    from .core.build import call_on_meta
-    from .core.standin import undisturbed_process
-
     with undisturbed_process():
         called = call_on_meta(function)
     return (called.value, True) if called.error is None else (function(), False)

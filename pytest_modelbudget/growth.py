@@ -78,12 +78,12 @@ class Comparison:
     point: OperatingPoint | None = None
     growth: Growth | None = None
 
-    def changes(self, cost: Cost) -> dict[str, tuple[int, int]]:
-        """Every metric that differs from the baseline: before and now."""
+    def changes(self, cost: Cost, module: str = "") -> dict[str, tuple[int, int]]:
+        """Every metric, of the model or of ``module``, that differs from the baseline: before and now."""
         if self.before is None or self.status == "not comparable":
             return {}
-        now = {metric: cost.metric(metric) for metric in METRICS}
-        pairs = {metric: (self.before[metric], now[metric]) for metric in METRICS if metric in self.before}
+        metrics = [metric for metric in METRICS if metric in self.before]
+        pairs = {metric: (self.before[metric], cost.metric(metric, module)) for metric in metrics}
         return {metric: (was, is_) for metric, (was, is_) in pairs.items() if is_ is not None and was != is_}
 
     def to_dict(self) -> dict[str, Any]:

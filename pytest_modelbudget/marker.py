@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any
 
 from . import units
@@ -20,7 +21,6 @@ _LATER = {
     "device": "peak memory",
     "latency": "predicted time",
     "scaling": "growth exponents",
-    "tolerance": "baselines",
 }
 
 
@@ -51,7 +51,7 @@ class Budget:
     latency: Any = None
     module: str = ""
     scaling: Any = None
-    tolerance: Any = None
+    tolerance: Decimal | None = None
     name: str | None = None
 
     @property
@@ -89,6 +89,8 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
     for metric in METRICS:
         if metric in given:
             given[metric] = units.parse(given[metric], metric)
+    if "tolerance" in given:
+        given["tolerance"] = units.parse_percent(given["tolerance"], "tolerance")
     budget = Budget(**given)
     for name, what in _LATER.items():
         if name in given:

@@ -5,27 +5,37 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Generator
+import unittest
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .config import CHOICES, Config, read_config
+from .config import BASELINE, CHOICES, Config, read_config
 from .errors import BudgetError, UsageError
-from .gate import TestCase, build_on_meta, evaluate, names_its_model, observe
 from .marker import Budget, parse_budgets
 from .report.failure import failure
 from .report.properties import properties
 from .report.terminal import summary
+from .report.text import one_line
 from .result import Result
+from .session import Ending, Run, Scope
 
 if TYPE_CHECKING:
+    from .baseline.schema import Entry
     from .cost import Cost
+    from .gate import Body, TestCase
 
 _CONFIG = pytest.StashKey[Config]()
+_MARKS = pytest.StashKey[list[pytest.Mark]]()
 _BUDGETS = pytest.StashKey[list[Budget]]()
 _RESULTS = pytest.StashKey[list[Result]]()
-_ALL = pytest.StashKey[dict[tuple[str, str], Result]]()
+_PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()
+_RUN = pytest.StashKey[Run]()
+_ENDING = pytest.StashKey[Ending]()
+_BASELINE = pytest.StashKey[Mapping[str, "Entry"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +45,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(choice.name, f"{choice.help}; default {choice.default}", default="")
         if choice.option:
             group.addoption(choice.option, dest=choice.name, choices=choice.allowed, help=choice.help)
+    group.addoption(
+        "--budget-update", dest="budget_update", action="store_true", help="record this run as the baseline"
+    )
+    for name, metavar, text in (
+        ("baseline", "FILE", "the baseline file; default modelbudget.json in the root directory"),
+        ("tolerance", "PCT", "how far above its baseline a metric may be, in percent; default 0"),
+    ):
+        group.addoption(f"--budget-{name}", dest=f"budget_{name}", metavar=metavar, help=text)
+        parser.addini(f"budget_{name}", text, default="")
+    strict = "fail the run when the baseline has entries whose tests are gone"
+    group.addoption("--budget-strict", dest="budget_strict", action="store_true", default=None, help=strict)
+    parser.addini("budget_strict", strict, default="")
+    report = "write a report: .json, .md, .html or .txt (OpenMetrics); may be given several times"
+    group.addoption("--budget-report", dest="budget_report", metavar="FILE", action="append", help=report)
+    parser.addini("budget_report", report, type="linelist", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,12 +68,68 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "budget(flops=, params=, ..., batch=1, res=224): what the model this test returns, takes or names may cost",
     )
-    values = {c.name: (config.getoption(c.name, None) if c.option else None) or config.getini(c.name) for c in CHOICES}
     try:
-        config.stash[_CONFIG] = read_config(values)
+        config.stash[_CONFIG] = read_config(_settings(config))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
-    config.stash[_ALL] = {}
+    config.stash[_RUN] = Run(config.stash[_CONFIG])
+
+
+def _settings(config: pytest.Config) -> dict[str, Any]:
+    """Every setting by name; an option goes before its ini key. Paths are absolute: an option's is relative to
+    where pytest was called, an ini key's to the root directory.
+    """
+    values = {c.name: (config.getoption(c.name, None) if c.option else None) or config.getini(c.name) for c in CHOICES}
+    values["budget_update"] = config.getoption("budget_update")
+    for name in ("budget_tolerance", "budget_strict"):
+        values[name] = config.getoption(name) or config.getini(name)
+    here, root = config.invocation_params.dir, config.rootpath
+    option = config.getoption("budget_baseline")
+    values["budget_baseline"] = here / option if option else root / (config.getini("budget_baseline") or BASELINE)
+    reports = config.getoption("budget_report")
+    values["budget_report"] = (
+        [here / p for p in reports] if reports else [root / p for p in config.getini("budget_report")]
+    )
+    if hasattr(config, "workerinput"):  # a worker of xdist reads the controller's baseline and writes nothing
+        values["budget_baseline"] = config.workerinput["modelbudget_baseline"]
+        values["budget_report"] = []
+    return values
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where the baseline is."""
+    node.workerinput["modelbudget_baseline"] = str(node.config.stash[_CONFIG].baseline)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> Generator[None, Any, Any]:
+    """Let pytest know the fixtures that ``model=`` names while it parametrizes the test; refuse a marked lambda."""
+    if isinstance(obj, pytest.MarkDecorator) and obj.name == "budget" and collector.funcnamefilter(name):
+        raise collector.CollectError(
+            f"{name} is a marker and no test: pytest cannot mark a lambda. Write the test as a function with def."
+        )
+    named = _fixtures_named(collector, obj)
+    if not named:
+        return (yield)
+    mark = pytest.mark.usefixtures(*named).mark
+    collector.own_markers.append(mark)
+    try:
+        return (yield)
+    finally:
+        collector.own_markers.remove(mark)
+
+
+def _fixtures_named(collector: pytest.Collector, obj: object) -> list[str]:
+    function = getattr(obj, "__func__", obj)
+    if not inspect.isroutine(function):
+        return []
+    marks = [mark for mark in getattr(function, "pytestmark", ()) if mark.name == "budget"]
+    if not all("model" in mark.kwargs for mark in marks) or not marks:
+        marks.extend(collector.iter_markers("budget"))
+    return [mark.kwargs["model"] for mark in marks if isinstance(mark.kwargs.get("model"), str)]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,7 +143,7 @@ def pytest_make_collect_report(
         if not isinstance(item, pytest.Item) or item.get_closest_marker("budget") is None:
             continue
         try:
-            item.stash[_BUDGETS] = _budgets(item)
+            _budgets(item)
         except UsageError as error:
             wrong.append(f"{item.nodeid}: {error}")
     if wrong:
@@ -73,98 +154,177 @@ def pytest_make_collect_report(
 
 
 def _budgets(item: pytest.Item) -> list[Budget]:
+    """The budgets of a test, in source order. Markers may be added at any time: they are read again if any was."""
+    found = list(item.iter_markers_with_node("budget"))
+    marks, known = [mark for _, mark in found], item.stash.get(_MARKS, [])
+    if len(marks) == len(known) and all(mark is old for mark, old in zip(marks, known, strict=True)):
+        return item.stash.get(_BUDGETS, [])
     if not isinstance(item, pytest.Function):
         raise UsageError(f"@budget is on a {type(item).__name__}, which has no model. Mark a test function or method.")
-    levels: dict[pytest.Item | pytest.Collector | Any, list[Any]] = {}
-    for node, mark in item.iter_markers_with_node("budget"):
-        levels.setdefault(node, []).append((mark.args, mark.kwargs))
-    budgets = parse_budgets(list(levels.values()))
+    levels: dict[pytest.Item | pytest.Collector | Any, list[pytest.Mark]] = {}
+    for node, mark in found:
+        levels.setdefault(node, []).append(mark)
+    in_order = [_source_order(item, node, level) for node, level in levels.items()]
+    budgets = parse_budgets([[(mark.args, mark.kwargs) for mark in level] for level in in_order])
     for budget in budgets:
         if isinstance(budget.model, str) and budget.model not in item.fixturenames:
             item.fixturenames.append(budget.model)  # so that pytest sets it up with the test's own fixtures
-    return budgets[::-1]  # markers come nearest first: the lowest decorator; people read from the top
+    item.stash[_MARKS], item.stash[_BUDGETS] = marks, budgets
+    return budgets
 
 
-class _Body:
-    """What became of a test's own code: its result, and whether it raised.
+def _source_order(item: pytest.Function, node: Any, marks: list[pytest.Mark]) -> list[pytest.Mark]:
+    """Decorators apply from the lowest up, and people read from the top; a list is in order as it is."""
+    if isinstance(node, pytest.Module):
+        return marks
+    listed = [mark for mark in marks if any(mark is m for m in getattr(getattr(item, "callspec", None), "marks", ()))]
+    return [mark for mark in reversed(marks) if not any(mark is m for m in listed)] + listed
 
-    ``again`` calls it once more, for real, where what it returned was built on meta.
-    """
 
-    def __init__(self) -> None:
-        self.returned: Any = None
-        self.raised = False
-        self.again: Callable[[], Any] | None = None
+def _budgets_now(item: pytest.Item) -> list[Budget]:
+    """The budgets of a test that is running; a wrong marker fails it."""
+    try:
+        return _budgets(item)
+    except UsageError as error:
+        problem = str(error)
+    pytest.fail(problem, pytrace=False)
 
-    def wrap(self, function: Callable[..., Any], *, build: bool) -> Callable[..., Any]:
-        """The test function, watched: it returns nothing to pytest. ``build``: run it as a factory, on meta."""
-        if inspect.iscoroutinefunction(function):
 
-            @functools.wraps(function)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Start anew, for a test may run again, and read markers that hooks added since it was collected."""
+    if _RESULTS in item.stash:
+        del item.stash[_RESULTS]
+    _budgets_now(item)
+
+
+class _Watched:
+    """A test's own code, watched: what it returned, and whether it did. It returns nothing to pytest."""
+
+    def __init__(self, function: Callable[..., Any], *, build: bool) -> None:
+        self._function = function
+        self._build = build
+        self._arguments: tuple[Any, ...] = ()
+        self._keywords: dict[str, Any] = {}
+        self._returned: Any = None
+        self._on_meta = False
+        self.started = self.finished = False
+
+    def wrapped(self) -> Callable[..., Any]:
+        """The function to run in the test's stead."""
+        if inspect.iscoroutinefunction(self._function):
+
+            @functools.wraps(self._function)
             async def watched_async(*args: Any, **kwargs: Any) -> None:
-                self.raised = True
-                self.returned = await function(*args, **kwargs)
-                self.raised = False
+                self.started = True
+                self._returned = await self._function(*args, **kwargs)
+                self.finished = True
 
             return watched_async
 
-        @functools.wraps(function)
-        def watched(*args: Any, **kwargs: Any) -> None:
-            self.raised = True
-            call = functools.partial(function, *args, **kwargs)
-            self.returned, on_meta = build_on_meta(call) if build else (call(), False)
-            self.again = call if on_meta else None
-            self.raised = False
+        @functools.wraps(self._function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            from .gate import build_on_meta
+
+            self._arguments, self._keywords = args, kwargs
+            self.started, self.finished = True, False
+            if self._build:
+                self._returned, self._on_meta = build_on_meta(self._again)
+            else:
+                self._returned = self._function(*args, **kwargs)
+            self.finished = True
+            awaitable = hasattr(self._returned, "__await__") or hasattr(self._returned, "__aiter__")
+            return self._returned if awaitable else None  # what nobody awaited has not run, as pytest will say
 
         return watched
+
+    def body(self) -> Body:
+        """What the gate needs to know of it."""
+        from .gate import Body
+
+        return Body(self._returned, self._on_meta, self._again if self._build else None)
+
+    def _again(self, **changed: Any) -> Any:
+        return self._function(*self._arguments, **{**self._keywords, **changed})
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Run the test, then measure and judge what it is about; a failed budget fails the test."""
-    budgets = item.stash.get(_BUDGETS, None)
-    if budgets is None:
+    if not _budgets_now(item):
         outcome = yield
-        _fail_if_over(item)  # of what the fixture measured
-        return outcome
-    assert isinstance(item, pytest.Function)  # others were refused at collection
-    body, function = _Body(), item.obj
-    item.obj = body.wrap(function, build=not names_its_model(budgets, item.funcargs))
-    try:
-        outcome = yield
-    finally:
-        item.obj = function
-    if not body.raised:
-        problem = _evaluate(item, budgets, body)
-        if problem:
-            pytest.fail(problem, pytrace=False)
-        _fail_if_over(item)
+        problem = _evaluate(item, None)  # a marker that the test's own code added
+    else:
+        assert isinstance(item, pytest.Function)  # others were refused when their markers were read
+        with _watching(item) as watched:
+            outcome = yield
+        problem = _evaluate(item, watched)
+    if problem:
+        pytest.fail(problem, pytrace=False)
+    results = item.stash.get(_RESULTS, [])
+    if any(not result.verdict.passed for result in results):
+        full = item.config.get_verbosity() >= 2
+        pytest.fail(failure(results, root=str(item.config.rootpath), full=full), pytrace=False)
     return outcome
 
 
-def _evaluate(item: pytest.Item, budgets: list[Budget], body: _Body) -> str:
-    """Measure and judge; what kept that from being done, as text, or an empty one."""
-    case = _case(item)
+@contextmanager
+def _watching(item: pytest.Function) -> Iterator[_Watched]:
+    """Put a watched function in the place of the test's own."""
+    from .gate import names_its_model
+
+    function, case = item.obj, _case(item)
+    build = not inspect.iscoroutinefunction(function) and not names_its_model(_budgets_now(item), case)
+    watched = _Watched(function, build=build)
+    item.obj = watched.wrapped()
+    by_name = inspect.iscoroutinefunction(function) and isinstance(item.instance, unittest.TestCase)
+    if by_name:  # unittest looks its coroutines up itself
+        setattr(item.instance, item.name, item.obj)
     try:
-        results = evaluate(budgets, case, body.returned, item.config.stash[_CONFIG], again=body.again)
+        yield watched
+    finally:
+        item.obj = function
+        if by_name:
+            delattr(item.instance, item.name)
+
+
+def _evaluate(item: pytest.Item, watched: _Watched | None) -> str:
+    """Measure and judge; what kept that from being done, as text, or an empty one."""
+    budgets = _budgets_now(item)
+    if not budgets or (watched is not None and watched.started and not watched.finished):
+        return ""  # its own error is on its way, past a unittest.TestCase
+    from .gate import Body, evaluate
+
+    case = _case(item)
+    if watched is not None and not watched.started:
+        return f"measured nothing: the test's own code was not run.\n{case.path}:{case.line}"
+    body = Body() if watched is None else watched.body()
+    try:
+        results = evaluate(budgets, case, body, item.config.stash[_CONFIG], _baseline(item.config))
     except BudgetError as error:
         return f"{error}\n{case.path}:{case.line}"
     item.stash.setdefault(_RESULTS, []).extend(results)
     return ""
 
 
-def _fail_if_over(item: pytest.Item) -> None:
-    results = item.stash.get(_RESULTS, [])
-    item.user_properties.extend(properties(results))
-    if any(not result.verdict.passed for result in results):
-        full = item.config.get_verbosity() >= 2
-        pytest.fail(failure(results, root=str(item.config.rootpath), full=full), pytrace=False)
+def _baseline(config: pytest.Config) -> Mapping[str, Entry]:
+    """The recorded entries, read once. Raises `BudgetError` for a file that cannot be read."""
+    if _BASELINE not in config.stash:
+        path = config.stash[_CONFIG].baseline
+        entries: Mapping[str, Entry] = {}
+        if path.exists():
+            from .baseline.file import read
+
+            baseline = read(path)
+            entries = baseline.entries if baseline is not None else {}
+        config.stash[_BASELINE] = entries
+    return config.stash[_BASELINE]
 
 
 @pytest.fixture
 def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
     """Measure a model inside a test: ``model_cost(model, batch=1, res=224)`` gives a Cost, and is reported."""
     from .core.measure import measure
+    from .gate import observe
 
     item, config = request.node, request.config.stash[_CONFIG]
 
@@ -181,43 +341,117 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send the results along with the report, as plain data: it may cross to another process."""
+    results = item.stash.get(_RESULTS, []) if call.when == "call" else []
+    if call.when == "call":
+        before, pairs = item.stash.get(_PROPERTIES, []), [*properties(results)]
+        item.user_properties[:] = [pair for pair in item.user_properties if pair not in before] + pairs
+        item.stash[_PROPERTIES] = pairs
     report = yield
-    if call.when == "call" and _RESULTS in item.stash:
-        report.modelbudget = [result.to_dict() for result in item.stash[_RESULTS]]  # type: ignore[attr-defined]
-        del item.stash[_RESULTS]  # a test that is run again starts anew
+    if results:
+        report.modelbudget = [result.to_dict() for result in results]  # type: ignore[attr-defined]
     return report
 
 
-class _Collected:
-    """Gathers the results of every report; where xdist distributes, that is in the controller."""
+class _Listener:
+    """Follows the run where reports are shown; where xdist distributes, that is the controller."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.results = config.stash[_ALL]
+        self._config = config
+        self._run = config.stash[_RUN]
+        self._cut_short = False
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._run.collected.update(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        self._run.collected.update(ids)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self._cut_short = self._cut_short or bool(items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._cut_short = self._cut_short or report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for data in getattr(report, "modelbudget", ()):
-            self.results[report.nodeid, data["entry"]] = Result.from_dict(data)
+        if report.when == "call":
+            self._run.add(report.nodeid, getattr(report, "modelbudget", ()))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        ran = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if ran and not self._config.option.collectonly:
+            cut_short = self._cut_short or bool(session.shouldfail) or bool(session.shouldstop)
+            ending = self._run.finish(_scope(self._config, cut_short))
+            self._config.stash[_ENDING] = ending
+            if ending.failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        yield
+
+
+def _scope(config: pytest.Config, cut_short: bool) -> Scope:
+    """What the run was asked for: everything, some files or folders, or tests chosen one by one."""
+    chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
+    if cut_short or chosen or any("::" in argument for argument in config.args):
+        return Scope(partial=True)
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return Scope(partial=False)
+    places = [os.path.relpath(config.invocation_params.dir / argument, config.rootpath) for argument in config.args]
+    return Scope(partial=False, places=tuple("" if p == "." else p.replace(os.sep, "/") for p in places))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Listen to reports where they are shown, not in the workers that make them."""
     if not hasattr(session.config, "workerinput"):
-        session.config.pluginmanager.register(_Collected(session.config), "modelbudget-collected")
+        session.config.pluginmanager.register(_Listener(session.config), "modelbudget-listener")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Write the table of measured models; nothing under ``-q``."""
-    results = list(config.stash[_ALL].values())
+    """Write the table of measured models, but not under ``-q``, and what became of the baseline and reports."""
+    results = list(config.stash[_RUN].results.values())
+    ending = config.stash.get(_ENDING, Ending())
     verbosity = config.get_verbosity()
-    if not results or verbosity < 0:
+    table = results if verbosity >= 0 else []
+    if not table and not ending.lines:
         return
-    terminalreporter.section("model budgets")
-    for line in summary(results, verbosity=verbosity):
+    terminalreporter.write_sep("=", "model budgets")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _tell_github(terminalreporter, config)
+    for line in summary(table, verbosity=verbosity) if table else ():
         terminalreporter.write_line(line.text, **line.markup)
+    for text in ending.lines:
+        terminalreporter.write_line(one_line(text), red=ending.failed)
+
+
+def _tell_github(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Annotate the failing budgets, and add the report to the job's summary."""
+    from .report.github import error_annotations, job_summary
+
+    report = config.stash[_RUN].report()
+    folder = os.path.relpath(config.rootpath, os.environ.get("GITHUB_WORKSPACE", config.rootpath))
+    terminalreporter.write(error_annotations(report, folder="" if folder.startswith(".") else folder))
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        summary_file = Path(path)
+        already = summary_file.stat().st_size if summary_file.exists() else 0
+        with summary_file.open("a", encoding="utf-8") as file:
+            file.write(job_summary(report, already=already))
 
 
 def _case(item: pytest.Item) -> TestCase:
+    from .gate import TestCase
+
     path, line, _ = item.reportinfo()
     root = item.config.rootpath
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
-    return TestCase(item.nodeid, file, (line or 0) + 1, getattr(item, "funcargs", {}))
+    fixtures = getattr(item, "funcargs", {})
+    return TestCase(item.nodeid, file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
+
+
+def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
+    """The test's own arguments among the fixtures, which also hold those that its arguments need."""
+    try:
+        parameters = inspect.signature(getattr(item, "obj", len)).parameters
+    except (TypeError, ValueError):
+        return tuple(fixtures)
+    return tuple(name for name in fixtures if name in parameters)

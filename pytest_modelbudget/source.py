@@ -26,12 +26,12 @@ def locate(cost: Cost, name: str, root: str = "") -> str:
         if row is None:
             return ""
         if not row.owner.startswith(_CONTAINERS):
-            place = _assignment(row.owner, row.attribute)
+            place = _assignment(_class(row.owner), row.attribute)
             if place is not None:
                 return f"{_short(place[0], root)}:{place[1]}"
         name = name.rpartition(".")[0]
     row = cost.modules.get("")
-    place = _definition(row.owner) if row is not None else None
+    place = _definition(_class(row.owner)) if row is not None else None
     return f"{_short(place[0], root)}:{place[1]}" if place is not None else ""
 
 
@@ -44,9 +44,9 @@ class _Source(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _assignment(owner: str, attribute: str) -> tuple[str, int] | None:
+def _assignment(owner: type | None, attribute: str) -> tuple[str, int] | None:
     """File and line of ``self.<attribute> = ...`` in the class ``owner`` or a base of it, else of the class."""
-    for base in getattr(_class(owner), "__mro__", ()):
+    for base in getattr(owner, "__mro__", ()):
         source = _source(base)
         for node in ast.walk(source.tree) if source else ():
             if isinstance(node, (ast.Assign, ast.AnnAssign)) and _assigns(node, attribute):
@@ -77,9 +77,7 @@ def _source(kind: type) -> _Source | None:
         return None
 
 
-@lru_cache(maxsize=256)
-def _definition(owner: str) -> tuple[str, int] | None:
-    kind = _class(owner)
+def _definition(kind: type | None) -> tuple[str, int] | None:
     source = _source(kind) if kind is not None else None
     return (source.file, source.line) if source is not None else None
 

@@ -96,6 +96,18 @@ def _example(metric: str) -> str:
     return {"flops": '"4.2G" or "4.2 GFLOPs"', "macs": '"4.2G" or "4.2 GMACs"'}.get(metric, '"26M"')
 
 
+def parse_percent(value: object, name: str) -> Decimal:
+    """Read ``"1%"``, ``"0.5 %"`` or a number as percent. Raises `UsageError` for anything else, and below zero."""
+    text = str(value).strip().removesuffix("%").strip()
+    try:
+        percent = Decimal(text) if not isinstance(value, bool) else Decimal("nan")
+    except InvalidOperation:
+        percent = Decimal("nan")
+    if not percent.is_finite() or not 0 <= percent <= _LARGEST:
+        raise UsageError(f'{name}={value!r} is not a percentage of zero or more, such as "1%" or 0.5.')
+    return percent
+
+
 def show(value: int, metric: str, *, digits: int = 3, unit: bool = False) -> str:
     """Write ``value`` with ``digits`` significant digits: ``4.11 G``, or ``4.11 GFLOPs`` with ``unit``."""
     return _write(value, metric, digits, unit, ROUND_HALF_EVEN)

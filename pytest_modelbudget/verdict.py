@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from . import units
 from .cost import METRICS, Cost
+from .growth import Comparison
 
 
 @dataclass(frozen=True)
@@ -32,29 +35,58 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Regressed:
+    """A metric above its baseline by more than the tolerance, which is in percent."""
+
+    metric: str
+    used: int
+    before: int
+    tolerance: str
+
+    @property
+    def severity(self) -> float:
+        """How far above the baseline, as a ratio."""
+        return self.used / self.before if self.before else float("inf")
+
+    def sentence(self) -> str:
+        """``above its baseline: flops 16.4 G, was 4.11 G (+300 %, tolerance 0 %)``."""
+        used, before = units.show_apart(self.used, self.before, self.metric)
+        grown = units.change(self.used, self.before)
+        return f"above its baseline: {self.metric} {used}, was {before} ({grown}, tolerance {self.tolerance} %)"
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The metrics judged, and why the numbers cannot be trusted, if they cannot."""
 
     judged: tuple[Judged, ...]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    regressed: tuple[Regressed, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Nothing over its limit, and nothing wrong with the measurement."""
-        return not self.problems and not self.over
+        """Nothing over its limit or its baseline, and nothing wrong with the measurement."""
+        return not self.problems and not self.over and not self.regressed
 
     @property
     def over(self) -> tuple[Judged, ...]:
         """The metrics above their limits, the furthest above first."""
         return tuple(sorted((j for j in self.judged if j.over), key=lambda j: -j.severity))
 
+    @property
+    def worst(self) -> str:
+        """The metric to explain: the furthest over its limit, else the first above its baseline, else FLOPs."""
+        if self.over:
+            return self.over[0].metric
+        return self.regressed[0].metric if self.regressed else "flops"
+
     def headline(self) -> str:
         """One line: ``over budget: flops 16.4 G of 4.2 G (+291 %)``, or the first problem."""
         if self.problems:
             return self.problems[0].splitlines()[0]
         if not self.over:
-            return "within budget"
+            return self.regressed[0].sentence() if self.regressed else "within budget"
         worst = self.over[0]
         assert worst.limit is not None  # a metric is over only if it has a limit
         used, limit = units.show_apart(worst.used, worst.limit, worst.metric)
@@ -68,28 +100,55 @@ class Verdict:
             "metrics": [vars(judged) for judged in self.judged],
             "problems": list(self.problems),
             "warnings": list(self.warnings),
+            "regressed": [vars(regressed) for regressed in self.regressed],
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Verdict:
         """The inverse of `to_dict`."""
-        return cls(tuple(Judged(**row) for row in data["metrics"]), tuple(data["problems"]), tuple(data["warnings"]))
+        return cls(
+            tuple(Judged(**row) for row in data["metrics"]),
+            tuple(data["problems"]),
+            tuple(data["warnings"]),
+            tuple(Regressed(**row) for row in data["regressed"]),
+        )
 
 
-def judge(cost: Cost, limits: Mapping[str, int], *, module: str = "", unknown_ops: str = "error") -> Verdict:
-    """Judge a cost, or that of its submodule ``module``, by its limits.
+def judge(
+    cost: Cost,
+    limits: Mapping[str, int],
+    *,
+    module: str = "",
+    unknown_ops: str = "error",
+    comparison: Comparison | None = None,
+    tolerance: Decimal | None = None,
+    recording: bool = False,
+) -> Verdict:
+    """Judge a cost, or that of its submodule ``module``, by its limits and by its baseline.
 
-    A budget that measured nothing fails: no limits at all, FLOPs of zero under a limit on compute, or, with
-    ``unknown_ops="error"``, operators that nobody can count. Raises `UsageError` for an unknown ``module``.
+    Without limits a cost is judged by its baseline, with a tolerance of 0 %; with limits only if a ``tolerance``
+    (percent) is given. A budget that measured nothing fails: neither limits nor a baseline to compare with,
+    FLOPs of zero under a limit on compute, or, with ``unknown_ops="error"``, operators that nobody can count.
+    ``recording`` a baseline, limits alone judge, and there may be none. Raises `UsageError` for an unknown ``module``.
     """
     seen = look(cost, module=module, unknown_ops=unknown_ops)
     judged = tuple(Judged(j.metric, j.used, limits.get(j.metric)) for j in seen.judged)
     problems = []
-    if not limits:
+    by_baseline = not recording and (not limits or tolerance is not None)
+    regressed = _regressed(judged, comparison, tolerance or Decimal(0)) if by_baseline else ()
+    if by_baseline and comparison is not None and comparison.status == "not comparable":
+        problems.append(
+            f"not comparable with its baseline: {comparison.reason}.\n"
+            "Accept the numbers of this run with: pytest --budget-update"
+        )
+    if not limits and not recording and (comparison is None or comparison.status == "new"):
         now = ", ".join(
             f'{j.metric}="{units.show_limit(j.used, j.metric)}"' for j in judged if j.metric in ("flops", "params")
         )
-        problems.append(f"no limits: this budget could never fail.\nAdd some; what it costs now passes {now}.")
+        problems.append(
+            "no limits and no baseline: this budget could never fail.\n"
+            f"Record a baseline with pytest --budget-update, or add limits; what it costs now passes {now}."
+        )
     zero = [j.metric for j in judged if j.metric in _COMPUTE and j.limit is not None and j.used == 0]
     if zero:
         where = f"module {module!r}" if module else "the model"
@@ -97,7 +156,16 @@ def judge(cost: Cost, limits: Mapping[str, int], *, module: str = "", unknown_op
             f"measured nothing: {', '.join(zero)} of {where} came to 0, so this limit could never fail.\n"
             "Check that forward runs what is meant to be measured, or limit something that is there, such as params=."
         )
-    return Verdict(judged, (*seen.problems, *problems), seen.warnings)
+    return Verdict(judged, (*seen.problems, *problems), seen.warnings, regressed)
+
+
+def _regressed(judged: Iterable[Judged], comparison: Comparison | None, tolerance: Decimal) -> tuple[Regressed, ...]:
+    """The metrics that exceed their baseline by more than ``tolerance`` percent, in exact arithmetic."""
+    if comparison is None or comparison.status != "changed" or comparison.before is None:
+        return ()
+    allowed = 1 + Fraction(tolerance) / 100
+    pairs = [(j, comparison.before[j.metric]) for j in judged if j.metric in comparison.before]
+    return tuple(Regressed(j.metric, j.used, was, f"{tolerance:f}") for j, was in pairs if j.used > was * allowed)
 
 
 _COMPUTE = ("flops", "macs", "activations")

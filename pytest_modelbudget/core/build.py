@@ -75,10 +75,16 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
     return Called(value)
 
 
+def is_module(value: Any) -> bool:
+    """Whether a value is a model."""
+    return isinstance(value, torch.nn.Module)
+
+
 def _module(value: Any, factory: Callable[..., Any]) -> torch.nn.Module:
-    if not isinstance(value, torch.nn.Module):
+    if not is_module(value):
         raise TargetError(f"{_name(factory)}() returned a value of type {type(value).__name__}, not an nn.Module.")
-    return value
+    model: torch.nn.Module = value
+    return model
 
 
 def _name(factory: Callable[..., Any]) -> str:

@@ -8,6 +8,7 @@ from .. import units
 from ..cost import CONVENTIONS, Cost, ModuleCost
 from ..result import Result
 from ..source import locate
+from .growth import growth_lines
 from .tables import costliest, metric_table, plain
 from .text import one_line
 
@@ -20,15 +21,19 @@ def failure(results: Sequence[Result], *, root: str = "", full: bool = False) ->
 def _one(result: Result, root: str, full: bool) -> str:
     verdict, cost = result.verdict, result.cost
     place = f"{one_line(result.path)}:{result.line}"
-    named = "" if result.entry == result.nodeid else f"{one_line(result.entry)}\n"
-    lines = [f"{named}{verdict.headline().ljust(58)}  {place}"]
+    lines = [f"{verdict.headline().ljust(58)}  {place}"]
+    if result.entry != result.nodeid:
+        lines.append(f"    {one_line(result.entry)}")
     lines += [f"    {line}" for problem in verdict.problems for line in _body(problem, verdict.headline())]
-    table = metric_table(verdict.judged)
+    table = metric_table(verdict.judged, verdict.regressed)
     lines += ["", table] if table else [""]
     lines.append(conditions(cost, result.module))
-    where = _where(cost, verdict.over[0].metric if verdict.over else "flops", result.module, root, full)
+    growth = growth_lines(result, most=len(cost.modules) if full else 5)
+    if growth:
+        lines += ["", *growth]
+    where = _where(cost, verdict.worst, result.module, root, full)
     if where:
-        lines += ["", where]
+        lines += [where] if growth else ["", where]
     return "\n".join(lines)
 
 

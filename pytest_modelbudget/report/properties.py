@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..result import Result
+from .text import one_line
 
 
 def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
@@ -12,7 +13,7 @@ def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
     results = list(results)
     pairs = []
     for result in results:
-        prefix = "modelbudget" if len(results) == 1 else f"modelbudget[{result.entry}]"
+        prefix = "modelbudget" if len(results) == 1 else f"modelbudget[{one_line(result.entry)}]"
         for j in result.verdict.judged:
             pairs.append((f"{prefix}.{j.metric}", str(j.used)))
             if j.limit is not None:

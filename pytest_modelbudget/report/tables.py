@@ -9,7 +9,8 @@ from tabulate import tabulate
 from .. import units
 from ..cost import Cost, ModuleCost
 from ..result import Result
-from ..verdict import Judged
+from ..verdict import Judged, Regressed
+from .standing import standing
 from .text import one_line
 
 _TITLES = {
@@ -23,13 +24,16 @@ _TITLES = {
 }
 
 
+_INDENT = "\ue000"  # tabulate strips spaces; a name cannot hold this one, since `one_line` would escape it
+
+
 def plain(rows: Iterable[Sequence[str]], headers: Sequence[str] = (), *, right: Iterable[int] = ()) -> str:
     """A table of texts without rules; the columns in ``right`` are aligned to the right."""
     rows = [list(row) for row in rows]
     width = len(headers) or max((len(row) for row in rows), default=0)
     aligned = ["right" if i in set(right) else "left" for i in range(width)]
     text = tabulate(rows, headers=headers, tablefmt="plain", colalign=aligned if rows else None, disable_numparse=True)
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return "\n".join(line.rstrip() for line in text.replace(_INDENT, " ").splitlines())
 
 
 def module_table(cost: Cost, depth: int = 2, metrics: Sequence[str] = ("flops", "params", "activations")) -> str:
@@ -39,23 +43,27 @@ def module_table(cost: Cost, depth: int = 2, metrics: Sequence[str] = ("flops", 
         level = name.count(".") + 1 if name else 0
         if level > depth:
             continue
-        label = "  " * level + (one_line(name.rpartition(".")[2]) or one_line(row.kind))
+        label = _INDENT * 2 * level + (one_line(name.rpartition(".")[2]) or one_line(row.kind))
         values = [units.show(getattr(row, metric), metric) for metric in metrics]
         rows.append([label, one_line(row.kind), *values, units.share(row.flops, cost.flops)])
     headers = ["module", "class", *(_TITLES[m] for m in metrics), "share"]
     return plain(rows, headers, right=range(2, len(headers)))
 
 
-def metric_table(judged: Iterable[Judged]) -> str:
-    """Each metric that has a limit: used, budget, share, and by how much it is over."""
-    rows = []
+def metric_table(judged: Iterable[Judged], regressed: Iterable[Regressed] = ()) -> str:
+    """Each metric that has a limit: used, budget, share; then each above its baseline: used, baseline, growth."""
+    limits, grown = [], []
     for j in judged:
-        if j.limit is None:
-            continue
-        used, limit = units.show_apart(j.used, j.limit, j.metric)
-        over = f"over by {units.show(j.used - j.limit, j.metric)}" if j.over else ""
-        rows.append([j.metric, used, limit, units.share(j.used, j.limit), over])
-    return plain(rows, ["", "used", "budget", "share", ""], right=(1, 2, 3)) if rows else ""
+        if j.limit is not None:
+            used, limit = units.show_apart(j.used, j.limit, j.metric)
+            over = f"over by {units.show(j.used - j.limit, j.metric)}" if j.over else ""
+            limits.append([j.metric, used, limit, units.share(j.used, j.limit), over])
+    for r in regressed:
+        used, before = units.show_apart(r.used, r.before, r.metric)
+        grown.append([r.metric, used, before, units.change(r.used, r.before)])
+    tables = [plain(limits, ["", "used", "budget", "share", ""], right=(1, 2, 3))] if limits else []
+    tables += [plain(grown, ["", "used", "baseline", "growth"], right=(1, 2, 3))] if grown else []
+    return "\n\n".join(tables)
 
 
 def summary_table(results: Sequence[Result]) -> str:
@@ -66,10 +74,20 @@ def summary_table(results: Sequence[Result]) -> str:
     for result in results:
         by_metric = {j.metric: j for j in result.verdict.judged}
         cells = [_cell(by_metric.get(metric)) for metric in metrics]
-        mark = "" if result.verdict.passed else "over" if result.verdict.over else "failed"
-        rows.append([one_line(result.entry), str(result.cost.point), *cells, mark])
-    headers = ["entry", "operating point", *(_TITLES[m] for m in metrics), ""]
+        rows.append([one_line(result.entry), str(result.cost.point), *cells, _standing(result)])
+    headers = ["entry", "operating point", *(_TITLES[m] for m in metrics), "verdict"]
     return plain(rows, headers)
+
+
+def _standing(result: Result) -> str:
+    """How an entry stands; of one that moved since its baseline, the metric to look at first and by how much."""
+    word = standing(result)
+    comparison = result.comparison
+    moved = comparison.changes(result.cost, result.module) if comparison is not None else {}
+    if word not in ("above its baseline", "grew", "tighter"):
+        return word
+    metric, (before, now) = next(iter(moved.items()))
+    return f"{word}: {metric} {units.change(now, before)}"
 
 
 def _cell(j: Judged | None) -> str:

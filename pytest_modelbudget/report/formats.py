@@ -1,0 +1,81 @@
+"""Which format a file gets by its suffix, and writing it whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UsageError, nearest
+from ..run_report import Report
+
+Renderer = Callable[[Report], str]
+
+
+def _json(report: Report) -> str:
+    from .json import to_json
+
+    return to_json(report)
+
+
+def _markdown(report: Report) -> str:
+    from .markdown import to_markdown
+
+    return to_markdown(report)
+
+
+def _html(report: Report) -> str:
+    from .html import to_html
+
+    return to_html(report)
+
+
+def _openmetrics(report: Report) -> str:
+    from .openmetrics import to_openmetrics
+
+    return to_openmetrics(report)
+
+
+FORMATS: dict[str, Renderer] = {".json": _json, ".md": _markdown, ".html": _html, ".txt": _openmetrics}
+"""Suffix to renderer, each loaded when it is used."""
+
+
+def renderer(path: Path) -> Renderer:
+    """The renderer for a file's suffix. Raises `UsageError` for one that no format has."""
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        found = f"the suffix {suffix!r}" if suffix else "no suffix"
+        raise UsageError(
+            f"--budget-report {path}: {found} says no format. Allowed: {', '.join(FORMATS)} (OpenMetrics)."
+            f"{nearest(suffix, FORMATS)}"
+        )
+    return FORMATS[suffix]
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Render the report and put it in place; the file is the old one until the new one is whole.
+
+    A missing folder is made; a link stays a link. Raises `UsageError` where the file cannot be written.
+    """
+    text = renderer(path)(report)
+    try:
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, text.encode())
+    except (OSError, ValueError) as error:  # a ValueError is a name that no file can have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"--budget-report {path}: the report cannot be written: {reason}.") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    beside = target.with_name(f".modelbudget-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,187 @@
+"""A run as JSON, and back: docs/report-schema.md says what stands where. Read strictly, by the types of the values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .. import units
+from ..baseline.checks import Wrong, a_count, a_list, a_record, an_object, one_of, show
+from ..baseline.jsontext import Damaged, Place, decode, lines_of, parse
+from ..baseline.schema import ModuleRow
+from ..cost import CONVENTIONS, METRICS, Cost, ModuleCost
+from ..errors import UsageError
+from ..growth import Comparison, Growth, ModuleChange
+from ..point import OperatingPoint
+from ..result import Result
+from ..run_report import SCHEMA, Report, ReportError
+from ..verdict import Judged, Regressed, Verdict
+
+FORMAT = "modelbudget-report"
+"""What the field ``format`` says, which tells a report from a baseline."""
+
+
+def to_json(report: Report) -> str:
+    """Write a report: ASCII, the same text for the same data."""
+    data = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        **{name: getattr(report, name) for name in _VERSIONS},
+        "results": [result.to_dict() for result in report.results],
+        "before": {entry: [vars(row) for row in rows] for entry, rows in report.before.items()},
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+_VERSIONS = ("plugin_version", "torch_version", "convention")
+
+
+def from_json(text: str | bytes, file: str) -> Report:
+    """Read what `to_json` wrote; ``file`` is its name in messages.
+
+    Raises `ReportError`, and no other error, for anything else.
+    """
+    try:
+        source = decode(text) if isinstance(text, bytes) else text
+        return _report(parse(source))
+    except Damaged as error:
+        line, what = f"{error.line}:{error.column}" if error.column else str(error.line), str(error)
+    except Wrong as wrong:
+        line, what = str((lines_of(source, wrong.place) or [1])[-1]), f"{show(wrong.place)}: {wrong}"
+    raise ReportError(f"{file}:{line}: {what}.\nWrite a new report with pytest --budget-report FILE.json")
+
+
+def _report(tree: Any) -> Report:
+    data = an_object(tree, ())
+    if "entries" in data and "results" not in data:
+        raise Wrong("a baseline, where a report belongs", ())
+    if "schema" in data:  # before all else: a newer schema may differ in any way
+        number = a_count(data["schema"], ("schema",), least=1)
+        if number > SCHEMA:
+            raise Wrong(f"{number} was written by a newer pytest-modelbudget; this one reads {SCHEMA}", ("schema",))
+    a_record(data, (), ("format", "schema", *_VERSIONS, "results", "before"))
+    one_of(data["format"], ("format",), (FORMAT,))
+    rows = {entry: list_ for entry, list_ in an_object(data["before"], ("before",)).items()}
+    _check(data["results"], tuple[Result, ...], ("results",))
+    _check(rows, Mapping[str, tuple[ModuleRow, ...]], ("before",))
+    return Report(
+        **{name: _text(data[name], (name,)) for name in _VERSIONS},
+        results=tuple(Result.from_dict(result) for result in data["results"]),
+        before={entry: tuple(ModuleRow(**row) for row in kept) for entry, kept in rows.items()},
+    )
+
+
+def _check(value: Any, kind: Any, place: Place) -> None:
+    """Check plain data to be what ``to_dict`` of a value of the type ``kind`` gives."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:  # something or None
+        if value is not None:
+            _check(value, inner[0], place)
+    elif kind is int:
+        a_count(value, place)
+    elif kind is str:
+        _text(value, place)
+    elif kind is bool:
+        if not isinstance(value, bool):
+            raise Wrong("neither true nor false", place)
+    elif origin in (tuple, list):
+        for number, item in enumerate(a_list(value, place)):
+            _check(item, inner[0], (*place, number))
+    elif is_dataclass(kind):
+        _check_record(value, kind, place)
+    else:
+        for key, item in an_object(value, place).items():
+            _check(item, inner[1], (*place, key))
+
+
+def _check_record(value: Any, kind: Any, place: Place) -> None:
+    shape = _shape(kind)
+    a_record(value, place, shape)
+    for name, inner in shape.items():
+        here = (*place, name)
+        _check(value[name], inner, here)
+        words = _WORDS.get((kind, name))
+        if words is not None and isinstance(value[name], str):
+            one_of(value[name], here, words)
+    more = _MORE.get(kind)
+    if more is not None:
+        more(value, place)
+
+
+@lru_cache(maxsize=None)
+def _shape(kind: Any) -> dict[str, Any]:
+    """The fields of a value as its ``to_dict`` writes them, and their types."""
+    hints = get_type_hints(kind)
+    shape = {field.name: hints[field.name] for field in fields(kind)}
+    if kind is Cost:
+        shape["modules"] = list[ModuleCost]
+    if kind is Verdict:
+        shape = {"passed": bool, "metrics": shape.pop("judged"), **shape}
+    return shape
+
+
+def _text(value: Any, place: Place) -> str:
+    if not isinstance(value, str):
+        raise Wrong(f"{json.dumps(value)[:80]} where a text belongs", place)
+    return value
+
+
+def _point(data: dict[str, Any], place: Place) -> None:
+    try:
+        OperatingPoint.from_dict(data)
+    except UsageError as error:
+        raise Wrong(str(error).rstrip("."), place) from None
+
+
+def _tolerance(data: dict[str, Any], place: Place) -> None:
+    try:
+        units.parse_percent(data["tolerance"], "tolerance")
+    except UsageError as error:
+        raise Wrong(str(error).rstrip("."), (*place, "tolerance")) from None
+
+
+def _unique_modules(data: dict[str, Any], place: Place) -> None:
+    seen = set()
+    for number, row in enumerate(data["modules"]):
+        if row["name"] in seen:
+            raise Wrong("a second row for this module", (*place, "modules", number, "name"))
+        seen.add(row["name"])
+
+
+def _true_verdict(data: dict[str, Any], place: Place) -> None:
+    if Verdict.from_dict(data).passed is not data["passed"]:
+        raise Wrong(f"{json.dumps(data['passed'])}, but the metrics say otherwise", (*place, "passed"))
+
+
+def _known_metrics(data: dict[str, Any], place: Place) -> None:
+    if data["before"] is not None:
+        a_record(data["before"], (*place, "before"), (), METRICS)
+
+
+def _own_module(data: dict[str, Any], place: Place) -> None:
+    if data["module"] and data["module"] not in {row["name"] for row in data["cost"]["modules"]}:
+        raise Wrong("not one of the model's modules", (*place, "module"))
+
+
+_WORDS: dict[tuple[Any, str], Iterable[str]] = {
+    (Cost, "convention"): CONVENTIONS,
+    (Cost, "executed"): ("meta", "real"),
+    (Judged, "metric"): METRICS,
+    (Regressed, "metric"): METRICS,
+    (Growth, "metric"): METRICS,
+    (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),
+    (Comparison, "status"): ("new", "same", "changed", "not comparable"),
+}
+
+_MORE = {
+    OperatingPoint: _point,
+    Regressed: _tolerance,
+    Cost: _unique_modules,
+    Verdict: _true_verdict,
+    Comparison: _known_metrics,
+    Result: _own_module,
+}
