@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +15,8 @@ from typing import Any
 from ._version import __version__
 from .config import BASELINE
 from .cost import CONVENTIONS, METRICS
-from .errors import BudgetError, TargetError, UsageError
+from .errors import BudgetError, TargetError, UsageError, nearest
+from .report.text import one_line
 from .units import parse_percent
 
 _TARGET = "package.module:factory, path/file.py:factory, torchvision:resnet50 or timm:vit_base_patch16_224"
@@ -21,11 +25,18 @@ _TARGET = "package.module:factory, path/file.py:factory, torchvision:resnet50 or
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may have characters that the terminal has not
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
     except BudgetError as error:
-        print(f"modelbudget: {error}", file=sys.stderr)
+        print("modelbudget:", _inert("\n".join(map(one_line, str(error).splitlines()))), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read this has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,52 +146,75 @@ def _diff(arguments: argparse.Namespace) -> int:
 
     fail_on = parse_percent(arguments.fail_on, "--fail-on") if arguments.fail_on is not None else None
     found = diff(load(arguments.old, from_json), load(arguments.new, from_json))
-    if arguments.format == "json":
-        print(diff_json(found, fail_on=fail_on))
-    elif arguments.format == "md":
-        print(diff_markdown(found), end="")
-    elif arguments.format == "github":
-        print(diff_annotations(found, fail_on=fail_on), end="")
+    if arguments.format == "github":
+        print(diff_annotations(found, fail_on=fail_on))  # the one format that is made of commands
     else:
-        print(diff_text(found))
-    return int(fail_on is not None and any(difference.exceeds(fail_on) for difference in found))
+        render = {"text": diff_text, "md": diff_markdown, "json": diff_json}[arguments.format]
+        _say(render(found, fail_on=fail_on))
+    return int(fail_on is not None and any(difference.beyond(fail_on) for difference in found))
 
 
 def _history(arguments: argparse.Namespace) -> int:
     from .history import history
-    from .report.history import history_plot, history_table
+    from .report.history import check_plot, history_plot, history_table
 
     if arguments.most < 1:
         raise UsageError(f"--most {arguments.most} is not a whole number above zero.")
-    commits = history(arguments.baseline, most=arguments.most)
-    names = sorted({name for commit in commits for name in commit.totals})
-    wanted = [n for n in names if not arguments.entries or any(part in n for part in arguments.entries)]
-    if not wanted:
-        raise UsageError(
-            f"No entry is named like {' or '.join(arguments.entries)}. There are: {', '.join(names[:20])}."
-        )
-    print(history_table(commits, arguments.metric, wanted))
     if arguments.plot is not None:
-        history_plot(commits, arguments.metric, wanted, arguments.plot)
+        check_plot(arguments.plot)
+    found = history(arguments.baseline, most=arguments.most)
+    names = _named(found.names, arguments.entries)
+    _say(history_table(found, arguments.metric, names))
+    if arguments.plot is not None:
+        history_plot(found, arguments.metric, names, arguments.plot)
+        _say(f"plot: {arguments.plot}")
     return 0
+
+
+def _named(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The names that are wanted, or that have one of those in them. Raises `UsageError` for one that nothing has."""
+    if not wanted:
+        return list(names)
+    found = set()
+    for text in wanted:
+        matching = [text] if text in names else [name for name in names if text in name]
+        if not matching:
+            there = f"There are: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}." if names else ""
+            raise UsageError(f"No entry is named like {text!r}.{nearest(text, names)} {there}".rstrip())
+        found.update(matching)
+    return sorted(found)
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from .report.formats import write_report
+    from .report.formats import FORMATS, write_file
     from .report.json import from_json
 
-    try:
-        text = arguments.results.read_bytes()
-    except OSError as error:
-        raise TargetError(f"{arguments.results} cannot be read: {error.strerror or error}.") from error
-    wanted = [path for path in (arguments.html, arguments.md, arguments.txt) if path is not None]
+    wanted = {name: path for name in ("html", "md", "txt") if (path := getattr(arguments, name)) is not None}
     if not wanted:
         raise UsageError("Nothing to write. Say --html FILE, --md FILE or --txt FILE (OpenMetrics).")
-    report = from_json(text, str(arguments.results))
-    for path in wanted:
-        write_report(path, report)
-        print(f"report: {path}")
+    paths = [os.path.realpath(path) for path in (arguments.results, *wanted.values())]
+    if len(set(paths)) < len(paths):
+        raise UsageError("One file is named twice: each report needs its own, and the results stay as they are.")
+    try:
+        data = arguments.results.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TargetError(f"{arguments.results} cannot be read: {reason}.") from error
+    report = from_json(data, str(arguments.results))
+    texts = {name: FORMATS[f".{name}"](report) for name in wanted}  # all, before the first is written
+    for name, path in wanted.items():
+        write_file(path, texts[name].encode(), f"--{name} {path}: the report")
+        _say(f"report: {path}")
     return 0
+
+
+def _say(text: str) -> None:
+    print(_inert(text))
+
+
+def _inert(text: str) -> str:
+    """A text in which GitHub Actions takes nothing for a command: neither ``::`` that begins a line, nor ``##[``."""
+    return re.sub(r"^(\s*):(?=:)", r"\1\\x3a", text, flags=re.MULTILINE).replace("##[", r"\x23#[")
 
 
 def _batch(arguments: argparse.Namespace, res: Any) -> int | None:

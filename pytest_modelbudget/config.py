@@ -11,7 +11,6 @@ from typing import Any
 from . import units
 from .errors import UsageError, nearest
 
-
 BASELINE = "modelbudget.json"
 
 

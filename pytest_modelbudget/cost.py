@@ -82,11 +82,16 @@ class Cost:
         return dict(sorted(self.operators.items(), key=lambda item: (-item[1], item[0])))
 
     def metric(self, name: str, module: str = "") -> int | None:
-        """One metric of the model or of a submodule. Raises `UsageError` for a module that is not there."""
+        """One metric of the model or of a submodule; ``None`` where it was not measured.
+
+        Raises `UsageError` for a module that is not there.
+        """
         if not module:
             value = getattr(self, name)
             return None if value is None else int(value)
         row = self.modules.get(module)
+        if name == "memory":
+            return None  # a peak is the whole model's
         if row is None:
             raise UsageError(_no_such_module(module, self.modules))
         return int(getattr(row, name))

@@ -18,7 +18,7 @@ from .growth import Comparison
 from .marker import Budget
 from .point import OperatingPoint
 from .result import Result
-from .verdict import Verdict, judge, look
+from .verdict import judge, look
 
 if TYPE_CHECKING:
     from .baseline.schema import Entry
@@ -76,7 +76,7 @@ def evaluate(
         target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
         cost = _measure(target, budget, budget.point(test.arguments), config)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
-        comparison = None if config.update or not baseline else compare(cost, baseline.get(entry), module=budget.module)
+        comparison = _compared(cost, entry, baseline, config, budget.module)
         verdict = judge(
             cost,
             budget.limits,
@@ -86,19 +86,26 @@ def evaluate(
             tolerance=tolerance,
             recording=config.update,
         )
-        if comparison is not None and comparison.status == "changed":
-            recount = _recount(budget, test, body, target, config)
-            metric = _explained(verdict, comparison, cost, budget.module)
-            growth = explain(cost, baseline[entry], recount, metric, module=budget.module, root=test.root)
-            comparison = replace(comparison, growth=growth)
-        results.append(Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison))
+        result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison)
+        results.append(_explained(result, baseline, _recount(budget, test, body, target, config), test.root))
     return results
 
 
-def _explained(verdict: Verdict, comparison: Comparison, cost: Cost, module: str) -> str:
-    """The metric to explain: the one the verdict is about, else the first that differs from the baseline."""
-    changed = comparison.changes(cost, module)
-    return verdict.worst if verdict.worst in changed or not changed else next(iter(changed))
+def _compared(
+    cost: Cost, entry: str, baseline: Mapping[str, Entry], config: Config, module: str = ""
+) -> Comparison | None:
+    return None if config.update or not baseline else compare(cost, baseline.get(entry), module=module)
+
+
+def _explained(result: Result, baseline: Mapping[str, Entry], recount: Recount, root: str) -> Result:
+    """A result with why it is not what its baseline says, for the metric that the verdict is about if it changed."""
+    cost, verdict, comparison = result.cost, result.verdict, result.comparison
+    if comparison is None or comparison.status != "changed":
+        return result
+    changed = comparison.changes(cost, result.module)
+    metric = verdict.worst if verdict.worst in changed or not changed else next(iter(changed))
+    growth = explain(cost, baseline[result.entry], recount, metric, module=result.module, root=root)
+    return replace(result, comparison=replace(comparison, growth=growth))
 
 
 def _measure(target: Any, budget: Budget, point: OperatingPoint, config: Config) -> Cost:
@@ -124,7 +131,9 @@ def _recount(budget: Budget, test: TestCase, body: Body, target: Any, config: Co
 
     def recount(point: OperatingPoint) -> Cost:
         model = target
-        own = {name: value for name, value in point.arguments().items() if name in test.arguments}
+        own = {name: value for name, value in point.arguments().items() if name in test.own}
+        if "res" in own and isinstance(test.arguments["res"], (tuple, list)):
+            own["res"] = type(test.arguments["res"])(point.res or ())  # as the test is used to get it
         again = body.again
         if own and again is not None and budget.model is None:
             model = functools.partial(again, **own)
@@ -133,11 +142,29 @@ def _recount(budget: Budget, test: TestCase, body: Body, target: Any, config: Co
     return recount
 
 
-def observe(cost: Cost, name: str | None, number: int, test: TestCase, config: Config) -> Result:
-    """A cost measured through the fixture, as a result: it has no limits, but must be whole."""
+def observe(
+    cost: Cost,
+    name: str | None,
+    number: int,
+    test: TestCase,
+    config: Config,
+    baseline: Mapping[str, Entry],
+    count: Callable[..., Cost],
+) -> Result:
+    """A cost measured through the fixture, as a result: it has no limits, but must be whole.
+
+    The test's own code judges it. How it compares with its baseline is only reported; ``count`` counts it again,
+    at another ``batch``, ``res``, ``channels`` or ``seq``.
+    """
     entry = name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
     verdict = look(cost, unknown_ops=config.unknown_ops)
-    return Result(entry, test.nodeid, test.path, test.line, "", cost, verdict)
+    comparison = _compared(cost, entry, baseline, config)
+    result = Result(entry, test.nodeid, test.path, test.line, "", cost, verdict, comparison)
+
+    def recount(point: OperatingPoint) -> Cost:
+        return count(batch=point.batch, res=point.res, channels=point.channels, seq=point.seq)
+
+    return _explained(result, baseline, recount, test.root)
 
 
 def _entries(budgets: list[Budget], test: TestCase) -> list[str]:

@@ -21,7 +21,7 @@ from .report.properties import properties
 from .report.terminal import summary
 from .report.text import one_line
 from .result import Result
-from .session import Ending, Run, Scope
+from .session import Collected, Ending, Run, Scope
 
 if TYPE_CHECKING:
     from .baseline.schema import Entry
@@ -32,6 +32,7 @@ _CONFIG = pytest.StashKey[Config]()
 _MARKS = pytest.StashKey[list[pytest.Mark]]()
 _BUDGETS = pytest.StashKey[list[Budget]]()
 _RESULTS = pytest.StashKey[list[Result]]()
+_COMPLETE = pytest.StashKey[bool]()
 _PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()
 _RUN = pytest.StashKey[Run]()
 _ENDING = pytest.StashKey[Ending]()
@@ -69,7 +70,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "budget(flops=, params=, ..., batch=1, res=224): what the model this test returns, takes or names may cost",
     )
     try:
-        config.stash[_CONFIG] = read_config(_settings(config))
+        config.stash[_CONFIG] = settings = read_config(_settings(config))
+        for path in settings.reports:  # a wrong suffix is told before the run, not after it
+            from .report.formats import renderer
+
+            renderer(path)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[_RUN] = Run(config.stash[_CONFIG])
@@ -192,8 +197,7 @@ def _budgets_now(item: pytest.Item) -> list[Budget]:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start anew, for a test may run again, and read markers that hooks added since it was collected."""
-    if _RESULTS in item.stash:
-        del item.stash[_RESULTS]
+    item.stash[_RESULTS], item.stash[_COMPLETE] = [], False
     _budgets_now(item)
 
 
@@ -260,6 +264,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         problem = _evaluate(item, watched)
     if problem:
         pytest.fail(problem, pytrace=False)
+    item.stash[_COMPLETE] = True
     results = item.stash.get(_RESULTS, [])
     if any(not result.verdict.passed for result in results):
         full = item.config.get_verbosity() >= 2
@@ -307,11 +312,12 @@ def _evaluate(item: pytest.Item, watched: _Watched | None) -> str:
 
 
 def _baseline(config: pytest.Config) -> Mapping[str, Entry]:
-    """The recorded entries, read once. Raises `BudgetError` for a file that cannot be read."""
+    """The recorded entries to compare with, read once. Raises `BudgetError` for a file that cannot be read."""
     if _BASELINE not in config.stash:
-        path = config.stash[_CONFIG].baseline
+        settings = config.stash[_CONFIG]
+        path = settings.baseline
         entries: Mapping[str, Entry] = {}
-        if path.exists():
+        if path.exists() and not settings.update:
             from .baseline.file import read
 
             baseline = read(path)
@@ -330,9 +336,21 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
 
     def model_cost(model: Any, *, name: str | None = None, **arguments: Any) -> Cost:
         __tracebackhide__ = True
-        cost = measure(model, **{"convention": config.flops, "counter": config.counter, **arguments})
+
+        def count(**changed: Any) -> Cost:
+            return measure(model, **{"convention": config.flops, "counter": config.counter, **arguments, **changed})
+
+        try:
+            cost = count()
+        except BudgetError as error:  # it says whose error it is, and where: our own frames would only hide that
+            raise error.with_traceback(None) from None
+        try:
+            baseline = _baseline(request.config)
+        except BudgetError:  # the run says so, and fails, when it ends
+            baseline = {}
         results = item.stash.setdefault(_RESULTS, [])
-        results.append(observe(cost, name, len(results), _case(item), config))
+        number = len(results) + len(_budgets_now(item))  # the first names are those of the test's markers
+        results.append(observe(cost, name, number, _case(item), config, baseline, count))
         return cost
 
     return model_cost
@@ -349,74 +367,106 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     report = yield
     if results:
         report.modelbudget = [result.to_dict() for result in results]  # type: ignore[attr-defined]
+    if call.when == "call":  # a test that failed by its verdict alone ran to its end, too
+        over = any(not result.verdict.passed for result in results)
+        complete = item.stash.get(_COMPLETE, False) and (over or call.excinfo is None)
+        report.modelbudget_complete = complete  # type: ignore[attr-defined]
     return report
 
 
-class _Listener:
+class _Collecting:
+    """Follows the collection of tests, in every process that collects."""
+
+    def __init__(self) -> None:
+        self.seen = Collected()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.seen.cut_short = self.seen.cut_short or report.failed
+        if report.passed:
+            self.seen.files[report.nodeid] = None
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.seen.cut_short = self.seen.cut_short or bool(items)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.seen.tests.update((_plain(item.nodeid), None) for item in session.items)
+
+
+class _Worker(_Collecting):
+    """In a worker of xdist: what it collected is for the controller to know."""
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        session.config.workeroutput["modelbudget"] = self.seen.to_dict()  # type: ignore[attr-defined]
+
+
+class _Listener(_Collecting):
     """Follows the run where reports are shown; where xdist distributes, that is the controller."""
 
     def __init__(self, config: pytest.Config) -> None:
+        super().__init__()
         self._config = config
         self._run = config.stash[_RUN]
-        self._cut_short = False
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._run.collected.update(item.nodeid for item in session.items)
+        self._run.collected = self.seen
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
-        self._run.collected.update(ids)
-
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self._cut_short = self._cut_short or bool(items)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        self._cut_short = self._cut_short or report.failed
+    def pytest_testnodedown(self, node: Any) -> None:
+        seen = getattr(node, "workeroutput", {}).get("modelbudget")  # a worker that crashed has no output
+        if seen is not None:
+            self.seen.add(seen)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self._run.add(report.nodeid, getattr(report, "modelbudget", ()))
+            complete = getattr(report, "modelbudget_complete", False)
+            self._run.add(_plain(report.nodeid), getattr(report, "modelbudget", ()), complete=complete)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         ran = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        settings = self._config.stash[_CONFIG]
         if ran and not self._config.option.collectonly:
-            cut_short = self._cut_short or bool(session.shouldfail) or bool(session.shouldstop)
+            cut_short = self.seen.cut_short or bool(session.shouldfail) or bool(session.shouldstop)
             ending = self._run.finish(_scope(self._config, cut_short))
             self._config.stash[_ENDING] = ending
             if ending.failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif settings.update:
+            why = f"{settings.baseline.name}: not updated, since the run did not come to its end."
+            self._config.stash[_ENDING] = Ending((why,), failed=True)
         yield
+
+
+def _plain(nodeid: str) -> str:
+    """A test's id without the group that xdist adds to it under ``--dist loadgroup``: ``test_it[1]@group``."""
+    at = nodeid.find("@", max(nodeid.rfind("::"), nodeid.rfind("]")) + 1)
+    return nodeid[:at] if at >= 0 and "::" in nodeid else nodeid
 
 
 def _scope(config: pytest.Config, cut_short: bool) -> Scope:
     """What the run was asked for: everything, some files or folders, or tests chosen one by one."""
     chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
-    if cut_short or chosen or any("::" in argument for argument in config.args):
-        return Scope(partial=True)
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        return Scope(partial=False)
+    partial = cut_short or chosen or any("::" in argument for argument in config.args)
     places = [os.path.relpath(config.invocation_params.dir / argument, config.rootpath) for argument in config.args]
-    return Scope(partial=False, places=tuple("" if p == "." else p.replace(os.sep, "/") for p in places))
+    places = ["" if place == "." else place.replace(os.sep, "/") for place in places]
+    return Scope(partial, config.rootpath, tuple(places))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Listen to reports where they are shown, not in the workers that make them."""
-    if not hasattr(session.config, "workerinput"):
-        session.config.pluginmanager.register(_Listener(session.config), "modelbudget-listener")
+    listener = _Worker() if hasattr(session.config, "workerinput") else _Listener(session.config)
+    session.config.pluginmanager.register(listener, "modelbudget-listener")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Write the table of measured models, but not under ``-q``, and what became of the baseline and reports."""
-    results = list(config.stash[_RUN].results.values())
+    results = config.stash[_RUN].results
     ending = config.stash.get(_ENDING, Ending())
     verbosity = config.get_verbosity()
     table = results if verbosity >= 0 else []
+    if results and os.environ.get("GITHUB_ACTIONS") == "true":
+        _tell_github(terminalreporter, config)
     if not table and not ending.lines:
         return
     terminalreporter.write_sep("=", "model budgets")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        _tell_github(terminalreporter, config)
     for line in summary(table, verbosity=verbosity) if table else ():
         terminalreporter.write_line(line.text, **line.markup)
     for text in ending.lines:
@@ -433,9 +483,12 @@ def _tell_github(terminalreporter: pytest.TerminalReporter, config: pytest.Confi
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         summary_file = Path(path)
-        already = summary_file.stat().st_size if summary_file.exists() else 0
-        with summary_file.open("a", encoding="utf-8") as file:
-            file.write(job_summary(report, already=already))
+        try:
+            already = summary_file.stat().st_size if summary_file.exists() else 0
+            with summary_file.open("a", encoding="utf-8") as file:
+                file.write(job_summary(report, already=already))
+        except OSError as error:  # the summary is extra: the gate is the exit status
+            terminalreporter.write_line(one_line(f"GITHUB_STEP_SUMMARY={path}: {error.strerror or error}"), yellow=True)
 
 
 def _case(item: pytest.Item) -> TestCase:
@@ -445,7 +498,7 @@ def _case(item: pytest.Item) -> TestCase:
     root = item.config.rootpath
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
     fixtures = getattr(item, "funcargs", {})
-    return TestCase(item.nodeid, file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
+    return TestCase(_plain(item.nodeid), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
 
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:

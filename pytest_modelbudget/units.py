@@ -24,7 +24,7 @@ _NAMES = {
 _DECIMAL = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5}
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]*)\s*")
-_LARGEST = Decimal(10) ** 30
+_LARGEST = Decimal(10) ** 24
 
 
 def parse(value: object, metric: str) -> int:
@@ -36,12 +36,12 @@ def parse(value: object, metric: str) -> int:
     """
     number, unit = _split(value, metric)
     scale = _scale(unit, metric, value)
-    amount = number * scale
-    if amount < 0:
+    if number < 0:
         raise UsageError(f"{metric}={value!r} is negative. A limit is zero or more.")
-    if amount > _LARGEST:
-        raise UsageError(f"{metric}={value!r} is larger than anything that can be counted.")
-    return int(amount)
+    if number > _LARGEST / scale:
+        shown = value if isinstance(value, str) else f"{number:.3e}"  # Python refuses to write out a huge integer
+        raise UsageError(f"{metric}={shown!r} is larger than anything that can be counted.")
+    return int(number * scale)
 
 
 def _split(value: object, metric: str) -> tuple[Decimal, str]:
@@ -52,7 +52,7 @@ def _split(value: object, metric: str) -> tuple[Decimal, str]:
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{metric}={value!r} is not a finite number. Leave the limit out to have none.")
     if not isinstance(value, str):
-        return Decimal(str(value)), ""
+        return Decimal(value if isinstance(value, int) else str(value)), ""
     match = _QUANTITY.fullmatch(value)
     if match is None:
         raise UsageError(

@@ -90,8 +90,9 @@ class Verdict:
         worst = self.over[0]
         assert worst.limit is not None  # a metric is over only if it has a limit
         used, limit = units.show_apart(worst.used, worst.limit, worst.metric)
+        by = f" ({units.change(worst.used, worst.limit)})" if worst.limit else ""
         more = f", and {len(self.over) - 1} more" if len(self.over) > 1 else ""
-        return f"over budget: {worst.metric} {used} of {limit} ({units.change(worst.used, worst.limit)}){more}"
+        return f"over budget: {worst.metric} {used} of {limit}{by}{more}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON and for other processes."""
@@ -138,7 +139,7 @@ def judge(
     regressed = _regressed(judged, comparison, tolerance or Decimal(0)) if by_baseline else ()
     if by_baseline and comparison is not None and comparison.status == "not comparable":
         problems.append(
-            f"not comparable with its baseline: {comparison.reason}.\n"
+            "not comparable with its baseline\n"  # the report says why
             "Accept the numbers of this run with: pytest --budget-update"
         )
     if not limits and not recording and (comparison is None or comparison.status == "new"):
@@ -175,7 +176,7 @@ def look(cost: Cost, *, module: str = "", unknown_ops: str = "error") -> Verdict
     """A verdict without limits: the numbers, and whether everything behind them was counted."""
     judged = []
     for metric in METRICS:
-        used = None if module and metric == "memory" else cost.metric(metric, module)
+        used = cost.metric(metric, module)
         if used is not None:
             judged.append(Judged(metric, used, None))
     unknown = uncounted(cost, module)
@@ -190,15 +191,16 @@ def uncounted(cost: Cost, module: str = "") -> str:
     """What could not be counted, by operator and module, with the remedy; empty if everything was."""
     lines = []
     for name, calls in sorted(cost.uncounted.items()):
-        where = cost.uncounted_in.get(name, ())
+        anywhere = where = cost.uncounted_in.get(name, ())
         if module:
-            where = tuple(w for w in where if w == module or w.startswith(module + "."))
+            where = tuple(w for w in anywhere if w == module or w.startswith(module + "."))
             if not where:
                 continue
         shown = ", ".join(w or "the model itself" for w in where[:3]) + (
             f" and {len(where) - 3} more" if len(where) > 3 else ""
         )
-        lines.append(f"    {name}: {calls} call{'s' if calls != 1 else ''}, in {shown}")
+        rest = "," if where == anywhere else " of the model, some"
+        lines.append(f"    {name}: {calls} call{'s' if calls != 1 else ''}{rest} in {shown}")
     if not lines:
         return ""
     have = "operators have" if len(lines) > 1 else "operator has"

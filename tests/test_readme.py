@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import tomllib
 
 from pytest_modelbudget.cli import main
 
@@ -78,7 +78,9 @@ def test_ini(code, pytester):
 
 
 def commands() -> list[str]:
-    return [line[2:] for b in blocks() if b.language == "console" for line in b.text.splitlines() if line.startswith("$ ")]
+    return [
+        line[2:] for b in blocks() if b.language == "console" for line in b.text.splitlines() if line.startswith("$ ")
+    ]
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("modelbudget ")])

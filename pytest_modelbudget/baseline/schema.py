@@ -33,13 +33,11 @@ class BaselineError(BudgetError):
 
 @dataclass(frozen=True)
 class ModuleRow:
-    """A module with everything below it. ``owner`` and ``attribute`` say where in the code it was put."""
+    """A module with everything below it."""
 
     name: str
     kind: str
     config: str
-    owner: str
-    attribute: str
     flops: int
     macs: int
     params: int
@@ -86,14 +84,13 @@ _ENTRY = tuple(field.name for field in fields(Entry) if field.name != "name")
 _POINT = tuple(field.name for field in fields(OperatingPoint))
 _ALWAYS = tuple(metric for metric in METRICS if metric != "memory")  # the metrics that every count has
 _ROW = tuple(field.name for field in fields(ModuleRow))
-_ROW_TEXTS, _ROW_COUNTS = _ROW[:5], _ROW[5:]
+_ROW_TEXTS, _ROW_COUNTS = _ROW[:3], _ROW[3:]
 
 
 def entry_of(result: Result) -> Entry:
     """What the baseline keeps of a result. Raises `UsageError` where its ``module`` is not in the model."""
     cost, module = result.cost, result.module
-    metrics = [metric for metric in METRICS if not (metric == "memory" and module)]  # memory is the whole model's
-    found = {metric: cost.metric(metric, module) for metric in metrics}
+    found = {metric: cost.metric(metric, module) for metric in METRICS}
     totals = {metric: value for metric, value in found.items() if value is not None}
     return Entry(
         name=result.entry,
@@ -116,7 +113,7 @@ def _story(cost: Cost, top: str, totals: Mapping[str, int]) -> Iterator[ModuleRo
     """The rows from ``top`` down, below every module that holds much of the whole."""
     expanded = {top}
     for name, module in cost.modules.items():  # a module comes before its children
-        if name == top or (name and name.rpartition(".")[0] in expanded):
+        if name == top or name.rpartition(".")[0] in expanded:
             yield ModuleRow(**{field: getattr(module, field) for field in _ROW})
             if any(getattr(module, metric) * 100 > _EXPANDED_ABOVE * totals[metric] for metric in ("flops", "params")):
                 expanded.add(name)

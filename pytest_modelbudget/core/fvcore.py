@@ -68,7 +68,7 @@ def fvcore_cost(
         convention="fvcore",
         counter="fvcore",
         executed="real",
-        torch_version=str(torch.__version__),
+        torch_version=str(torch.__version__).split("+")[0],
         model=whole.kind,
         notes=notes,
         uncounted={name.removeprefix("aten::"): int(calls) for name, calls in skipped.items()},

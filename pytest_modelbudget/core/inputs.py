@@ -10,7 +10,8 @@ import torch
 
 from ..errors import UsageError, nearest
 from ..point import OperatingPoint
-from .execution import META, meta_like
+from .execution import meta_like
+from .remember import META
 
 _NAMES = ("batch", "res", "seq", "channels")
 
@@ -77,7 +78,7 @@ class Inputs:
             return (self._value(spec),), {}
         raise UsageError(
             f"inputs={_brief(spec)} cannot be read. Allowed: a tensor, a tuple of arguments, a dict of keyword "
-            'arguments, a shape such as ("batch", 80, "seq"), a list of shapes, or a callable that returns one of these.'
+            'arguments, a shape such as ("batch", 80, "seq"), a list of shapes, or a callable that gives one of these.'
         )
 
     def _value(self, value: Any) -> Any:

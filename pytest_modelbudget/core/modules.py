@@ -125,7 +125,7 @@ def assemble(
         convention=convention,
         counter="aten",
         executed=executed,
-        torch_version=str(torch.__version__),
+        torch_version=str(torch.__version__).split("+")[0],
         model=whole.kind,
         notes=notes,
         uncounted=dict(trace.uncounted),

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from .execution import META, meta_like
+from .execution import meta_like
+from .remember import META
 
 Replace = Callable[[torch.Tensor], torch.Tensor]
 

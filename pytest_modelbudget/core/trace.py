@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
+from torch.backends import opt_einsum
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -15,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .execution import MetaExecution, is_foreign
 from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
-from .operators.registry import FORMULAS
+from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 
 
 class Tally:
@@ -67,6 +69,8 @@ class Trace(TorchDispatchMode):
         rule = self._rules.get(func)
         if rule is None:
             rule = self._rules[func] = classify(func)
+        if rule.calls is not None and not self._paused:
+            return rule.calls(*(self._watching(arg) if callable(arg) else arg for arg in args), **kwargs)
         if rule.kind is Kind.COMPOSITE and not self._paused:
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
@@ -77,12 +81,21 @@ class Trace(TorchDispatchMode):
         out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
         if self._paused or rule.kind is Kind.FREE:
             return out
-        count = rule.formula(*args, out=out, **kwargs) if rule.formula is not None else None
+        count = _count(rule.formula, args, kwargs, out)
         if count is None:
             self._report(_display(func))
         else:
             self.add(_display(func), count)
         return out
+
+    def _watching(self, function: Any) -> Any:
+        """A function given to an operator, as one whose own operators are seen."""
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return watched
 
     def add(self, operator: str, count: Count) -> None:
         """Add one call to the module that is running and to its operator."""
@@ -129,12 +142,24 @@ class Trace(TorchDispatchMode):
 
 
 class _Whole(TorchFunctionMode):
-    """Counts, with gradients on, the functions that autograd would dissolve into operators that cost nothing."""
+    """Counts the functions that autograd (or ``torch.func``) dissolves into operators that cost something else.
+
+    ``adaptive_avg_pool2d(x, 1)`` becomes a mean, which is free, ``adaptive_avg_pool1d`` a 2-D pooling, which is not,
+    and ``instance_norm`` a batch norm. A Python function is seen instead of the built-in one that it calls.
+    """
 
     _FUNCTIONS: ClassVar = {
-        torch._C._nn.adaptive_avg_pool2d: "aten::adaptive_avg_pool2d",
-        torch.instance_norm: "aten::instance_norm",
-        torch.adaptive_avg_pool1d: None,
+        F.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+        torch._C._nn.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+        torch.ops.aten.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+        torch.ops.aten.adaptive_avg_pool2d.default: "adaptive_avg_pool2d",
+        torch.adaptive_avg_pool1d: "adaptive_avg_pool1d",
+        torch.ops.aten.adaptive_avg_pool1d: "adaptive_avg_pool1d",
+        torch.ops.aten.adaptive_avg_pool1d.default: "adaptive_avg_pool1d",
+        F.instance_norm: "instance_norm",
+        torch.instance_norm: "instance_norm",
+        torch.ops.aten.instance_norm: "instance_norm",
+        torch.ops.aten.instance_norm.default: "instance_norm",
     }
 
     def __init__(self, trace: Trace) -> None:
@@ -144,16 +169,33 @@ class _Whole(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one function; those named above count as one operator."""
         kwargs = kwargs or {}
-        if func not in self._FUNCTIONS:
+        name = _area_pooling(*args, **kwargs) if func is F.interpolate else self._FUNCTIONS.get(func)
+        if name is None:
             return func(*args, **kwargs)
         with self._trace.paused():
             out = func(*args, **kwargs)
-        name = self._FUNCTIONS[func]
-        if name is not None:
-            count = FORMULAS[name](*args, out=out, **kwargs)
-            if count is not None:
-                self._trace.add(name.removeprefix("aten::"), count)
+        input = _unwrapped(args[0] if args else kwargs.get("input", kwargs.get("self")))
+        if name == "adaptive_avg_pool2d":
+            self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out))
+        elif name == "instance_norm":
+            place = 3 if func is F.instance_norm else 1
+            weight = args[place] if len(args) > place else kwargs.get("weight")
+            self._trace.add(name, instance_norm_call(input, weight, out=out))
         return out
+
+
+def _unwrapped(tensor: Any) -> Any:
+    """The whole tensor inside ``torch.func.vmap``, where functions see one sample."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def _area_pooling(
+    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *rest: Any, **options: Any
+) -> str | None:
+    """The pooling that ``F.interpolate`` is when its mode is ``area``."""
+    return f"adaptive_avg_pool{input.dim() - 2}d" if mode == "area" else None
 
 
 @contextmanager
@@ -162,15 +204,28 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     before = module_hooks.register_module_forward_pre_hook(trace.enter)
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
-        if grad:
-            with torch.inference_mode(False), torch.enable_grad(), _Whole(trace), trace:
-                yield
-        else:
-            with torch.inference_mode(), trace:
-                yield
+        with torch.inference_mode(not grad), torch.set_grad_enabled(grad), _left_to_right(), _Whole(trace), trace:
+            yield
     finally:
         before.remove()
         after.remove()
+
+
+def _left_to_right() -> Any:
+    """``einsum`` of three operands and more in the order written, whether or not opt_einsum is installed."""
+    return opt_einsum.flags(enabled=False) if opt_einsum.enabled else nullcontext()
+
+
+def _count(formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
+    if formula is None:
+        return None
+    try:
+        count: Count | None = formula(*args, **{**kwargs, "out": out})
+    except RuntimeError as error:
+        if "NestedTensorImpl" not in str(error):
+            raise
+        return None  # a nested tensor of the strided layout has no one shape
+    return count
 
 
 def _display(operator: Any) -> str:

@@ -1,107 +1,255 @@
-"""Two baselines side by side, as text, Markdown, JSON and annotations."""
+"""Two files of costs side by side, as text, Markdown, JSON and annotations."""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from fractions import Fraction
 
 from .. import units
+from ..cost import METRICS
 from ..diff import Difference
-from ..growth import Growth
+from ..growth import Factor, Growth
 from .github import command
 from .growth import changes_table, times
 from .markdown import MARKER, code
+from .metrics import TITLES
 from .names import shown
 from .tables import plain
 
-
-def diff_text(differences: Sequence[Difference], *, most: int = 8) -> str:
-    """One row an entry, then the changed modules of each that grew."""
-    rows = [_row(d) for d in differences if d.status != "same"]
-    same = sum(d.status == "same" for d in differences)
-    parts = [plain(rows, ["entry", "", "FLOPs", "params", "memory"])] if rows else []
-    parts.append(f"{same} unchanged" if same or not rows else "")
-    for d in differences:
-        if d.modules:
-            growth = Growth("flops", *d.metrics["flops"], modules=d.modules)
-            parts.append("\n".join([shown(d.name), *(f"    {line}" for line in changes_table(growth, most=most))]))
-    return "\n\n".join(part for part in parts if part)
+_NOTHING = Decimal(0)
 
 
-def _row(d: Difference) -> list[str]:
-    note = f" ({shown(d.reason)})" if d.reason else ""
-    return [shown(d.name), f"{d.status}{note}", *(_cell(d, metric) for metric in ("flops", "params", "memory"))]
+def diff_text(differences: Sequence[Difference], *, fail_on: Decimal | None = None, most: int = 10) -> str:
+    """What became of how many entries, a row for each that is not the same, and what is known of why."""
+    listed, metrics = _listed(differences), _columns(differences, fail_on)
+    parts = [sentence(differences, fail_on)]
+    if listed:
+        rows = [[shown(d.name), _word(d, fail_on), *(_cell(d, metric) for metric in metrics)] for d in listed]
+        parts.append(plain(rows, ["entry", "", *(TITLES[metric] for metric in metrics)]))
+    for d in listed:
+        lines = _explained(d, most)
+        if lines:
+            parts.append("\n".join([shown(d.name), *(f"    {line}".rstrip() for line in lines)]))
+    return "\n\n".join(parts)
+
+
+def sentence(differences: Sequence[Difference], fail_on: Decimal | None) -> str:
+    """``2 entries changed, 1 new, 3 the same. 1 grew by more than 1 %.``"""
+    if not differences:
+        return "Neither file has an entry."
+    found = [difference.status for difference in differences]
+    counted = [(found.count(status), words) for status, words in _COUNTED.items() if status in found]
+    first, *rest = [f"{number} {words}" for number, words in counted]
+    number, _, words = first.partition(" ")
+    text = f"{', '.join([f'{number} {_entries(int(number))} {words}', *rest])}."
+    if fail_on is None:
+        return text
+    over = sum(bool(difference.beyond(fail_on)) for difference in differences)
+    return f"{text} {over or 'None'} grew by more than {fail_on:f} %."
+
+
+_COUNTED = {
+    "changed": "changed",
+    "not comparable": "not comparable",
+    "new": "new",
+    "gone": "gone",
+    "rebuilt": "rebuilt at the same cost",
+    "same": "the same",
+}
+
+
+def _entries(number: int) -> str:
+    return "entry" if number == 1 else "entries"
+
+
+def _listed(differences: Iterable[Difference]) -> list[Difference]:
+    return [difference for difference in differences if difference.status != "same"]
+
+
+def _word(d: Difference, fail_on: Decimal | None) -> str:
+    if d.status != "changed":
+        return d.status
+    if fail_on is not None and d.beyond(fail_on):
+        return f"grew by more than {fail_on:f} %"
+    return "grew" if d.grew else "shrank" if d.changes else "moved"
+
+
+def _columns(differences: Iterable[Difference], fail_on: Decimal | None) -> list[str]:
+    """FLOPs, parameters, memory where it is known, and whatever else an entry would not be understood without."""
+    wanted = {"flops", "params"}
+    for d in _listed(differences):
+        wanted |= {"memory"} & set(d.metrics)
+        for telling in (d.changes, d.beyond(_NOTHING), d.beyond(fail_on or _NOTHING)):
+            if telling and not wanted & set(telling):
+                wanted.add(next(iter(telling)))
+    return [metric for metric in METRICS if metric in wanted]
 
 
 def _cell(d: Difference, metric: str) -> str:
-    if d.status in ("new", "gone"):
-        entry = d.new or d.old
-        value = entry.totals.get(metric) if entry is not None else None
-        return "-" if value is None else units.show(value, metric)
-    if metric not in d.metrics:
-        return "-"
-    before, after = d.metrics[metric]
-    if before == after:
-        return units.show(after, metric)
-    was, now = units.show_apart(before, after, metric)
-    ratio = f", {times(Fraction(after, before))}" if before else ""
-    return f"{was} -> {now} ({units.change(after, before)}{ratio})" if d.status == "changed" else f"{was}, {now}"
+    was, now = d.metrics.get(metric, (None, None))
+    if was is None or now is None:
+        one = was if was is not None else now
+        return "-" if one is None else units.show(one, metric)
+    if was == now:
+        return units.show(now, metric)
+    before, after = units.show_apart(was, now, metric)
+    if d.status == "not comparable":
+        return f"{before} before, {after} now"
+    return f"{before} -> {after}" + (f" ({units.change(now, was)})" if was else "")
 
 
-def diff_json(differences: Sequence[Difference], *, fail_on: Decimal | None) -> str:
-    """Every entry with its metrics before and after; ``exceeds`` says which ones ``fail_on`` is about."""
-    data = [
-        {
-            "entry": d.name,
-            "status": d.status,
-            "reason": d.reason,
-            "metrics": {metric: {"before": before, "after": after} for metric, (before, after) in d.metrics.items()},
-            "modules": [vars(change) for change in d.modules],
-            "exceeds": d.exceeds(fail_on) if fail_on is not None else False,
-        }
-        for d in differences
-    ]
-    return json.dumps({"format": "modelbudget-diff", "schema": 1, "entries": data}, indent=1)
+def _explained(d: Difference, most: int) -> list[str]:
+    """Why an entry is not what it was, or why that cannot be told."""
+    if d.status == "not comparable":
+        return [shown(d.reason, 400)]
+    if d.status not in ("changed", "rebuilt") or d.new is None:
+        return []
+    growth, between, point = d.growth, d.moved, shown(str(d.new.entry.point))
+    if growth is None:
+        return [*_moved(d), "What of it came from the model, pytest can say, which counts it again at the old point."]
+    lines = _moved(d)
+    total = f"{growth.metric} {_ratio(growth.before, growth.after, growth.metric)}"
+    if between:
+        lines.append(f"{total} = {' * '.join(_factor(factor, growth.metric) for factor in growth.factors)}")
+    elif growth.before != growth.after:
+        lines.append(f"{total} by the architecture alone: both at {point}")
+    lines += [f"note: {shown(growth.note, 400)}"] if growth.note else []
+    table = changes_table(growth, most=most)
+    if table and between and d.old is not None:
+        lines.append(f"modules that changed, at {shown(str(d.old.entry.point))}:")
+    return lines + table
 
 
-def diff_markdown(differences: Sequence[Difference], *, limit: int = 60_000) -> str:
-    """A table of what is not the same, growth first, within ``limit`` bytes; then how many are left out."""
-    rows = [[*_row(d)] for d in differences if d.status != "same"]
-    lines = [MARKER, "### Model budgets", "", _sentence(differences), ""]
-    if rows:
-        lines += ["| entry | | FLOPs | params | memory |", "| --- | --- | --: | --: | --: |"]
-    room = limit - 400
-    for number, (d, row) in enumerate(zip((d for d in differences if d.status != "same"), rows, strict=True)):
-        texts = [code(d.name), html.escape(row[1], quote=False), *row[2:]]
-        line = f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |"
-        room -= len(line.encode()) + 1
-        if room < 0:
-            lines.append(f"\nLeft out, to stay within {limit} bytes: {len(rows) - number} entries.")
+def _moved(d: Difference) -> list[str]:
+    """Where each side was counted, if that is not the same."""
+    between = d.moved
+    if between is None or d.old is None or d.new is None:
+        return []
+    what = "inputs" if d.old.entry.point == d.new.entry.point else "operating point"
+    return [f"{what}: {shown(between[0])} -> {shown(between[1])}"]
+
+
+def _factor(factor: Factor, metric: str) -> str:
+    became = f" ({shown(factor.was)} -> {shown(factor.now)})" if factor.was != factor.now else ""
+    return f"{shown(factor.name)} {_ratio(factor.before, factor.after, metric)}{became}"
+
+
+def _ratio(before: int, after: int, metric: str) -> str:
+    if before or not after:
+        return times(Factor("", before, after).ratio)
+    return f"0 -> {units.show(after, metric)}"
+
+
+def diff_json(differences: Sequence[Difference], *, fail_on: Decimal | None = None) -> str:
+    """Every entry, with its metrics before and after; ``beyond`` has those that ``fail_on`` is about."""
+    data = {
+        "format": "modelbudget-diff",
+        "schema": 1,
+        "fail_on": f"{fail_on:f}" if fail_on is not None else None,
+        "passed": fail_on is None or not any(d.beyond(fail_on) for d in differences),
+        "entries": [_plain(d, fail_on) for d in differences],
+    }
+    return json.dumps(data, indent=1).replace("##[", "\\u0023#[")  # GitHub takes that for a command in any line
+
+
+def _plain(d: Difference, fail_on: Decimal | None) -> dict[str, object]:
+    sides = {"before": d.old, "after": d.new}
+    return {
+        "entry": d.name,
+        "status": d.status,
+        "reason": d.reason,
+        "points": {name: side.entry.point.to_dict() if side is not None else None for name, side in sides.items()},
+        "inputs": {name: side.entry.inputs if side is not None else None for name, side in sides.items()},
+        "metrics": {metric: {"before": was, "after": now} for metric, (was, now) in d.metrics.items()},
+        "beyond": list(d.beyond(fail_on)) if fail_on is not None else [],
+        "growth": _plain_growth(d.growth) if d.growth is not None else None,
+    }
+
+
+def _plain_growth(growth: Growth) -> dict[str, object]:
+    factors, modules = [vars(factor) for factor in growth.factors], [vars(change) for change in growth.modules]
+    return {**vars(growth), "factors": factors, "modules": modules}
+
+
+def diff_markdown(differences: Sequence[Difference], *, fail_on: Decimal | None = None, limit: int = 60_000) -> str:
+    """The text for a pull request, within ``limit`` bytes: a table, growth first, and folded below it why.
+
+    What does not fit is left out from the end, whole, and counted.
+    """
+    listed, metrics = _listed(differences), _columns(differences, fail_on)
+    titles = ["", "entry", *(TITLES[metric] for metric in metrics)]
+    head = [MARKER, "### Model budgets", "", f"**{sentence(differences, fail_on)}**", ""]
+    if listed:
+        head += [_row(titles), _row(["---", "---", *("--:" for _ in metrics)])]
+    left = limit - len("\n".join(head).encode()) - len(_LEFT_OUT) - 100
+    rows, left = _fitting([_markdown_row(d, metrics, fail_on) for d in listed], left)
+    sections, _ = _fitting(
+        [section for d in listed if (section := _section(d))], left if len(rows) == len(listed) else 0
+    )
+    explained = sum(bool(_explained(d, most=10)) for d in listed)
+    lines = [*head, *rows, *([""] if rows else []), *sections]
+    if len(rows) < len(listed) or len(sections) < explained:
+        lines += [_LEFT_OUT.format(limit, len(listed) - len(rows), explained - len(sections)), ""]
+    return "\n".join(lines)
+
+
+_LEFT_OUT = "Left out, to stay within {} bytes: {} entries and {} explanations."
+
+
+def _fitting(texts: Iterable[str], left: int) -> tuple[list[str], int]:
+    """The first of the texts that there is room for, and the room that is left."""
+    kept = []
+    for text in texts:
+        left -= len(text.encode()) + 1
+        if left < 0:
             break
-        lines.append(line)
-    return "\n".join(lines) + "\n"
+        kept.append(text)
+    return kept, left
 
 
-def _sentence(differences: Sequence[Difference]) -> str:
-    words = ("changed", "not comparable", "new", "gone")
-    found = [(sum(d.status == word for d in differences), word) for word in words]
-    same = sum(d.status == "same" for d in differences)
-    told = [f"{number} {word}" for number, word in found if number]
-    return f"**{', '.join(told) or 'Nothing changed'}**, {same} unchanged."
+def _markdown_row(d: Difference, metrics: Iterable[str], fail_on: Decimal | None) -> str:
+    word = _word(d, fail_on)
+    over = fail_on is not None and bool(d.beyond(fail_on))
+    return _row([f"**{word}**" if over else word, code(d.name), *(_cell(d, metric) for metric in metrics)])
 
 
-def diff_annotations(differences: Sequence[Difference], *, fail_on: Decimal | None, most: int = 10) -> str:
-    """``::error`` for entries beyond ``fail_on``, ``::warning`` for others that grew; ten, and how many more."""
-    grown = [d for d in differences if d.grew]
+def _row(texts: Iterable[str]) -> str:
+    escaped = (text.replace("|", "\\|") for text in texts)  # also inside code: that is how tables are read
+    return f"| {' | '.join(escaped)} |"
+
+
+def _section(d: Difference) -> str:
+    body = "\n".join(_explained(d, most=10))
+    if not body:
+        return ""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
+    title = f"<code>{html.escape(shown(d.name))}</code>"
+    return f"<details><summary>{title}</summary>\n\n{fence}text\n{body}\n{fence}\n\n</details>\n"
+
+
+def diff_annotations(differences: Sequence[Difference], *, fail_on: Decimal | None = None, most: int = 10) -> str:
+    """``::error`` for entries beyond ``fail_on``, ``::warning`` for others that grew or cannot be compared.
+
+    GitHub shows ten a step, so the last one says how many more there are. Then the sentence, for the log.
+    """
+    told = [d for d in differences if d.grew or d.status == "not comparable"]
     lines = []
-    for d in grown[:most]:
-        level = "error" if fail_on is not None and d.exceeds(fail_on) else "warning"
-        file = d.new.test.split("::")[0] if d.new is not None else ""
-        cells = ", ".join(f"{m} {_cell(d, m)}" for m in d.metrics if d.metrics[m][0] != d.metrics[m][1])
-        lines.append(command(level, {"file": file, "title": f"Model budget: {d.name}"}, cells))
-    if len(grown) > most:
-        lines.append(command("notice", {}, f"{len(grown) - most} more entries grew"))
-    return "".join(f"{line}\n" for line in lines)
+    for number, d in enumerate(told[:most], start=1):
+        over = fail_on is not None and bool(d.beyond(fail_on))
+        message = [", ".join(f"{metric} {_cell(d, metric)}" for metric in d.changes), *_explained(d, most=3)]
+        if number == most and len(told) > most:
+            message.append(f"{len(told) - most} more entries are not annotated.")
+        place = {**_place(d), "title": shown(f"Model budget: {d.name}")}
+        lines.append(command("error" if over else "warning", place, "\n".join(line for line in message if line)))
+    return "\n".join([*lines, sentence(differences, fail_on)])
+
+
+def _place(d: Difference) -> dict[str, str]:
+    if d.new is None:
+        return {}
+    if d.new.result is not None:
+        return {"file": shown(d.new.result.path, 400), "line": str(d.new.result.line)}
+    return {"file": shown(d.new.entry.test.split("::")[0], 400)}

@@ -31,7 +31,7 @@ def _one(result: Result, root: str, full: bool) -> str:
     growth = growth_lines(result, most=len(cost.modules) if full else 5)
     if growth:
         lines += ["", *growth]
-    where = _where(cost, verdict.worst, result.module, root, full)
+    where = _where(cost, verdict.worst, result.module, root, full) if verdict.over or verdict.regressed else ""
     if where:
         lines += [where] if growth else ["", where]
     return "\n".join(lines)

@@ -54,18 +54,22 @@ def renderer(path: Path) -> Renderer:
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Render the report and put it in place; the file is the old one until the new one is whole.
+    """Render the report and put it in place, as `write_file` does. Raises `UsageError` where that cannot be done."""
+    write_file(path, renderer(path)(report).encode(), f"--budget-report {path}: the report")
 
-    A missing folder is made; a link stays a link. Raises `UsageError` where the file cannot be written.
+
+def write_file(path: Path, data: bytes, what: str) -> None:
+    """Put a file in place; it is the old one until the new one is whole.
+
+    A missing folder is made; a link stays a link. Raises `UsageError`, that ``what`` cannot be written.
     """
-    text = renderer(path)(report)
     try:
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, text.encode())
+        _replace(target, data)
     except (OSError, ValueError) as error:  # a ValueError is a name that no file can have
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"--budget-report {path}: the report cannot be written: {reason}.") from error
+        raise UsageError(f"{what} cannot be written: {reason}.") from error
 
 
 def _replace(target: Path, data: bytes) -> None:

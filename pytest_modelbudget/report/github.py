@@ -10,12 +10,13 @@ from .growth import biggest_first, described, difference, named, rows_metric, wh
 from .markdown import to_markdown
 from .names import shown
 from .standing import FAILING, ranked, standing
+from .text import one_line
 
 SUMMARY_LIMIT = 2**20
 """Bytes of a job summary; a step whose summary is longer shows none of it."""
 
 
-def annotations(report: Report, *, most: int = 10, folder: str = "") -> str:
+def error_annotations(report: Report, *, most: int = 10, folder: str = "") -> str:
     """``::error`` commands for the failing entries, the worst first; GitHub shows ten a step.
 
     The last one says how many more there are. ``folder`` is where the root stands in the repository.
@@ -31,8 +32,13 @@ def annotations(report: Report, *, most: int = 10, folder: str = "") -> str:
 
 
 def job_summary(report: Report, *, already: int = 0) -> str:
-    """The Markdown report, within what a job summary bears; ``already`` bytes of it are taken."""
-    return to_markdown(report, limit=SUMMARY_LIMIT - already)
+    """The Markdown report, within what a job summary bears; ``already`` bytes of it are taken.
+
+    Empty where not even the verdict has room: a summary that is too long is not shown at all.
+    """
+    room = SUMMARY_LIMIT - already
+    text = to_markdown(report, limit=room)
+    return text if len(text.encode()) <= room else ""
 
 
 def _message(result: Result) -> list[str]:
@@ -51,18 +57,19 @@ def _message(result: Result) -> list[str]:
 
 def _error(result: Result, message: list[str], folder: str) -> str:
     path = f"{folder.strip('/')}/{result.path}" if folder.strip("/") else result.path
-    properties = {"file": shown(path, 400), "line": str(result.line), "title": shown(f"Model budget: {result.entry}")}
+    properties = {"file": path, "line": str(result.line), "title": f"Model budget: {shown(result.entry)}"}
     return command("error", properties, "\n".join(message))
 
 
 def command(name: str, properties: Mapping[str, str], message: str) -> str:
-    """A workflow command, with everything in it made inert."""
-    written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{name}{' ' if written else ''}{written}::{_data(message)}"
+    """A workflow command, with everything in it made inert; only a message may have several lines."""
+    written = ",".join(f"{key}={_property(one_line(value))}" for key, value in properties.items())
+    lines = [one_line(line) for line in message.split("\n")]
+    return f"::{name}{' ' if written else ''}{written}::{_data(chr(10).join(lines))}"
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

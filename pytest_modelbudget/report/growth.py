@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 
 from .. import units
@@ -69,8 +68,8 @@ def _factors(comparison: Comparison, growth: Growth) -> list[Factor]:
     have = {factor.name for factor in found}
     given = [name for field, name in _DIMENSIONS if point is not None and getattr(point, field) is not None]
     still = [Factor(name, 1, 1) for name in given if name not in have]
-    place = {name: number for number, (_, name) in enumerate((("", "architecture"), *_DIMENSIONS))}
-    return sorted([*found, *still], key=lambda factor: place.get(factor.name, len(place)))
+    place = {name: number for number, name in enumerate(("batch", "resolution", "sequence", "channels"), start=1)}
+    return sorted([*found, *still], key=lambda factor: place.get(factor.name, 0))  # the model comes first
 
 
 _DIMENSIONS = (("batch", "batch"), ("res", "resolution"), ("seq", "sequence"))
@@ -138,13 +137,17 @@ def difference(change: ModuleChange, metric: str) -> str:
 
 def named(change: ModuleChange) -> str:
     """The module's name, and the one it had."""
-    return shown(change.name) + (f" (was {shown(change.was_name)})" if change.status == "renamed" else "")
+    return (shown(change.name) or "the model") + (
+        f" (was {shown(change.was_name)})" if change.status == "renamed" else ""
+    )
 
 
 def described(change: ModuleChange) -> str:
     """``Conv2d(512, 768, 3)``, and what it was before: ``Conv2d(512, 512, 3) -> Conv2d(512, 768, 3)``."""
     if change.status != "changed" or (change.was_kind, change.was_config) == (change.kind, change.config):
         return describe(change.kind, change.config)
+    if change.was_kind != change.kind:  # another class: its arguments mean something else
+        return f"{describe(change.was_kind, change.was_config)} -> {describe(change.kind, change.config)}"
     was = describe(change.was_kind, change.was_config, versus=change.config)
     return f"{was} -> {describe(change.kind, change.config, versus=change.was_config)}"
 
@@ -190,7 +193,8 @@ def _argument(text: str) -> tuple[str, str]:
 
 
 def _moved(growth: Growth) -> bool:
-    return any(factor.was != factor.now for factor in growth.factors)
+    """Whether the operating point is another; the first factor is the model's."""
+    return any(factor.was != factor.now for factor in growth.factors[1:])
 
 
 def _at(result: Result) -> str:

@@ -24,7 +24,9 @@ def to_html(report: Report) -> str:
     style, script = _text("report.css"), _text("report.js")
     return template.render(
         page=page(report),
-        conventions=[CONVENTIONS[name] for name in CONVENTIONS if any(r.cost.convention == name for r in report.results)],
+        conventions=[
+            CONVENTIONS[name] for name in CONVENTIONS if any(r.cost.convention == name for r in report.results)
+        ],
         style=_trusted(style),
         script=_trusted(script),
         policy="; ".join(
@@ -52,6 +54,7 @@ def _environment() -> jinja2.Environment:
         finalize=_inert,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
+from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from .. import units
-from ..baseline.checks import Wrong, a_count, a_list, a_record, an_object, one_of, show
+from ..baseline.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
 from ..baseline.jsontext import Damaged, Place, decode, lines_of, parse
 from ..baseline.schema import ModuleRow
 from ..cost import CONVENTIONS, METRICS, Cost, ModuleCost
@@ -65,13 +65,12 @@ def _report(tree: Any) -> Report:
             raise Wrong(f"{number} was written by a newer pytest-modelbudget; this one reads {SCHEMA}", ("schema",))
     a_record(data, (), ("format", "schema", *_VERSIONS, "results", "before"))
     one_of(data["format"], ("format",), (FORMAT,))
-    rows = {entry: list_ for entry, list_ in an_object(data["before"], ("before",)).items()}
     _check(data["results"], tuple[Result, ...], ("results",))
-    _check(rows, Mapping[str, tuple[ModuleRow, ...]], ("before",))
+    _check(data["before"], Mapping[str, tuple[ModuleRow, ...]], ("before",))
     return Report(
         **{name: _text(data[name], (name,)) for name in _VERSIONS},
         results=tuple(Result.from_dict(result) for result in data["results"]),
-        before={entry: tuple(ModuleRow(**row) for row in kept) for entry, kept in rows.items()},
+        before={entry: tuple(ModuleRow(**row) for row in kept) for entry, kept in data["before"].items()},
     )
 
 
@@ -112,7 +111,7 @@ def _check_record(value: Any, kind: Any, place: Place) -> None:
         more(value, place)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shape(kind: Any) -> dict[str, Any]:
     """The fields of a value as its ``to_dict`` writes them, and their types."""
     hints = get_type_hints(kind)
@@ -125,9 +124,8 @@ def _shape(kind: Any) -> dict[str, Any]:
 
 
 def _text(value: Any, place: Place) -> str:
-    if not isinstance(value, str):
-        raise Wrong(f"{json.dumps(value)[:80]} where a text belongs", place)
-    return value
+    """Any text: a file name that is not UTF-8 comes as halves of surrogate pairs, and is a name all the same."""
+    return value if isinstance(value, str) else a_text(value, place)
 
 
 def _point(data: dict[str, Any], place: Place) -> None:
@@ -153,6 +151,9 @@ def _unique_modules(data: dict[str, Any], place: Place) -> None:
 
 
 def _true_verdict(data: dict[str, Any], place: Place) -> None:
+    for number, problem in enumerate(data["problems"]):
+        if not problem:
+            raise Wrong("an empty text where a sentence belongs", (*place, "problems", number))
     if Verdict.from_dict(data).passed is not data["passed"]:
         raise Wrong(f"{json.dumps(data['passed'])}, but the metrics say otherwise", (*place, "passed"))
 

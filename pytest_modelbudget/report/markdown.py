@@ -122,17 +122,17 @@ def _section(result: Result) -> str:
 
 def _explained(result: Result) -> list[str]:
     verdict = result.verdict
-    lines = [shown(verdict.headline(), 400), f"{shown(result.path)}:{result.line}"]
+    lines = [verdict.headline(), f"{shown(result.path)}:{result.line}"]
     for problem in verdict.problems:
-        lines += [shown(line, 400) for line in problem.splitlines() if line != verdict.headline()]
+        lines += [line for line in problem.splitlines() if line != verdict.headline()]
     for block in (
-        metric_table(verdict.judged).splitlines(),
+        metric_table(verdict.judged, verdict.regressed).splitlines(),
         conditions(result.cost, result.module).splitlines(),
         growth_lines(result, most=10),
         where_lines(result),
     ):
         lines += ["", *block] if block else []
-    return [line.rstrip() for line in lines]
+    return [shown(line.rstrip(), 500) for line in lines]
 
 
 def code(text: str) -> str:

@@ -43,7 +43,9 @@ def sentence(results: Sequence[Result]) -> str:
         return "No model was measured."
     found = [standing(result) for result in results]
     failing = [f"{found.count(word)} {word}" for word in FAILING if word in found]
-    passing = [f"{found.count(word)} {_SAYS.get(word, word)}" for word in ORDER if word in found and word not in FAILING]
+    passing = [
+        f"{found.count(word)} {_SAYS.get(word, word)}" for word in ORDER if word in found and word not in FAILING
+    ]
     number = sum(word in FAILING for word in found)
     if number:
         verb = "fails" if number == 1 else "fail"

@@ -103,7 +103,8 @@ def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> lis
     """The modules that tell where ``metric`` goes: the largest that do not contain one another.
 
     Starting from the children of ``below``, a module that holds more than half gives way to its own children
-    until there are ``most`` of them, so that one wrapper does not hide everything.
+    until there are ``most`` of them, so that one wrapper does not hide everything. It stays where more of its cost
+    is its own than any child's.
     """
     children: dict[str, list[str]] = {}
     for name in cost.modules:
@@ -114,7 +115,9 @@ def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> lis
     while shown and len(shown) < most:
         largest = max(shown, key=lambda n: getattr(cost.modules[n], metric))
         inside = [n for n in children.get(largest, []) if getattr(cost.modules[n], metric) > 0]
-        if not inside or getattr(cost.modules[largest], metric) * 2 <= whole:
+        value = getattr(cost.modules[largest], metric)
+        parts = [getattr(cost.modules[n], metric) for n in inside]
+        if not inside or value * 2 <= whole or value - sum(parts) > max(parts):
             break
         shown.remove(largest)
         shown.extend(inside)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from ..cost import CONVENTIONS
 from ..result import Result
+from .growth import why
+from .standing import standing
 from .tables import module_table, summary_table
 from .text import one_line
 
@@ -28,7 +30,8 @@ def summary(results: Sequence[Result], *, verbosity: int = 0) -> Iterator[Line]:
     for convention in sorted({result.cost.convention for result in results}):
         yield Line(CONVENTIONS[convention], {})
     for result in results:
-        for text in (*result.cost.notes, *result.verdict.warnings):
+        drifted = result.verdict.passed and standing(result) in ("grew", "not comparable")
+        for text in (*result.cost.notes, *result.verdict.warnings, *([why(result)] if drifted else [])):
             for line in text.splitlines():
                 yield Line(f"{one_line(result.entry)}: {one_line(line.strip())}", {"yellow": True})
     if verbosity > 0:

@@ -106,6 +106,18 @@ def lu_solve_flop(LU: Any, pivots: Any, B: Any, *rest: Any, out: Any, **kwargs: 
     return _square(LU, 2 * LU.shape[-1] ** 2 * _columns(LU, B))
 
 
+@formula("linalg_ldl_factor_ex")
+def ldl_factor_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``n³/3``, as Cholesky."""
+    return _square(self, self.shape[-1] ** 3 / 3)
+
+
+@formula("linalg_ldl_solve")
+def ldl_solve_flop(LD: Any, pivots: Any, B: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:  # noqa: N803
+    """Two triangular solves: ``2n²k``."""
+    return _square(LD, 2 * LD.shape[-1] ** 2 * _columns(LD, B))
+
+
 @formula("cholesky_inverse")
 def cholesky_inverse_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """``2n³/3``, from the factor."""
@@ -117,17 +129,31 @@ def _householder(m: int, n: int) -> float:
     return float(4 * m * n * k - 2 * (m + n) * k * k + 4 * k**3 / 3)
 
 
+def _form_q(m: int, n: int, k: int) -> float:
+    return float(4 * m * n * k - 2 * (m + n) * k * k + 4 * k**3 / 3)
+
+
 @formula("linalg_qr")
 def qr_flop(A: Any, mode: str = "reduced", *, out: Any) -> Count:  # noqa: N803
     """``2mn² - 2n³/3`` for R, as much again to form the reduced Q, ``4(m²n - mn² + n³/3)`` for the complete one."""
     m, n = A.shape[-2], A.shape[-1]
     k = min(m, n)
-    factor = _householder(m, n)
-    if mode == "reduced":
-        factor += 2 * m * k * k - 2 * k**3 / 3
-    elif mode == "complete":
-        factor += 4 * (m * m * k - m * k * k + k**3 / 3)
-    return _square(A, factor)
+    forming = 0.0 if mode == "r" else _form_q(m, k if mode == "reduced" else m, k)
+    return _square(A, _householder(m, n) + forming)
+
+
+@formula("linalg_householder_product")
+def householder_product_flop(input: Any, tau: Any, *, out: Any) -> Count:
+    """The first n columns of a product of k reflections of length m: ``4mnk - 2(m + n)k² + 4k³/3``."""
+    return _square(input, _form_q(input.shape[-2], input.shape[-1], tau.shape[-1]))
+
+
+@formula("ormqr")
+def ormqr_flop(self: Any, tau: Any, other: Any, left: bool = True, *rest: Any, out: Any) -> Count:
+    """k reflections of length m applied to the n columns of a matrix (or its rows): ``4mnk - 2nk²``."""
+    k = tau.shape[-1]
+    length, vectors = other.shape[-2:] if left else reversed(other.shape[-2:])
+    return _square(other, 4 * length * vectors * k - 2 * vectors * k * k)
 
 
 @formula("geqrf")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
+
 from .count import Count, multiply_adds
 from .registry import formula
 
@@ -18,6 +20,9 @@ from .registry import formula
     "_scaled_dot_product_efficient_attention",
     "_scaled_dot_product_cudnn_attention",
     "_scaled_dot_product_fused_attention_overrideable",
+    "_cudnn_attention_forward",
+    "_triton_scaled_dot_attention",
+    "higher_order::flex_attention",
 )
 def attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """``softmax(Q Kᵀ) V`` for Q ``(..., L, E)``, K ``(..., S, E)``, V ``(..., S, F)``: L·S·(E + F) a head.
@@ -26,7 +31,36 @@ def attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwa
     has the heads of the query. The score matrix is an output of a product, so it counts as activations
     whether a kernel stores it or not: fused and plain attention give the same numbers.
     """
-    heads = math.prod(query.shape[:-2])
-    length, width = query.shape[-2:]
-    source, values = value.shape[-2:]
+    return _attention(math.prod(query.shape[:-2]), query.shape[-2], value.shape[-2], query.shape[-1], value.shape[-1])
+
+
+def _attention(heads: int, length: int, source: int, width: int, values: int) -> Count:
     return multiply_adds(heads * length * source * (width + values), heads * length * (source + values))
+
+
+@formula("_flash_attention_forward", "_efficient_attention_forward")
+def varlen_attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
+    """Attention over ``(B, L, heads, E)``, or over sequences of several lengths end to end: ``(1, tokens, heads, E)``.
+
+    Called with the borders of those sequences next; without data there is no telling their lengths.
+    """
+    borders = [tensor for tensor in rest[:3] if isinstance(tensor, torch.Tensor) and tensor.dim() == 1]
+    heads, width, values = query.shape[-2], query.shape[-1], value.shape[-1]
+    if not borders:
+        return _attention(query.shape[0] * heads, query.shape[1], value.shape[1], width, values)
+    if any(tensor.is_meta for tensor in borders):
+        return None
+    lengths, sources = borders[0].diff().tolist(), borders[-1].diff().tolist()
+    counts = [_attention(heads, n, m, width, values) for n, m in zip(lengths, sources, strict=True)]
+    return multiply_adds(sum(count.macs for count in counts), sum(count.activations for count in counts))
+
+
+@formula("_scaled_dot_product_flash_attention_for_cpu_backward")
+def attention_backward_flop(grad: Any, query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """The gradients of two products: of the scores ``grad Vᵀ``, of Q, K and V. What a kernel recomputes is its own."""
+    heads, length, width = math.prod(query.shape[:-2]), query.shape[-2], query.shape[-1]
+    source, values = value.shape[-2:]
+    return multiply_adds(
+        2 * heads * length * source * (width + values),
+        heads * (length * source + source * values + length * width + source * width),
+    )

@@ -12,7 +12,7 @@ from torch.utils import flop_counter
 from . import algorithms, attention, convolution, normalisation, products, recurrent
 from .count import Count
 from .free import is_free
-from .registry import FORMULAS, numel
+from .registry import FORMULAS, Formula
 
 _FILLED_BY_IMPORT = (algorithms, attention, convolution, normalisation, products, recurrent)
 
@@ -27,10 +27,14 @@ class Kind(Enum):
 
 
 class Rule(NamedTuple):
-    """The kind of an operator and, when it is counted, its formula."""
+    """The kind of an operator; when it is counted, its formula; when it takes functions and calls them, how."""
 
     kind: Kind
     formula: Callable[..., Count | None] | None = None
+    calls: Callable[..., Any] | None = None
+
+
+_CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
 
 def classify(operator: Any) -> Rule:
@@ -41,18 +45,42 @@ def classify(operator: Any) -> Rule:
     operator is taken apart. Whatever is left is unknown and gets reported.
     """
     if not isinstance(operator, torch._ops.OpOverload):
-        return Rule(Kind.COUNTED, _taught(operator)) if operator in flop_counter.flop_registry else Rule(Kind.UNKNOWN)
+        return _classify_higher_order(operator)
     own = FORMULAS.get(operator._schema.name)
+    if own is None and operator._overloadpacket in flop_counter.flop_registry:
+        own = _taught(operator._overloadpacket)
     if own is not None:
-        return Rule(Kind.COUNTED, own)
-    packet = operator._overloadpacket
-    if packet in flop_counter.flop_registry:
-        return Rule(Kind.COUNTED, _taught(packet))
+        return Rule(Kind.COUNTED, _functional(own, operator))
     if is_free(operator):
         return Rule(Kind.FREE)
     if torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd"):
         return Rule(Kind.COMPOSITE)
     return Rule(Kind.UNKNOWN)
+
+
+def _classify_higher_order(operator: Any) -> Rule:
+    """An operator that is given functions. Loops and branches are what runs inside them."""
+    own = FORMULAS.get(f"higher_order::{operator.name()}")
+    if own is None and operator in flop_counter.flop_registry:
+        own = _taught(operator)
+    if own is not None:
+        return Rule(Kind.COUNTED, own)
+    plain = operator.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
+    if operator.name() in _CONTROL_FLOW and plain is not None:
+        return Rule(Kind.COMPOSITE, calls=plain)
+    return Rule(Kind.UNKNOWN)
+
+
+def _functional(formula: Formula, operator: Any) -> Formula:
+    """The formula for a call that may be given the tensors to write into, as ``torch.linalg.qr(a, out=(q, r))`` is."""
+    given = {argument.name for argument in operator._schema.arguments if argument.is_out} - {"out"}
+    if not given:
+        return formula
+
+    def functional_flop(*args: Any, **kwargs: Any) -> Count | None:
+        return formula(*args, **{name: value for name, value in kwargs.items() if name not in given})
+
+    return functional_flop
 
 
 def _taught(target: Any) -> Callable[..., Count]:
@@ -61,6 +89,12 @@ def _taught(target: Any) -> Callable[..., Count]:
     def registered_flop(*args: Any, out: Any, **kwargs: Any) -> Count:
         flops = int(flop_counter.flop_registry[target](*args, **kwargs, out_val=out))
         half = -(-flops // 2)
-        return Count(half, half, flops, numel(out) if isinstance(out, (torch.Tensor, tuple, list)) else 0)
+        return Count(half, half, flops, _elements(out))
 
     return registered_flop
+
+
+def _elements(out: Any) -> int:
+    """Elements of the first tensor among the results, which may also hold numbers and ``None``."""
+    results = out if isinstance(out, (tuple, list)) else (out,)
+    return next((result.numel() for result in results if isinstance(result, torch.Tensor)), 0)

@@ -36,7 +36,7 @@ def conv_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> C
 
 @formula(
     "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "slow_conv_transpose2d", "slow_conv_transpose3d",
-    "cudnn_convolution_transpose", "miopen_convolution_transpose",
+    "cudnn_convolution_transpose", "miopen_convolution_transpose", "_mps_convolution_transpose",
 )  # fmt: skip
 def conv_transpose_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """Input ``(N, C, *space)``, weight ``(C, O / groups, *kernel)``: O/groups · kernel for each input element."""
@@ -50,6 +50,18 @@ def convolution_flop(
 ) -> Count:  # fmt: skip
     """The general operator: forward or transposed by its flag."""
     return _spread(input.numel() if transposed else numel(out), weight, out)
+
+
+@formula("convolution_backward")
+def convolution_backward_flop(
+    grad: Any, input: Any, weight: Any, bias_sizes: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int, output_mask: Any, *, out: Any,
+) -> Count:  # fmt: skip
+    """The gradient of the input, and that of the weight, take as many multiply-adds as the forward each."""
+    forward = _spread(input.numel() if transposed else grad.numel(), weight, grad)
+    wanted = [tensor for tensor, asked in zip((input, weight), output_mask, strict=False) if asked]
+    real = 3 if weight.dtype.is_complex else 1
+    return multiply_adds(forward.macs * len(wanted), sum(tensor.numel() for tensor in wanted) * real)
 
 
 @formula("conv_tbc")

@@ -46,11 +46,12 @@ def product(left: Any, right: Any, out: Any) -> Count | None:
     return contraction(out, left.shape[-1], operand=left)
 
 
-@formula("mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_weight_int8pack_mm")
+@formula(
+    "mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_weight_int8pack_mm", "_sparse_mm_reduce_impl"
+)
 def mm_flop(self: Any, other: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
     """``(M, K) @ (K, N)``: M·N·K multiply-adds, times the batch."""
-    right = kwargs.get("mat2", kwargs.get("vec", other))
-    return product(self, right, out)
+    return product(self, other, out)
 
 
 @formula("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros")
@@ -61,8 +62,15 @@ def int4_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> C
 
 @formula("_scaled_mm", "_scaled_mm_v2")
 def scaled_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """FP8 product ``(M, K) @ (K, N)``; the scales are element-wise."""
-    return contraction(out, self.shape[-1], operand=self)
+    """FP8 product ``(M, K) @ (K, N)``; the scales are element-wise. FP4 comes packed, two to an element."""
+    packed = 2 if self.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1
+    return contraction(out, self.shape[-1] * packed, operand=self)
+
+
+@formula("_mixed_dtypes_linear", "_dyn_quant_matmul_4bit")
+def quantized_linear_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``(..., K)`` by quantized weights, packed or not: K multiply-adds for each output element."""
+    return contraction(out, input.shape[-1], operand=input)
 
 
 @formula("linear", "mkldnn_linear")
@@ -71,7 +79,7 @@ def linear_flop(input: Any, weight: Any, bias: Any = None, *, out: Any) -> Count
     stored = stored_elements(weight)
     if stored is not None:
         return multiply_adds(stored * (input.numel() // max(input.shape[-1], 1)), numel(out))
-    return contraction(out, input.shape[-1], operand=input)
+    return contraction(out, weight.shape[-1], operand=input)
 
 
 @formula(
@@ -127,14 +135,24 @@ def sampled_addmm_flop(self: Any, mat1: Any, mat2: Any, *, out: Any, **kwargs: A
     return multiply_adds(elements * mat1.shape[-1] * (4 if mat1.dtype.is_complex else 1), elements)
 
 
-@formula("bilinear", "_trilinear")
-def bilinear_flop(input1: Any, middle: Any, last: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``out[b, o] = sum_ij x1[b, i] W[o, i, j] x2[b, j]``: one multiply-add for each (b, o, i, j).
-
-    ``bilinear`` is called as (x1, x2, W), ``_trilinear`` as (x1, W, x2) with broadcast dimensions.
-    """
-    weight = middle if middle.dim() == 3 and last.dim() != 3 else last
+@formula("bilinear")
+def bilinear_flop(input1: Any, input2: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """``out[b, o] = sum_ij x1[b, i] W[o, i, j] x2[b, j]``: one multiply-add for each (b, o, i, j)."""
     return contraction(out, weight.shape[-1] * weight.shape[-2], operand=input1)
+
+
+@formula("_trilinear")
+def trilinear_flop(
+    i1: Any, i2: Any, i3: Any, expand1: Any, expand2: Any, expand3: Any, sumdim: Any, *rest: Any, out: Any
+) -> Count:
+    """``bilinear`` as autograd calls it: three tensors broadcast along new dimensions, multiplied, and summed."""
+    shapes = []
+    for tensor, new in ((i1, expand1), (i2, expand2), (i3, expand3)):
+        sizes = iter(tensor.shape)
+        dims = tensor.dim() + len(new)
+        shapes.append([1 if d in new else next(sizes) for d in range(dims)])
+    points = math.prod(torch.broadcast_shapes(*shapes))
+    return multiply_adds(points * (4 if i1.dtype.is_complex else 1), numel(out))
 
 
 @formula("cdist", "_cdist_forward", "_euclidean_dist")

@@ -27,6 +27,12 @@ def rnn_flop(input: Any, second: Any, third: Any, fourth: Any, *rest: Any, out: 
     return _layers(tokens, fourth if packed else third)
 
 
+@formula("_lstm_mps")
+def mps_lstm_flop(input: Any, hx: Any, params: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """The fused kernel of all layers on a Mac over ``(T, B, C)``."""
+    return _layers(input.shape[0] * input.shape[1], params)
+
+
 @formula("mkldnn_rnn_layer")
 def mkldnn_rnn_layer_flop(input: Any, weight0: Any, weight1: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """The fused CPU kernel of one layer and direction over ``(T, B, C)``."""

@@ -1,0 +1,233 @@
+"""Names that would be markup, commands or control characters elsewhere come out inert in every report."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+import report_samples as samples
+from markdown_it import MarkdownIt
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from pytest_modelbudget.growth import Growth, ModuleChange
+from pytest_modelbudget.report.github import error_annotations
+from pytest_modelbudget.report.growth import growth_lines, where_lines
+from pytest_modelbudget.report.html import to_html
+from pytest_modelbudget.report.json import from_json, to_json
+from pytest_modelbudget.report.markdown import to_markdown
+from pytest_modelbudget.report.openmetrics import to_openmetrics
+from pytest_modelbudget.report.text import one_line
+from pytest_modelbudget.run_report import Report
+
+NAMES = {
+    "pipe": "a|b|c\\|d\\",
+    "backticks": "`code` ```fence``` `",
+    "script": "<script>alert(1)</script>",
+    "closing tags": "</code></summary></details></td></table><img src=x onerror=alert(1)>",
+    "attribute": '" onmouseover="alert(1)" x=\'',
+    "comment": "<!-- modelbudget --> --> <!--",
+    "entities": "&lt;b&gt; &#60;script&#62; &amp;",
+    "command": "::error file=x,line=1::pwned",
+    "old command": "##[error]pwned ##[add-mask]x",
+    "newlines": "one\ntwo\r\nthree\n::warning::four\n# EOF\n| a | b |\n```\n</details>",
+    "encoded newline": "%0A::error::pwned%0D%25",
+    "separators": "a,line=99,title=x:y",
+    "right to left": "abc\u202egnp.exe\u2066\u2069\u200f",
+    "invisible": "zero\u200bwidth\ufeff\u00ad\u2028\u2029\x85",
+    "ansi": "\x1b[31mred\x1b[0m\x1b]8;;http://x\x07link",
+    "control": "null\x00bell\x07back\x08tab\tend\x7f",
+    "mention": "@torvalds @org/team #123 GH-1 user@example.org",
+    "link": "[click](javascript:alert(1)) <http://evil.example> http://evil.example www.evil.example",
+    "image": "![img](http://evil.example/x.png)",
+    "markdown": "# h\n* b\n> q\n1. n\n~~s~~ **b** _i_ $x^2$ :smile: [^1] - [ ] ---",
+    "label": 'a="b",c="d"} 1\n# HELP x',
+    "template": "{{ 7*7 }} {% raw %} {# c #}",
+    "surrogate": "half \udcff pair",
+    "long": "x" * 100_000 + "<script>",
+    "empty": "",
+}
+hostile = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+
+
+def report(name: str) -> Report:
+    """A failing entry with the name wherever a name, a path or a reason can stand, and one that cannot be compared."""
+    own = f"c{name}"  # an empty name would be the model's
+    change = ModuleChange("changed", own, name, name, 10**9, 2 * 10**9, own, name, f"{name},", name)
+    renamed = ModuleChange("renamed", own, name, name, 10**9, 10**9, own, name, name, name)
+    factor = samples.Factor(name, 10**9, 2 * 10**9, name, f"{name}1")
+    growth = Growth("flops", 10**9, 2 * 10**9, (factor,), (change, renamed), name or "x")
+    inner = samples.module(f"m{name}".replace(".", "_"), name, 10**9, 10**6, name)
+    cost = samples.cost(
+        samples.SMALL, name, samples.module("", name, 2 * 10**9, 10**6, name), inner, notes=(name or "x",)
+    )
+    verdict = samples.verdict(cost, {"flops": 10**9}, problems=(name or "x", f"x\n    {name}"), warnings=(name,))
+    comparison = samples.Comparison("changed", name, samples.totals(cost, flops=10**9), samples.SMALL, growth)
+    failing = replace(samples.result(name, cost, verdict, comparison), path=name)
+    other = replace(samples.OTHER, entry=f"other {name}", comparison=replace(samples.OTHER.comparison, reason=name))
+    kept = (samples.row("", name, 10**9, 1, name), samples.row(inner.name, name, 10**9, 1, name))
+    return Report(name, name or "x", "fvcore", (failing, other), {name: kept})
+
+
+def check_inert(text: str, *, newlines: bool = True) -> None:
+    """No control, formatting, direction or line-separating character but the newline, and text that can be written."""
+    text.encode()
+    found = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    assert found <= ({"\n"} if newlines else set())
+
+
+def shown(name: str) -> str:
+    """A name as every format has it: on one line, the middle of a long one left out. The end tells it is there."""
+    return one_line(name)[-30:]
+
+
+@hostile
+def test_text(name: str) -> None:
+    """Every line is one of ours: a name begins none and ends none."""
+    for result in report(name).results:
+        for line in (*growth_lines(result), *where_lines(result)):
+            check_inert(line, newlines=False)
+            assert re.match(r"why    |what   |where  | {7}", line)
+
+
+@hostile
+def test_json(name: str) -> None:
+    text = to_json(report(name))
+    assert text.isascii()
+    check_inert(text)
+    assert from_json(text, "r.json") == report(name)
+
+
+class Tags(HTMLParser):
+    """The tags, attributes and texts of a page, as a browser would find them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.text = ""
+        self.comments: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(name for name, _ in attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
+
+
+@hostile
+def test_html(name: str) -> None:
+    """The page has the same tags and attributes, in the same order, as with a harmless name of one word.
+
+    But for the lines of a problem, of which a name with newlines makes several.
+    """
+    page = to_html(report(name))
+    check_inert(page)
+    tags, harmless = Tags(page), Tags(to_html(report("harmless")))
+    items = ("li", ())
+    assert [tag for tag in tags.found if tag != items] == [tag for tag in harmless.found if tag != items]
+    assert tags.comments == []
+    assert shown(name) in tags.text
+
+
+@hostile
+def test_markdown(name: str) -> None:
+    """A parser with every extension on finds the same blocks and spans as with a harmless name of one word."""
+    text, harmless = to_markdown(report(name)), to_markdown(report("harmless"))
+    check_inert(text)
+    assert structure(text) == structure(harmless)
+    assert [part for part in raw_html(text) if "<!--" in part] == ["<!-- modelbudget -->\n"]
+
+
+@hostile
+def test_names_are_text_in_markdown(name: str) -> None:
+    """The table holds the name as the content of a code span, pipes and all."""
+    spans = code_of(to_markdown(report(name)))
+    assert any(shown(name) in span for span in spans)
+    assert not any(span.count("|") != one_line(name).count("|") for span in spans if span == one_line(name))
+
+
+def parse(text: str) -> list:
+    return MarkdownIt("gfm-like", {"linkify": False, "html": True}).enable(["table", "strikethrough"]).parse(text)
+
+
+def structure(text: str) -> list[object]:
+    """The kinds of all tokens, and the raw HTML without what stands between its tags."""
+    found: list[object] = []
+    for token in parse(text):
+        for part in (token, *(token.children or ())):
+            raw = part.type in ("html_block", "html_inline")
+            found.append((part.type, tuple(Tags(part.content).found) if raw else part.tag))
+    return [kind for kind in found if kind not in (("text", ""), ("softbreak", "br"))]
+
+
+def raw_html(text: str) -> list[str]:
+    parts = [part for token in parse(text) for part in (token, *(token.children or ()))]
+    return [part.content for part in parts if part.type in ("html_block", "html_inline")]
+
+
+def code_of(text: str) -> list[str]:
+    """The contents of code: spans, blocks, and ``<code>`` in raw HTML."""
+    found = []
+    for token in parse(text):
+        for part in (token, *(token.children or ())):
+            if part.type in ("code_inline", "fence"):
+                found.append(part.content)
+            elif part.type == "html_block":
+                found += re.findall(r"<code>(.*?)</code>", part.content)
+    return found
+
+
+@hostile
+def test_annotations(name: str) -> None:
+    """One line each, which GitHub's runner reads as one command whose properties are ours."""
+    lines = error_annotations(report(name)).split("\n")
+    assert lines.pop() == ""
+    assert len(lines) == 1
+    check_inert(lines[0], newlines=False)
+    command, properties, message = runner(lines[0])
+    assert command == "error"
+    assert list(properties) == ["file", "line", "title"]
+    assert properties["line"] == "7"
+    assert properties["title"].startswith("Model budget: ")
+    assert shown(name) in properties["title"]
+    assert shown(name) in message
+
+
+def runner(line: str) -> tuple[str, dict[str, str], str]:
+    """A workflow command as actions/runner reads it (ActionCommand.TryParseV2)."""
+    assert line.startswith("::")
+    end = line.index("::", 2)
+    command, _, text = line[2:end].partition(" ")
+    properties = dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
+    return command, {key: decoded(value) for key, value in properties.items()}, decoded(line[end + 2 :])
+
+
+def decoded(text: str) -> str:
+    for code, character in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        text = text.replace(code, character)
+    return text
+
+
+@hostile
+def test_openmetrics(name: str) -> None:
+    """A strict parser reads the same families and samples as with a harmless name, and gets the name back."""
+    text, harmless = to_openmetrics(report(name)), to_openmetrics(report("harmless"))
+    check_inert(text)
+    assert [[s.name for s in f.samples] for f in families(text)] == [
+        [s.name for s in f.samples] for f in families(harmless)
+    ]
+    labels = [
+        sample.labels["entry"] for family in families(text) for sample in family.samples if "entry" in sample.labels
+    ]
+    assert all(shown(name).replace("#", "\\x23") in label for label in labels)
+
+
+def families(text: str) -> list:
+    return list(text_string_to_metric_families(text))
