@@ -135,7 +135,7 @@ def _count(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(cost.to_dict(), indent=2))
     else:
-        print(count_text(cost, depth=arguments.depth, code=target.code))
+        print(count_text(cost, depth=arguments.depth, code=target.code, inputs=arguments.inputs))
     return 0
 
 

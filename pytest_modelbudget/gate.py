@@ -168,13 +168,13 @@ def observe(
 
 
 def _entries(budgets: list[Budget], test: TestCase) -> list[str]:
-    """One name for each budget; several on one test are told apart by their operating points."""
-    names = [budget.name or test.nodeid for budget in budgets]
-    if len(set(names)) == len(names):
-        return names
+    """One name for each budget; several of one name are told apart by their operating points."""
+    given = [budget.name or test.nodeid for budget in budgets]
     names = [
-        f"{name} @ {budget.point(test.arguments)}" + (f", {budget.module}" if budget.module else "")
-        for name, budget in zip(names, budgets, strict=True)
+        name
+        if given.count(name) == 1
+        else f"{name} @ {budget.point(test.arguments)}" + (f", {budget.module}" if budget.module else "")
+        for name, budget in zip(given, budgets, strict=True)
     ]
     return [name if names.count(name) == 1 else f"{name} #{i + 1}" for i, name in enumerate(names)]
 

@@ -31,7 +31,7 @@ def locate(cost: Cost, name: str, root: str = "") -> str:
                 return f"{_short(place[0], root)}:{place[1]}"
         name = name.rpartition(".")[0]
     row = cost.modules.get("")
-    place = _definition(_class(row.owner)) if row is not None else None
+    place = _definition(_class(row.owner)) if row is not None and not row.owner.startswith(_CONTAINERS) else None
     return f"{_short(place[0], root)}:{place[1]}" if place is not None else ""
 
 

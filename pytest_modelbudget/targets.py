@@ -65,7 +65,7 @@ def _package(name: str) -> Any:
 def _load(name: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
-    except Exception as error:  # a module's own code may raise anything; it is its error
+    except (Exception, SystemExit) as error:  # a module's own code may raise anything; it is its error
         raise TargetError(f"{name} does not import: {type(error).__name__}: {error}") from error
 
 

@@ -87,6 +87,16 @@ def calls(name: str, function: Callable[..., Any], inputs: Any, **expected: Any)
     return Case(name, lambda: Calls(function), inputs, **expected)
 
 
+def module(name: str, build: Callable[[], nn.Module], *inputs: Any, **expected: Any) -> Case:
+    """A case for a module and its inputs, tensors or their shapes."""
+    return Case(name, build, inputs, **expected)
+
+
+def free(name: str, build: Callable[[], nn.Module], *inputs: Any, flops: int = 0) -> Case:
+    """A module that multiplies nothing: no multiply-adds, no activations, and FLOPs in fvcore's convention only."""
+    return Case(name, build, inputs, macs=0, activations=0, flops=flops)
+
+
 def each_way(cases: list[Case]) -> Callable[[Any], Any]:
     """Parametrize a test with ``case`` and ``way``: every case in every way."""
     pairs = [pytest.param(case, way, id=f"{case.name}-{way}") for case in cases for way in WAYS]

@@ -216,8 +216,53 @@ GROUPED = [
           macs=16 * 24 * 32, activations=3 * 16 * 32),
 ]  # fmt: skip
 
+
+class Sparse(nn.Module):
+    """``function(a, x)`` of a constant sparse matrix (6, 8) that holds 4 elements."""
+
+    def __init__(self, matrix: torch.Tensor, function: Any) -> None:
+        super().__init__()
+        self.matrix = matrix
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(self.matrix, x)
+
+
+def sparse(name: str, layout: Any, function: Any, why: str, **expected: Any) -> Case:
+    """A case for a sparse matrix. Which elements it holds is data, so it is counted for real only."""
+    dense = torch.zeros(6, 8)
+    dense[0, 1] = dense[1, 7] = dense[2, 3] = dense[5, 5] = 1
+    not_on = {"meta": why, "meta+grad": why}
+    return Case(name, lambda: Sparse(layout(dense), function), [(8, 3)], not_on=not_on, **expected)
+
+
+COO, CSR, CSC = torch.Tensor.to_sparse, torch.Tensor.to_sparse_csr, torch.Tensor.to_sparse_csc
+# Each of the 4 elements meets the 3 columns of x.
+SPARSE = [
+    sparse("COO mm", COO, torch.sparse.mm, "_sparse_addmm", macs=4 * 3, activations=6 * 3),
+    sparse("CSR mm", CSR, torch.sparse.mm, "_sparse_addmm", macs=4 * 3, activations=6 * 3),
+    sparse("COO @", COO, torch.matmul, "matmul|mm", macs=4 * 3, activations=6 * 3),
+    sparse("CSR @", CSR, torch.matmul, "matmul|mm", macs=4 * 3, activations=6 * 3),
+    sparse("CSC @", CSC, torch.matmul, "matmul|mm", macs=4 * 3, activations=6 * 3),
+    sparse("CSR @ vector", CSR, lambda a, x: a @ x[:, 0], "matmul|mv", macs=4, activations=6),
+    sparse("dense @ COO", COO, lambda a, x: x[:6].t() @ a, "matmul|mm", macs=4 * 3, activations=3 * 8),
+    sparse("CSR as weight", CSR, lambda a, x: F.linear(x.t(), a), "linear|mm", macs=4 * 3, activations=3 * 6),
+    # blocks of 2 x 2 are stored whole; each of the four elements is in another block
+    sparse("BSR @", lambda d: d.to_sparse_bsr((2, 2)), torch.matmul, "matmul|mm", macs=4 * 4 * 3, activations=6 * 3),
+    sparse("reduce", CSR, lambda a, x: torch.sparse.mm(a, x, "mean"), "_sparse_mm_reduce",
+           macs=4 * 3, activations=6 * 3),
+    # (6, 3) @ (3, 8) at the four places only
+    sparse("sampled_addmm", CSR, lambda a, x: torch.sparse.sampled_addmm(a, x[:6], x.t()), "sampled_addmm",
+           macs=4 * 3, activations=4),
+    # two sparse matrices: the work depends on where their elements meet
+    Case("COO @ COO", lambda: Sparse(torch.eye(6).to_sparse(), lambda a, x: torch.sparse.mm(a, a)), [(8, 3)],
+         macs=0, activations=0, uncounted={"_sparse_sparse_matmul": 1},
+         not_on={"meta": "_sparse_sparse_matmul", "meta+grad": "_sparse_sparse_matmul"}),
+]  # fmt: skip
+
 PRODUCTS = [
-    *MATMUL, *FUNCTIONS, *IN_PLACE, *EINSUM, *DISTANCE, *BILINEAR, *COMPLEX, *INTEGER, *GROUPED
+    *SPARSE, *MATMUL, *FUNCTIONS, *IN_PLACE, *EINSUM, *DISTANCE, *BILINEAR, *COMPLEX, *INTEGER, *GROUPED
 ]  # fmt: skip
 
 

@@ -178,6 +178,15 @@ def test_large_models_are_cut_and_counted() -> None:
     assert f"and {1001 - ROWS} modules that cost less" in to_html(Report("1", "2", "fvcore", (result,)))
 
 
+def test_many_entries_share_the_rows_of_a_page() -> None:
+    """4000 rows among 100 entries are 40 each, of the 301 there are."""
+    layers = [samples.module(f"layer{n}", "Linear", n * samples.M, 1) for n in range(1, 301)]
+    cost = samples.cost(samples.SMALL, "Deep", samples.module("", "Deep", samples.G, samples.M), *layers)
+    results = tuple(samples.result(f"test_{n}", cost, samples.verdict(cost)) for n in range(100))
+    entries = page(Report("1", "2", "fvcore", results)).entries
+    assert {(len(entry.rows), entry.rows_left_out) for entry in entries} == {(40, 261)}
+
+
 def test_a_budget_of_a_submodule_shows_that_submodule() -> None:
     result = replace(samples.OVER, module="layer1", comparison=None)
     entry = page(Report("1", "2", "fvcore", (result,))).entries[0]

@@ -125,9 +125,18 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, page: Path, width: i
     assert browser.run(frames) is True
 
 
-def test_the_table_can_be_read_on_a_phone(browser: Browser, sample: Path) -> None:
-    """Without scrolling, the first metric is in sight."""
-    browser.open(sample, width=390)
+def test_the_table_can_be_read_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    """Without scrolling, the first metric is in sight, also where its numbers are long."""
+    judged = samples.Judged("flops", 46_645 * samples.M, 4_567 * samples.M)
+    before = {"flops": 4_111 * samples.M}
+    wide = replace(
+        samples.OVER,
+        verdict=samples.Verdict((judged,)),
+        comparison=replace(samples.OVER.comparison, before=before, growth=None),
+    )
+    write_report(tmp_path / "report.html", replace(samples.REPORT, results=(wide, samples.SAME, samples.REGRESSED)))
+    browser.open(tmp_path / "report.html", width=390)
+    assert "+1035 % (was 4.11 G)" in browser.run("document.body.textContent")
     heading = "document.querySelectorAll('main > section thead th')[2].getBoundingClientRect().right"
     assert browser.run(heading) <= 390
     assert browser.run("parseFloat(getComputedStyle(document.body).fontSize)") >= 14

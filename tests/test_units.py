@@ -152,7 +152,7 @@ def test_parse(metric, text, value):
 )
 def test_parse_percent(value, percent):
     if percent is None:
-        with pytest.raises(UsageError, match="^tolerance="):
+        with pytest.raises(UsageError, match=r"^tolerance="):
             parse_percent(value, "tolerance")
     else:
         assert parse_percent(value, "tolerance") == Decimal(percent)
@@ -195,7 +195,7 @@ def test_show_with_unit():
 
 @given(quantities, metrics, st.booleans())
 def test_what_is_shown_can_be_pasted_back(value, metric, unit):
-    """Three digits are at most half of the third digit's unit away, which is half a percent; bytes round down to whole."""
+    """Three digits are at most half of the third one's unit away, half a percent; bytes are rounded down to whole."""
     back = parse(show(value, metric, unit=unit), metric)
     assert abs(back - value) * 200 <= value + (200 if metric in BYTE_METRICS else 0)
     assert back == value or value >= 1000

@@ -6,5 +6,7 @@ With builds of torch and torchvision that belong together, delete this file.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests import torchvision_ops  # noqa: E402, F401
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+import torchvision_ops
+
+torchvision_ops.install()

@@ -6,7 +6,6 @@ Leaves the repository and its reports in FOLDER, an empty or a new one; without 
 Succeeds only if each step did what README.md says.
 """
 
-import json
 import os
 import re
 import shlex
@@ -93,7 +92,6 @@ def play(folder: Path) -> None:
     repository.git("checkout", "--quiet", "-b", "main")
     repository.take("base")
     repository.run(f"{gate} --budget-update", says=("3 added",))
-    check(plain(baseline) == plain(HERE / "base" / "modelbudget.json"), "base/modelbudget.json is out of date")
     repository.git("add", ".")
     repository.git("commit", "--quiet", "--message", "Outline defects at 256 x 256")
 
@@ -137,11 +135,6 @@ def check(holds: bool, problem: str) -> None:
     """Raise `Failed` with the problem if something does not hold."""
     if not holds:
         raise Failed(problem)
-
-
-def plain(baseline: Path) -> object:
-    """A baseline without the versions that it was counted with."""
-    return json.loads(normal(baseline.read_text(encoding="utf-8")))
 
 
 def normal(text: str) -> str:

@@ -37,6 +37,7 @@ _MEMORY = frozenset(
         "bernoulli",
     ]
 )
+_READS_LENGTHS = ("aten::_pack_padded_sequence", "aten::_pad_packed_sequence")
 _MAKES_SHAPE_FROM_DATA = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe_index")
 
 
@@ -84,6 +85,8 @@ class MetaExecution:
             return args, kwargs
         if _writes_real(operator, args):
             raise self._needs_data(operator)
+        if _name(operator) in _READS_LENGTHS:  # of sequences, which stay real beside data on meta
+            return (self._to_meta(args[0]), *args[1:]), kwargs
         if _name(operator) in _MAKES_SHAPE_FROM_DATA:
             args = _masks_to_indices(args)
         return self._to_meta(args), {name: self._to_meta(value) for name, value in kwargs.items()}
@@ -161,7 +164,8 @@ def meta_like(tensor: torch.Tensor) -> torch.Tensor:
 def is_missing_data(error: BaseException) -> bool:
     """Whether an error says that a meta tensor has no values, or that an operator cannot do without."""
     text = str(error).lower()
-    return (isinstance(error, NotImplementedError) and not text) or "meta" in text or "fake impl" in text
+    signs = ("meta", "fake impl", "data is not allocated")
+    return (isinstance(error, NotImplementedError) and not text) or any(sign in text for sign in signs)
 
 
 def is_foreign(types: Any) -> bool:

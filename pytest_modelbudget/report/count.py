@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import units
 from ..cost import METRICS, Cost
 from ..verdict import uncounted
@@ -10,14 +12,20 @@ from .tables import module_table, plain
 from .text import one_line
 
 
-def count_text(cost: Cost, *, depth: int, code: str) -> str:
-    """The whole text of one count. ``code`` is how a test would name the factory."""
+def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
+    """The whole text of one count. ``code`` is how a test would name the factory, ``inputs`` the shapes given."""
     totals = [[metric, units.show(value, metric, unit=True)] for metric, value in _metrics(cost)]
     parts = [conditions(cost), plain(totals, right=(1,)), module_table(cost, depth)]
     unknown = uncounted(cost)
     if unknown:
         parts.append(unknown)
-    return "\n\n".join([*parts, "A marker that passes at this cost:", marker(cost, code)])
+    settings = [
+        *(["budget_flops = torch"] if cost.convention == "torch" else []),
+        *(["budget_counter = fvcore"] if cost.counter == "fvcore" else []),
+        *(["budget_unknown_ops = warn"] if unknown else []),
+    ]
+    under = f" with {', '.join(settings)}" if settings else ""
+    return "\n\n".join([*parts, f"A marker that passes at this cost{under}:", marker(cost, code, inputs)])
 
 
 def _metrics(cost: Cost) -> list[tuple[str, int]]:
@@ -25,12 +33,10 @@ def _metrics(cost: Cost) -> list[tuple[str, int]]:
     return [(metric, value) for metric, value in found if value is not None]
 
 
-def marker(cost: Cost, code: str) -> str:
-    """A budget at what the model costs now, rounded up so that it passes."""
-    arguments = [
-        f'flops="{units.show_limit(cost.flops, "flops")}"',
-        f'params="{units.show_limit(cost.params, "params")}"',
-    ]
+def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
+    """A budget at what the model costs now, rounded up so that it passes. FLOPs of zero are nothing to limit."""
+    arguments = [f'flops="{units.show_limit(cost.flops, "flops")}"'] if cost.flops else []
+    arguments.append(f'params="{units.show_limit(cost.params, "params")}"')
     point = cost.point
     if point.batch is not None:
         arguments.append(f"batch={point.batch}")
@@ -42,5 +48,16 @@ def marker(cost: Cost, code: str) -> str:
         arguments.append(f"channels={point.channels}")
     if point.dtype is not None:
         arguments.append(f'dtype="{point.dtype}"')
-    name = "".join(c if c.isalnum() else "_" for c in one_line(cost.model)).lower()
-    return f"    @budget(model={code}, {', '.join(arguments)})\n    def test_{name}_cost(): ..."
+    if inputs is not None:
+        arguments.append(f"inputs={_code(inputs[0] if len(inputs) == 1 else inputs)}")
+    name = "".join(c if f"_{c}".isidentifier() else "_" for c in one_line(cost.model)).lower()
+    return f"@budget(model={code}, {', '.join(arguments)})\ndef test_{name}_cost(): ..."
+
+
+def _code(value: object) -> str:
+    """A shape, or a list of shapes, as people write it."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_code, value))}{',' if len(value) == 1 else ''})"
+    return f"[{', '.join(map(_code, value))}]" if isinstance(value, list) else repr(value)

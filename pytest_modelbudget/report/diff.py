@@ -13,7 +13,7 @@ from ..cost import METRICS
 from ..diff import Difference
 from ..growth import Factor, Growth
 from .github import command
-from .growth import changes_table, times
+from .growth import biggest_first, changes_table, described, difference, named, rows_metric, times
 from .markdown import MARKER, code
 from .metrics import TITLES
 from .names import shown
@@ -109,7 +109,7 @@ def _explained(d: Difference, most: int) -> list[str]:
         return []
     growth, between, point = d.growth, d.moved, shown(str(d.new.entry.point))
     if growth is None:
-        return [*_moved(d), "What of it came from the model, pytest can say, which counts it again at the old point."]
+        return [*_moved(d), "Not told by module: only pytest counts the new model as the old one was counted."]
     lines = _moved(d)
     total = f"{growth.metric} {_ratio(growth.before, growth.after, growth.metric)}"
     if between:
@@ -117,8 +117,8 @@ def _explained(d: Difference, most: int) -> list[str]:
     elif growth.before != growth.after:
         lines.append(f"{total} by the architecture alone: both at {point}")
     lines += [f"note: {shown(growth.note, 400)}"] if growth.note else []
-    table = changes_table(growth, most=most)
-    if table and between and d.old is not None:
+    table = changes_table(growth, most=most) if most else []
+    if growth.modules and between and d.old is not None:
         lines.append(f"modules that changed, at {shown(str(d.old.entry.point))}:")
     return lines + table
 
@@ -239,12 +239,25 @@ def diff_annotations(differences: Sequence[Difference], *, fail_on: Decimal | No
     lines = []
     for number, d in enumerate(told[:most], start=1):
         over = fail_on is not None and bool(d.beyond(fail_on))
-        message = [", ".join(f"{metric} {_cell(d, metric)}" for metric in d.changes), *_explained(d, most=3)]
+        message = _message(d, fail_on)
         if number == most and len(told) > most:
             message.append(f"{len(told) - most} more entries are not annotated.")
         place = {**_place(d), "title": shown(f"Model budget: {d.name}")}
         lines.append(command("error" if over else "warning", place, "\n".join(line for line in message if line)))
     return "\n".join([*lines, sentence(differences, fail_on)])
+
+
+def _message(d: Difference, fail_on: Decimal | None) -> list[str]:
+    """What an annotation says, which has no columns: what changed, why, and the three modules that changed most."""
+    cells = [f"{metric} {_cell(d, metric)}" for metric in _columns([d], fail_on) if metric in d.changes]
+    lines, growth = [", ".join(cells), *_explained(d, most=0)], d.growth
+    if growth is not None:
+        metric = rows_metric(growth)
+        for change in biggest_first(growth)[:3]:
+            place = f", {shown(change.source)}" if change.source else ""
+            by = f"{metric} {difference(change, metric)}{place}"
+            lines.append(f"{change.status} {named(change)}: {described(change)}, {by}")
+    return lines
 
 
 def _place(d: Difference) -> dict[str, str]:

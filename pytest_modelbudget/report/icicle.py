@@ -22,7 +22,7 @@ class Box:
 
 
 def icicle(
-    values: Mapping[str, int], *, top: str = "", whole: int = 0, least: float = 0.004, levels: int = 6
+    values: Mapping[str, int], *, top: str = "", whole: int = 0, least: float = 0.006, levels: int = 6
 ) -> list[Box]:
     """The boxes of ``top`` and what is below it by name; ``whole`` is the value that fills the picture's width.
 

@@ -20,6 +20,9 @@ from .standing import FAILING, ranked, sentence, standing
 ROWS = 200
 """The most module rows an entry shows; the cheapest of the unchanged ones are left out."""
 
+ALL_ROWS = 4000
+"""The most module rows a page shows, shared among its entries, so that a browser opens it at once."""
+
 CHANGES = 20
 """The most changed modules an entry lists apart; the table of all modules marks the others."""
 
@@ -106,22 +109,25 @@ class Page:
 def page(report: Report) -> Page:
     """The page of a report."""
     metrics = columns(report.results)
+    most = max(20, min(ROWS, ALL_ROWS // max(1, len(report.results))))
     return Page(
         sentence=sentence(report.results),
         titles=[TITLES[metric] for metric in metrics],
-        entries=[_entry(number, result, metrics, report) for number, result in enumerate(ranked(report.results), 1)],
+        entries=[
+            _entry(number, result, metrics, report, most) for number, result in enumerate(ranked(report.results), 1)
+        ],
         plugin_version=report.plugin_version,
         torch_version=report.torch_version,
     )
 
 
-def _entry(number: int, result: Result, metrics: Sequence[str], report: Report) -> Entry:
+def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, most: int) -> Entry:
     word, verdict, comparison = standing(result), result.verdict, result.comparison
     growth = comparison.growth if comparison is not None else None
     metric = _pictured(result, growth)
     kept = report.before.get(result.entry, ()) if comparison is not None else ()
     before = {row.name: int(getattr(row, metric)) for row in kept if hasattr(row, metric)}
-    rows, left_out = _rows(result, growth, metric, before)
+    rows, left_out = _rows(result, growth, metric, before, most)
     steps, mark = bars(result, growth)
     problems = [line for text in (*verdict.problems, *verdict.warnings) for line in text.splitlines()]
     return Entry(
@@ -171,7 +177,9 @@ def _change(change: ModuleChange, metric: str) -> Change:
     )
 
 
-def _rows(result: Result, growth: Growth | None, metric: str, before: Mapping[str, int]) -> tuple[list[Row], int]:
+def _rows(
+    result: Result, growth: Growth | None, metric: str, before: Mapping[str, int], most: int
+) -> tuple[list[Row], int]:
     """The modules from the entry's own down that cost anything, in the model's order, and how many were left out."""
     top, changes = result.module, {change.name: change for change in growth.modules} if growth is not None else {}
     inside = [
@@ -181,7 +189,7 @@ def _rows(result: Result, growth: Growth | None, metric: str, before: Mapping[st
         and (getattr(row, metric) or row.params or name in changes or before.get(name))
     ]
     costly = sorted(inside, key=lambda row: (row.name not in changes, -getattr(row, metric)))
-    kept = {row.name for row in costly[:ROWS]}
+    kept = {row.name for row in costly[:most]}
     whole = result.cost.metric(metric, top) or 0
     rows = [_row(row, changes.get(row.name), metric, whole, before) for row in inside if row.name in kept]
     rows += [_removed(change, metric, before) for change in changes.values() if change.status == "removed"]
