@@ -6,7 +6,6 @@ import argparse
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
     except BudgetError as error:
-        print("modelbudget:", _inert("\n".join(map(one_line, str(error).splitlines()))), file=sys.stderr)
+        print("modelbudget:", "\n".join(map(one_line, str(error).splitlines())), file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever read this has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -146,11 +145,8 @@ def _diff(arguments: argparse.Namespace) -> int:
 
     fail_on = parse_percent(arguments.fail_on, "--fail-on") if arguments.fail_on is not None else None
     found = diff(load(arguments.old, from_json), load(arguments.new, from_json))
-    if arguments.format == "github":
-        print(diff_annotations(found, fail_on=fail_on))  # the one format that is made of commands
-    else:
-        render = {"text": diff_text, "md": diff_markdown, "json": diff_json}[arguments.format]
-        _say(render(found, fail_on=fail_on))
+    render = {"text": diff_text, "md": diff_markdown, "json": diff_json, "github": diff_annotations}[arguments.format]
+    print(render(found, fail_on=fail_on))
     return int(fail_on is not None and any(difference.beyond(fail_on) for difference in found))
 
 
@@ -164,10 +160,10 @@ def _history(arguments: argparse.Namespace) -> int:
         check_plot(arguments.plot)
     found = history(arguments.baseline, most=arguments.most)
     names = _named(found.names, arguments.entries)
-    _say(history_table(found, arguments.metric, names))
+    print(history_table(found, arguments.metric, names))
     if arguments.plot is not None:
         history_plot(found, arguments.metric, names, arguments.plot)
-        _say(f"plot: {arguments.plot}")
+        print(f"plot: {one_line(str(arguments.plot))}")
     return 0
 
 
@@ -204,17 +200,8 @@ def _report(arguments: argparse.Namespace) -> int:
     texts = {name: FORMATS[f".{name}"](report) for name in wanted}  # all, before the first is written
     for name, path in wanted.items():
         write_file(path, texts[name].encode(), f"--{name} {path}: the report")
-        _say(f"report: {path}")
+        print(f"report: {one_line(str(path))}")
     return 0
-
-
-def _say(text: str) -> None:
-    print(_inert(text))
-
-
-def _inert(text: str) -> str:
-    """A text in which GitHub Actions takes nothing for a command: neither ``::`` that begins a line, nor ``##[``."""
-    return re.sub(r"^(\s*):(?=:)", r"\1\\x3a", text, flags=re.MULTILINE).replace("##[", r"\x23#[")
 
 
 def _batch(arguments: argparse.Namespace, res: Any) -> int | None:

@@ -34,6 +34,11 @@ class State:
     problem: str = ""
     renamed_from: str = ""
 
+    @property
+    def damaged(self) -> bool:
+        """Whether there is a file that cannot be read, so that nobody knows what it says."""
+        return bool(self.problem) and self.problem != _NOT_HERE
+
 
 @dataclass(frozen=True)
 class History:
@@ -71,8 +76,8 @@ def steps(history: History, names: Sequence[str], metric: str) -> Iterator[Step]
     for number, state in enumerate(history.states):
         if state.problem or state.renamed_from:
             yield Step(state, "", "", said=state.problem or f"was {state.renamed_from}")
-        if state.problem and state.problem != _NOT_HERE:
-            continue  # what it would have said is not known
+        if state.damaged:
+            continue
         for name in names:
             entry, before = state.entries.get(name), last.get(name)
             if entry is not None and metric in entry.totals:
@@ -109,12 +114,11 @@ def history(path: Path, *, most: int = 50) -> History:
     Raises `TargetError` without git, outside a repository, and where no commit has the file.
     """
     target = Path(os.path.realpath(path))  # a link's history is that of its target
-    repository = _Repository(_existing(target.parent))
-    inside = repository.path(target)
+    repository = _Repository(target)
     if not repository.has_commits():
         raise TargetError(f"This repository has no commit yet, and the history of {path} is in them.")
     found: list[State] = []
-    for state in repository.states(inside):
+    for state in repository.states():
         found.append(state)
         if len(found) > most:
             break
@@ -132,29 +136,23 @@ def history(path: Path, *, most: int = 50) -> History:
     return History(tuple(states), cut)
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(candidate for candidate in (folder, *folder.parents) if candidate.is_dir())
-
-
 def _uncommitted(path: Path, newest: State) -> list[State]:
     """The file as it lies there, if it says something else than the last commit that changed it."""
     state = State("", "", "not committed")
     try:
         baseline = read(path)
     except BaselineError as error:
-        return [replace(state, problem=_first_line(error))]
-    if baseline is None:
-        return [] if newest.problem == _NOT_HERE else [replace(state, problem=_NOT_HERE)]
-    same = not newest.problem and baseline.entries == newest.entries
-    return [] if same else [replace(state, entries=baseline.entries)]
+        state = replace(state, problem=_problem(error, str(path)))
+    else:
+        state = replace(state, problem=_NOT_HERE) if baseline is None else replace(state, entries=baseline.entries)
+    return [] if (state.problem, state.entries) == (newest.problem, newest.entries) else [state]
 
 
 class _Repository:
-    """The repository that a folder is in. Paths are relative to its top."""
+    """The repository that a file, which need not be there any more, is in. Paths are relative to its top."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, file: Path) -> None:
+        self._folder = folder = next(above for above in file.parents if above.is_dir())
         found = self._try("rev-parse", "--is-inside-work-tree")
         if found.returncode != 0 and b"not a git repository" in found.stderr:
             raise TargetError(f"{folder} is in no git repository, and the history is in one.")
@@ -162,11 +160,9 @@ class _Repository:
             raise TargetError(f"git cannot read the repository of {folder}: {_text(found.stderr)}")
         if found.stdout.strip() != b"true":
             raise TargetError(f"{folder} is not in the working tree of its git repository.")
-        self._prefix = self._git("rev-parse", "--show-prefix").removesuffix(b"\n").decode("utf-8", "surrogateescape")
-
-    def path(self, file: Path) -> str:
-        """A file, which need not be there, as the repository calls it."""
-        return self._prefix + file.relative_to(self._folder).as_posix()
+        prefix = os.fsdecode(self._git("rev-parse", "--show-prefix").removesuffix(b"\n"))
+        self._inside = Path(prefix, file.relative_to(folder)).as_posix()
+        self._folder = Path(os.fsdecode(self._git("rev-parse", "--show-toplevel").removesuffix(b"\n")))
 
     def has_commits(self) -> bool:
         """Whether there is a commit at all."""
@@ -176,8 +172,9 @@ class _Repository:
         """Whether commits were left behind when this was cloned."""
         return self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
 
-    def states(self, path: str) -> Iterator[State]:
+    def states(self) -> Iterator[State]:
         """The file at each commit that changed it, newest first."""
+        path = self._inside
         tip: str | None = "HEAD"
         while tip is not None:
             commits, tip = self._log(tip, path), None
@@ -213,9 +210,9 @@ class _Repository:
         if content.returncode != 0:  # no file, or not fetched
             return replace(state, problem=f"it cannot be read: {_text(content.stderr)}")
         try:
-            return replace(state, entries=from_json(content.stdout, "line").entries)
+            return replace(state, entries=from_json(content.stdout, path).entries)
         except BaselineError as error:
-            return replace(state, problem=_first_line(error).replace(":", " ", 1))
+            return replace(state, problem=_problem(error, path))
 
     def _blob(self, sha: str, path: str) -> str:
         """The id of the file's content at a commit; empty where it is not there."""
@@ -248,5 +245,7 @@ def _text(output: bytes) -> str:
     return output.decode("utf-8", "replace").strip()
 
 
-def _first_line(error: BaselineError) -> str:
-    return str(error).splitlines()[0]
+def _problem(error: BaselineError, file: str) -> str:
+    """What is wrong with the file, without its name: ``line 3: ...``."""
+    place = str(error).removeprefix(f"{file}:").splitlines()[0].removesuffix(".").strip()
+    return f"line {place}" if place[:1].isdigit() else place

@@ -9,7 +9,7 @@ import unittest
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -33,6 +33,7 @@ _MARKS = pytest.StashKey[list[pytest.Mark]]()
 _BUDGETS = pytest.StashKey[list[Budget]]()
 _RESULTS = pytest.StashKey[list[Result]]()
 _COMPLETE = pytest.StashKey[bool]()
+_VERDICT = pytest.StashKey[str]()
 _PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()
 _RUN = pytest.StashKey[Run]()
 _ENDING = pytest.StashKey[Ending]()
@@ -173,7 +174,7 @@ def _budgets(item: pytest.Item) -> list[Budget]:
     budgets = parse_budgets([[(mark.args, mark.kwargs) for mark in level] for level in in_order])
     for budget in budgets:
         if isinstance(budget.model, str) and budget.model not in item.fixturenames:
-            item.fixturenames.append(budget.model)  # so that pytest sets it up with the test's own fixtures
+            item.fixturenames = [*item.fixturenames, budget.model]  # set up with the test's own; the list is shared
     item.stash[_MARKS], item.stash[_BUDGETS] = marks, budgets
     return budgets
 
@@ -263,13 +264,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             outcome = yield
         problem = _evaluate(item, watched)
     if problem:
-        pytest.fail(problem, pytrace=False)
+        _fail(item, problem)
     item.stash[_COMPLETE] = True
     results = item.stash.get(_RESULTS, [])
     if any(not result.verdict.passed for result in results):
         full = item.config.get_verbosity() >= 2
-        pytest.fail(failure(results, root=str(item.config.rootpath), full=full), pytrace=False)
+        _fail(item, failure(results, root=str(item.config.rootpath), full=full))
     return outcome
+
+
+def _fail(item: pytest.Item, text: str) -> NoReturn:
+    item.stash[_VERDICT] = text
+    pytest.fail(text, pytrace=False)
 
 
 @contextmanager
@@ -281,15 +287,16 @@ def _watching(item: pytest.Function) -> Iterator[_Watched]:
     build = not inspect.iscoroutinefunction(function) and not names_its_model(_budgets_now(item), case)
     watched = _Watched(function, build=build)
     item.obj = watched.wrapped()
-    by_name = inspect.iscoroutinefunction(function) and isinstance(item.instance, unittest.TestCase)
+    owner = getattr(function, "__self__", None)
+    by_name = inspect.iscoroutinefunction(function) and isinstance(owner, unittest.TestCase)
     if by_name:  # unittest looks its coroutines up itself
-        setattr(item.instance, item.name, item.obj)
+        setattr(owner, item.name, item.obj)
     try:
         yield watched
     finally:
         item.obj = function
         if by_name:
-            delattr(item.instance, item.name)
+            delattr(owner, item.name)
 
 
 def _evaluate(item: pytest.Item, watched: _Watched | None) -> str:
@@ -361,12 +368,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     """Send the results along with the report, as plain data: it may cross to another process."""
     results = item.stash.get(_RESULTS, []) if call.when == "call" else []
     if call.when == "call":
-        before, pairs = item.stash.get(_PROPERTIES, []), [*properties(results)]
+        before = item.stash.get(_PROPERTIES, [])
+        pairs: list[tuple[str, object]] = [*properties(results)]
         item.user_properties[:] = [pair for pair in item.user_properties if pair not in before] + pairs
         item.stash[_PROPERTIES] = pairs
     report = yield
     if results:
         report.modelbudget = [result.to_dict() for result in results]  # type: ignore[attr-defined]
+    text, crash = item.stash.get(_VERDICT, ""), getattr(report.longrepr, "reprcrash", None)
+    if call.when == "call" and report.failed and text and crash is not None and crash.message.endswith(text):
+        case = _case(item)  # the summary of failures and JUnit say one line, and where the budget stands
+        crash.message, crash.path, crash.lineno = f"Failed: {text.splitlines()[0].strip()}", case.path, case.line
     if call.when == "call":  # a test that failed by its verdict alone ran to its end, too
         over = any(not result.verdict.passed for result in results)
         complete = item.stash.get(_COMPLETE, False) and (over or call.excinfo is None)
@@ -407,6 +419,11 @@ class _Listener(_Collecting):
         self._config = config
         self._run = config.stash[_RUN]
         self._run.collected = self.seen
+        self._began = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        self._began = True  # unlike under --fixtures, say
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -421,15 +438,15 @@ class _Listener(_Collecting):
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        ran = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
         settings = self._config.stash[_CONFIG]
-        if ran and not self._config.option.collectonly:
+        if ended and self._began and not self._config.option.collectonly:
             cut_short = self.seen.cut_short or bool(session.shouldfail) or bool(session.shouldstop)
             ending = self._run.finish(_scope(self._config, cut_short))
             self._config.stash[_ENDING] = ending
             if ending.failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif settings.update:
+        elif settings.update and not ended:
             why = f"{settings.baseline.name}: not updated, since the run did not come to its end."
             self._config.stash[_ENDING] = Ending((why,), failed=True)
         yield

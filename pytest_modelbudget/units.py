@@ -24,7 +24,7 @@ _NAMES = {
 _DECIMAL = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5}
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]*)\s*")
-_LARGEST = Decimal(10) ** 24
+_LARGEST = Decimal(10) ** 27  # decimals are exact up to here
 
 
 def parse(value: object, metric: str) -> int:
@@ -139,14 +139,17 @@ def share(part: int, whole: int) -> str:
     return "over 100 %" if part > whole else "under 100 %"
 
 
-def change(now: int, before: int) -> str:
-    """Write the growth from ``before`` to ``now``: ``+291 %``; never ``+0 %`` when something changed."""
+def change(now: int, before: int, *, beyond: Decimal = Decimal(0)) -> str:
+    """Write the growth from ``before`` to ``now``: ``+291 %``; never ``+0 %`` when something changed.
+
+    Nor what reads as ``beyond`` percent when it is not exactly that.
+    """
     if before == 0:
         return "new" if now else "+0 %"
     ratio = (Decimal(now) - before) * 100 / Decimal(before)
     for places in (0, 1, 2, 4, 8, 16):
         text = f"{ratio:+.{places}f}"
-        if now == before or Decimal(text) != 0:
+        if now == before or Decimal(text) not in (0, beyond) or ratio == beyond:
             return f"{text} %"
     return "+0 %" if now == before else ("+0.0... %" if now > before else "-0.0... %")
 

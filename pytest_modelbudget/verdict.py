@@ -48,11 +48,15 @@ class Regressed:
         """How far above the baseline, as a ratio."""
         return self.used / self.before if self.before else float("inf")
 
+    @property
+    def growth(self) -> str:
+        """How far above the baseline, in words that are more than the tolerance."""
+        return units.change(self.used, self.before, beyond=Decimal(self.tolerance))
+
     def sentence(self) -> str:
         """``above its baseline: flops 16.4 G, was 4.11 G (+300 %, tolerance 0 %)``."""
         used, before = units.show_apart(self.used, self.before, self.metric)
-        grown = units.change(self.used, self.before)
-        return f"above its baseline: {self.metric} {used}, was {before} ({grown}, tolerance {self.tolerance} %)"
+        return f"above its baseline: {self.metric} {used}, was {before} ({self.growth}, tolerance {self.tolerance} %)"
 
 
 @dataclass(frozen=True)

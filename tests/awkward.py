@@ -1,12 +1,16 @@
-"""Models that are hard to leave alone: with state in odd places, or that change themselves in forward."""
+"""Models that are hard to leave alone: with state in odd places, or that change themselves in forward.
+
+Each takes and returns a ``(rows, 4)`` tensor.
+"""
 
 from __future__ import annotations
 
-import copy
 import random
 import warnings
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -78,13 +82,40 @@ class Options:
     table: torch.Tensor
 
 
+class Entry:
+    def __init__(self):
+        self.keys = torch.zeros(8, 4)
+        self.seen = []
+
+
 class Cache:
-    """What decoders keep: an object that is no module, with tensors in it."""
+    """What decoders keep: an object that is no module, with tensors in it and in its entries."""
 
     def __init__(self):
         self.length = 0
         self.keys = []
         self.last = torch.zeros(4)
+        self.entries = [Entry(), Entry()]
+
+
+class Opinionated(dict):
+    """A dict that is also read by attributes, and lets nobody write."""
+
+    __getattr__ = dict.__getitem__
+
+    def __setitem__(self, key, value):
+        raise TypeError("read only")
+
+    def update(self, *args, **kwargs):
+        raise TypeError("read only")
+
+    def clear(self):
+        raise TypeError("read only")
+
+
+class Pair(NamedTuple):
+    left: torch.Tensor
+    right: torch.Tensor
 
 
 class Attributes(nn.Module):
@@ -99,12 +130,19 @@ class Attributes(nn.Module):
         self.by_name = {"a": torch.ones(4), "b": {"c": [torch.ones(4)]}}
         self.ordered = OrderedDict(a=torch.ones(4))
         self.options = Options(4, torch.ones(4))
+        self.opinionated = Opinionated(scale=torch.ones(4))
+        self.simple = SimpleNamespace(scale=torch.ones(4))
+        self.pair = Pair(torch.ones(4), torch.ones(4))
+        self.spread = torch.distributions.Normal(torch.zeros(4), torch.ones(4))
         self.alias = self.layer.weight
-        self.outside = [self.layer]
+        self.same_list = self.listed
+        self.listed.append(self.listed)
+        self.parent = [self]
 
     def forward(self, x):
         x = self.layer(x) * self.plain + self.listed[0] + self.listed[1][0] + self.paired[0] + self.by_name["a"]
-        x = x + self.by_name["b"]["c"][0] + self.ordered["a"] + self.options.table.to(x.dtype)
+        x = x + self.by_name["b"]["c"][0] + self.ordered["a"] + self.options.table
+        x = x * self.opinionated.scale * self.simple.scale * self.pair.left + self.spread.mean.to(x.dtype)
         return x @ self.alias
 
 
@@ -134,6 +172,9 @@ class Rewrites(nn.Module):
         self.nested["seen"].add(self.calls)
         self.recent.append(self.calls)
         self.memory[: len(x)] = x
+        self.cache.entries[0].keys[: len(x)] = x
+        self.cache.entries[0].seen.append(len(x))
+        self.cache.entries.append(Entry())
         self.cache.length += len(x)
         self.cache.keys.append(x)
         self.cache.last = x[0]
@@ -151,6 +192,29 @@ class Rewrites(nn.Module):
         self.layer.weight.requires_grad_(False)
         self.layer.bias = nn.Parameter(torch.zeros(4, device=x.device, dtype=x.dtype))
         return self.late(x)
+
+
+class Hidden(nn.Module):
+    """Keeps layers where PyTorch does not look for them, so no ``eval()`` reaches their batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.layers = [nn.Linear(4, 4), nn.BatchNorm1d(4)]
+        self.holder = SimpleNamespace(layer=nn.BatchNorm1d(4))
+
+    def forward(self, x):
+        return self.holder.layer(self.layers[1](self.layers[0](self.layer(x))))
+
+
+class Recorder:
+    """A hook with a memory."""
+
+    def __init__(self):
+        self.outputs = []
+
+    def __call__(self, module, args, out):
+        self.outputs.append(out)
 
 
 class Draws(nn.Module):
@@ -174,6 +238,8 @@ class Globals(nn.Module):
 
     def forward(self, x):
         torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_grad_enabled(False)
         torch.manual_seed(3)
         random.seed(3)
         numpy.random.seed(3)
@@ -227,10 +293,8 @@ def parametrized():
 def hooked():
     """The utilities from before parametrizations, which put a tensor that is no parameter in a hook."""
     layers = nn.Sequential(*(nn.Linear(4, 4) for _ in range(3)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        nn.utils.weight_norm(layers[0])
-        nn.utils.spectral_norm(layers[1])
+    quietly(nn.utils.weight_norm, layers[0])
+    quietly(nn.utils.spectral_norm, layers[1])
     prune.l1_unstructured(layers[2], "weight", 0.5)
     return layers
 
@@ -240,6 +304,7 @@ def observed():
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     model[0].register_forward_pre_hook(lambda module, args: None)
     model[0].register_forward_hook(lambda module, args, kwargs, out: out * 2, with_kwargs=True, always_call=True)
+    model[0].register_forward_hook(Recorder())
     model[0].register_full_backward_hook(lambda module, grads_in, grads_out: None)
     model[1].register_full_backward_pre_hook(lambda module, grads_out: None)
     model.register_state_dict_post_hook(lambda *args: None)
@@ -265,16 +330,22 @@ class Counter(nn.Module):
         return self.norm(self.layer(x)) + self.count.to(x.dtype)
 
 
+def script():
+    return quietly(torch.jit.script, Counter())
+
+
 def scripted():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return nn.Sequential(torch.jit.script(Counter()), nn.Linear(4, 4))
+    return nn.Sequential(script(), nn.Linear(4, 4))
 
 
 def traced():
+    return nn.Sequential(quietly(torch.jit.trace, nn.Linear(4, 4), torch.zeros(2, 4)), nn.Linear(4, 4))
+
+
+def quietly(function, *args):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return nn.Sequential(torch.jit.trace(nn.Linear(4, 4), torch.zeros(2, 4)), nn.Linear(4, 4))
+        return function(*args)
 
 
 def compiled():
@@ -284,12 +355,21 @@ def compiled():
     return model
 
 
+def compiled_whole():
+    return torch.compile(Rewrites(), backend="eager")
+
+
 def parallel():
     return nn.DataParallel(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)))
 
 
 def on_meta():
     with torch.device("meta"):
+        return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+
+
+def for_inference():
+    with torch.inference_mode():
         return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
 
 
@@ -305,9 +385,7 @@ def trained():
 
 
 MODELS = [
-    Frozen, Tied, Layouts, Attributes, Rewrites, Draws, Globals, Modes, Fused, lazy, parametrized, hooked, observed,
-    scripted, traced, compiled, parallel, on_meta, in_bfloat16, trained,
+    Frozen, Tied, Layouts, Attributes, Rewrites, Hidden, Draws, Globals, Modes, Fused, lazy, parametrized, hooked,
+    observed, script, scripted, traced, compiled, compiled_whole, parallel, on_meta, for_inference, in_bfloat16,
+    trained,
 ]  # fmt: skip
-"""Each takes and returns a ``(rows, 4)`` tensor."""
-
-__all__ = ["MODELS", "copy"]

@@ -51,7 +51,8 @@ def of_model(model: nn.Module) -> dict[str, Any]:
         if isinstance(value, torch.Tensor):
             found[f"{path} content"] = _content(value)
             visit(f"{path}.grad", value.grad if value.is_leaf else None)
-            visit(f"{path}.__dict__", dict(vars(value)) or None)
+            for name, item in vars(value).items():
+                visit(f"{path}.{name}", item)
         elif isinstance(value, torch.jit.ScriptModule):
             found[f"{path}.training"] = value.training
             for name, tensor in (*value.named_parameters(), *value.named_buffers()):

@@ -82,6 +82,21 @@ def _differentiable(value: Any) -> Any:
     return value
 
 
+def not_on_meta(why: str) -> dict[str, str]:
+    """``not_on`` for what runs on real data only."""
+    return {"meta": why, "meta+grad": why}
+
+
+def written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Call ``function`` with an ``out=`` of its own; autograd does not support those."""
+
+    def call(*args: Any) -> Any:
+        with torch.no_grad():
+            return function(*args)
+
+    return call
+
+
 def calls(name: str, function: Callable[..., Any], inputs: Any, **expected: Any) -> Case:
     """A case for a function of tensors."""
     return Case(name, lambda: Calls(function), inputs, **expected)
@@ -92,9 +107,9 @@ def module(name: str, build: Callable[[], nn.Module], *inputs: Any, **expected: 
     return Case(name, build, inputs, **expected)
 
 
-def free(name: str, build: Callable[[], nn.Module], *inputs: Any, flops: int = 0) -> Case:
+def free(name: str, build: Callable[[], nn.Module], *inputs: Any, flops: int = 0, **expected: Any) -> Case:
     """A module that multiplies nothing: no multiply-adds, no activations, and FLOPs in fvcore's convention only."""
-    return Case(name, build, inputs, macs=0, activations=0, flops=flops)
+    return Case(name, build, inputs, macs=0, activations=0, flops=flops, **expected)
 
 
 def each_way(cases: list[Case]) -> Callable[[Any], Any]:

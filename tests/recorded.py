@@ -49,6 +49,7 @@ PIXEL = STEM + BODY + HEAD
 def suite(pytester: pytest.Pytester, tests: str, models: str = NET, *, file: str = "test_cost.py") -> None:
     """Write a test file, and the models beside it; either may be written again for a later run."""
     (pytester.path / "models.py").write_text(dedent(models))
+    pytester.syspathinsert()
     path = pytester.path / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(HEADER + dedent(tests))
@@ -80,7 +81,7 @@ def entries(pytester: pytest.Pytester) -> Mapping[str, Entry]:
     return found.entries
 
 
-def edit(pytester: pytest.Pytester, name: str, *, flops: int | None = None, **changed: Any) -> None:
+def edit(pytester: pytest.Pytester, name: str, /, *, flops: int | None = None, **changed: Any) -> None:
     """Record another entry than was measured: other FLOPs (which are its multiply-adds), or other fields."""
     known = dict(entries(pytester))
     entry = replace(known[name], **changed)

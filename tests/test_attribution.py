@@ -144,8 +144,8 @@ def test_the_message_names_every_factor(pytester):
             "above its baseline: flops 184 k, was 7.42 k (+2383 %, tolerance 0 %)  test_cost.py:7",
             "why    24.83x since the baseline = architecture 1.55x [*] batch 1.00x [*] resolution 16.00x (8 -> 32)",
             "what            module * flops was * is * difference",
-            "       changed  body.0    Conv2d(4, 8, 1) -> Conv2d(4, 16, 1) * 2.05 k * 4.10 k * +2.05 k  models.py:9",
-            "       changed  body.2    Conv2d(8, 4, 1) -> Conv2d(16, 4, 1) * 2.05 k * 4.10 k * +2.05 k  models.py:9",
+            "       changed  body.0    Conv2d(4, 8, 1) -> Conv2d(4, 16, 1) * 2.05 k * 4.1* k * +2.05 k  models.py:9",
+            "       changed  body.2    Conv2d(8, 4, 1) -> Conv2d(16, 4, 1) * 2.05 k * 4.1* k * +2.05 k  models.py:9",
             "       both counted at batch 1, res 8, infer",
         ]
     )

@@ -22,6 +22,7 @@ from review_samples import AFTER, BEFORE, POINT, A, at, entry, write
 from pytest_modelbudget.baseline.schema import Entry
 from pytest_modelbudget.cli import main
 from pytest_modelbudget.report.json import to_json
+from pytest_modelbudget.report.names import shown
 from pytest_modelbudget.run_report import Report
 
 FORMATS = {"text": "diff.txt", "md": "diff.md", "json": "diff.json", "github": "diff.github.txt"}
@@ -433,23 +434,26 @@ def hostile_pair(name: str) -> tuple[Entry, Entry]:
     return old, replace(entry(name, 2 * G, M, grew, model=name, inputs=name), torch_version=f"{name}2")
 
 
+def hostile_report(name: str, old: Entry) -> samples.Result:
+    """A run that was compared with the entry, and has the name in its reasons, too."""
+    change = samples.ModuleChange("changed", f"{name}x", name, name, G, 2 * G, name, name, f"{name},", name)
+    factor = samples.Factor(name, G, 2 * G, name, f"{name}1")
+    comparison = samples.Comparison(
+        "changed", name, old.totals, old.point, samples.Growth("flops", G, 2 * G, (factor,), (change,), name)
+    )
+    cost = samples.cost(POINT, name, samples.module("", name, 2 * G, M), inputs=f"{name}9")
+    return replace(samples.result(name, cost, samples.verdict(cost), comparison), path=name)
+
+
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("format_", FORMATS)
-@pytest.mark.parametrize("inputs", ["same", "other"])
-def test_hostile_names_are_inert(tmp_path, capsys, name, format_, inputs):
+@pytest.mark.parametrize("kind", ["same point", "other inputs", "report"])
+def test_hostile_names_are_inert(tmp_path, capsys, name, format_, kind):
     old, new = hostile_pair(name)
-    if inputs == "other":
-        new = replace(new, inputs=f"{name}9")
-    text = printed(
-        capsys,
-        str(write(tmp_path / "a", old)),
-        str(write(tmp_path / "b", new)),
-        "--format",
-        format_,
-        "--fail-on",
-        "1%",
-        want=1,
-    )
+    after = write(tmp_path / "b", replace(new, inputs=f"{name}9") if kind == "other inputs" else new)
+    if kind == "report":
+        after = report(tmp_path / "b", hostile_report(name, old))
+    text = printed(capsys, str(write(tmp_path / "a", old)), str(after), "--format", format_, "--fail-on", "1%", want=1)
     controls = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")}
     assert controls <= {"\n"}
     assert commands(text) == (["error"] if format_ == "github" else [])
@@ -457,7 +461,7 @@ def test_hostile_names_are_inert(tmp_path, capsys, name, format_, inputs):
         assert json.loads(text)["entries"][0]["entry"] == name
         assert text.isascii()
     if format_ == "md":
-        check_markdown(text)
+        check_markdown(text, name)
 
 
 def commands(text: str) -> list[str]:
@@ -469,8 +473,8 @@ def commands(text: str) -> list[str]:
     return found
 
 
-def check_markdown(text: str) -> None:
-    """The markup is ours: a heading, one table of two rows, one folded block of code."""
+def check_markdown(text: str, name: str) -> None:
+    """The markup is ours: a heading, one table of two rows and as many columns, one folded block of code."""
     tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(text)
     kinds = [token.type for token in tokens]
     assert [kinds.count(kind) for kind in ("heading_open", "tr_open", "fence")] == [1, 2, 1]
@@ -481,8 +485,9 @@ def check_markdown(text: str) -> None:
     assert set(re.findall(r"<[^>]*>", blocks)) == {
         "<!-- modelbudget -->", "<details>", "<summary>", "<code>", "</code>", "</summary>", "</details>",
     }  # fmt: skip
-    columns = next(token for token in tokens if token.type == "tr_open").map
-    assert columns is not None
+    assert kinds.count("td_open") == kinds.count("th_open")
+    (span,) = (child for child in inline if child.type == "code_inline")
+    assert span.content.strip() == shown(name).strip()
 
 
 def test_two_names_that_look_alike_have_rows_of_their_own(tmp_path, capsys):

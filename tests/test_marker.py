@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 import pytest
 from suites import assert_clear, measured, outcomes, pixels, properties, run, tokens
 
@@ -649,9 +652,9 @@ class TestNeverIgnored:
             f"@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n\n{decorator}@budget(flops=700, res=8)\n"
         )
         result = run(pytester, source + "async def test_it():\n    return Pixels()\n")
-        assert outcomes(result) == {"failed": 1}
+        assert "passed" not in outcomes(result)
         assert measured(result) == ([pixels(1, 8)] if decorator else [])
-        assert_clear(result, "over budget: flops" if decorator else "async def functions are not natively supported")
+        assert_clear(result, "over budget: flops" if decorator else "async def function")
 
     @pytest.mark.parametrize("arguments", ["flops='1M', res=8", "model=Pixels, flops='1M', res=8"])
     @pytest.mark.parametrize(
@@ -665,8 +668,12 @@ class TestNeverIgnored:
     )
     def test_a_coroutine_nobody_awaits_is_not_taken_for_a_test_that_ran(self, pytester, arguments, body):
         source = body.replace("@budget({})", f"@budget({arguments})")
-        result = run(pytester, source if "@budget" in source else f"@budget({arguments})\n{source}")
-        assert outcomes(result) == {"failed": 1}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "coroutine 'test_it' was never awaited", when it is collected
+            result = run(pytester, source if "@budget" in source else f"@budget({arguments})\n{source}")
+            gc.collect()
+        assert "passed" not in outcomes(result)
+        assert_clear(result, "async def function")
 
     def test_a_generator_test_does_not_pass(self, pytester):
         source = """
@@ -720,6 +727,7 @@ def test_hypothesis_finds_a_counterexample_in_a_budgeted_test(pytester):
     assert "over budget" not in result.stdout.str()
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since 9")
 def test_subtests_go_with_a_budget(pytester):
     source = """
         @budget(model=Pixels, flops=768, res=8)

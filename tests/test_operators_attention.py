@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from four_ways import Calls, Case, calls, each, each_way, module
+from four_ways import Calls, Case, calls, each, each_way, module, not_on_meta
 from torch import nn
 from torch.nn.attention.flex_attention import flex_attention
 
@@ -54,7 +54,7 @@ OPERATOR = [
 
 # FlexAttention refuses meta tensors, so it is counted for real. The scores count whole, whatever it does with them.
 NO_FLEX = {
-    **dict.fromkeys(["meta", "meta+grad"], "FlexAttention is only supported on"),
+    **not_on_meta("FlexAttention is only supported on"),
     "real+grad": "FlexAttention does not support backward on CPU",
 }
 FLEX = [

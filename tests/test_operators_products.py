@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from four_ways import WAYS, Case, calls, each, each_way
+from four_ways import WAYS, Case, calls, each, each_way, not_on_meta, written
 from torch import nn
 
 B, M, K, N = 2, 3, 4, 5
@@ -61,7 +61,7 @@ FUNCTIONS = [
     calls("matrix_power", lambda a: torch.linalg.matrix_power(a, 3), [(K, K)], macs=2 * K**3, activations=2 * K**2),
     # the covariance of M variables in K observations is (M, K) @ (K, M)
     calls("cov", torch.cov, [MK], macs=M * M * K, activations=M * M,
-          not_on=dict.fromkeys(["meta", "meta+grad"], "aten::equal")),
+          not_on=not_on_meta("aten::equal")),
     calls("linear", F.linear, [BMK, (N, K), (N,)], macs=B * M * N * K, activations=B * M * N),
     calls("linear to one", F.linear, [BMK, V], macs=B * M * K, activations=B * M),
     calls("aten::linear", torch.ops.aten.linear, [BMK, (N, K)], macs=B * M * N * K, activations=B * M * N),
@@ -72,16 +72,6 @@ FUNCTIONS = [
     calls("affine_grid 3D", lambda t: F.affine_grid(t, [2, 1, 4, 5, 6], False), [(2, 3, 4)],
           macs=2 * 4 * 5 * 6 * 3 * 4, activations=2 * 4 * 5 * 6 * 3),
 ]  # fmt: skip
-
-
-def written(function: Any) -> Any:
-    """Call ``function`` with an ``out=`` of its own; autograd does not support those."""
-
-    def call(*args: Any) -> Any:
-        with torch.no_grad():
-            return function(*args)
-
-    return call
 
 
 def out(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
@@ -233,8 +223,7 @@ def sparse(name: str, layout: Any, function: Any, why: str, **expected: Any) -> 
     """A case for a sparse matrix. Which elements it holds is data, so it is counted for real only."""
     dense = torch.zeros(6, 8)
     dense[0, 1] = dense[1, 7] = dense[2, 3] = dense[5, 5] = 1
-    not_on = {"meta": why, "meta+grad": why}
-    return Case(name, lambda: Sparse(layout(dense), function), [(8, 3)], not_on=not_on, **expected)
+    return Case(name, lambda: Sparse(layout(dense), function), [(8, 3)], not_on=not_on_meta(why), **expected)
 
 
 COO, CSR, CSC = torch.Tensor.to_sparse, torch.Tensor.to_sparse_csr, torch.Tensor.to_sparse_csc
@@ -258,7 +247,7 @@ SPARSE = [
     # two sparse matrices: the work depends on where their elements meet
     Case("COO @ COO", lambda: Sparse(torch.eye(6).to_sparse(), lambda a, x: torch.sparse.mm(a, a)), [(8, 3)],
          macs=0, activations=0, uncounted={"_sparse_sparse_matmul": 1},
-         not_on={"meta": "_sparse_sparse_matmul", "meta+grad": "_sparse_sparse_matmul"}),
+         not_on=not_on_meta("_sparse_sparse_matmul")),
 ]  # fmt: skip
 
 PRODUCTS = [

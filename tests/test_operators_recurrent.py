@@ -83,12 +83,14 @@ LAYERS = [
     module("RNN relu", lambda: nn.RNN(IN, H, nonlinearity="relu", bidirectional=True), (T, B, IN),
            **cost(layer(RNN, IN, directions=2))),
     # 5 + 3 real tokens
-    module("packed LSTM", lambda: Packed(nn.LSTM(IN, H, batch_first=True)), X, **cost(layer(LSTM, IN, tokens=8)), **PACKED),
+    module("packed LSTM", lambda: Packed(nn.LSTM(IN, H, batch_first=True)), X,
+           **cost(layer(LSTM, IN, tokens=8)), **PACKED),
     module("packed LSTM, both", lambda: Packed(nn.LSTM(IN, H, 2, bidirectional=True, batch_first=True)), X,
            **cost(layer(LSTM, IN, directions=2, tokens=8), layer(LSTM, 2 * H, directions=2, tokens=8)), **PACKED),
     module("packed GRU, unsorted", lambda: Packed(nn.GRU(IN, H, batch_first=True), sort=False), X,
            **cost(layer(GRU, IN, tokens=8)), **PACKED),
-    module("packed RNN", lambda: Packed(nn.RNN(IN, H, batch_first=True)), X, **cost(layer(RNN, IN, tokens=8)), **PACKED),
+    module("packed RNN", lambda: Packed(nn.RNN(IN, H, batch_first=True)), X,
+           **cost(layer(RNN, IN, tokens=8)), **PACKED),
 ]  # fmt: skip
 
 # A cell is one step of one layer for each of B states.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic import replace_file
 from ..errors import UsageError
 from .schema import Baseline, BaselineError, Entry, from_json, to_json
 
@@ -49,7 +49,7 @@ def write(path: Path, baseline: Baseline) -> None:
                 "Give a file with --budget-baseline or budget_baseline."
             )
         if before is None or before.st_size != len(data) or target.read_bytes() != data:
-            _replace(target, data, None if before is None else stat.S_IMODE(before.st_mode))
+            replace_file(target, data, mode=None if before is None else stat.S_IMODE(before.st_mode))
     except (OSError, ValueError) as error:
         raise BaselineError(_refused(path, "written", error)) from error
 
@@ -59,23 +59,6 @@ def _status(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
-
-
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    """Write a file beside ``target`` and, once the disk has it, put it in its place."""
-    beside = target.with_name(f".modelbudget-{os.getpid()}-{secrets.token_hex(8)}.tmp")
-    file = beside.open("xb")
-    try:
-        with file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            beside.chmod(mode)
-        beside.replace(target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _refused(path: Path, done: str, error: OSError | ValueError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from ..cost import Cost, ModuleCost
 from ..errors import UsageError
 from ..point import OperatingPoint
 from .inputs import describe
-from .modules import ModuleTree, module_rows
+from .modules import ModuleTree, module_rows, whole_cost
 from .operators.classify import Kind, classify
 
 _NOT_MACS = frozenset({
@@ -53,34 +52,23 @@ def fvcore_cost(
         )
         for name, row in module_rows(tree, {}, "fvcore").items()
     }
-    whole = rows[""]
     skipped = {name: calls for name, calls in sorted(flops.unsupported_ops().items()) if not _is_free(name)}
-    return Cost(
-        flops=whole.flops,
-        macs=whole.macs,
-        params=whole.params,
-        trainable_params=whole.trainable_params,
-        activations=whole.activations,
-        weights=whole.weights,
-        memory=None,
+    return whole_cost(
+        rows,
         point=point,
         inputs=describe(arguments, keywords),
         convention="fvcore",
         counter="fvcore",
         executed="real",
-        torch_version=str(torch.__version__).split("+")[0],
-        model=whole.kind,
         notes=notes,
         uncounted={name.removeprefix("aten::"): int(calls) for name, calls in skipped.items()},
         uncounted_in={name.removeprefix("aten::"): ("",) for name in skipped},
-        modules=rows,
         operators={name: int(count) for name, count in by_operator.items()},
     )
 
 
 def _quiet(analysis: Any) -> Any:
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
     return analysis
 
 

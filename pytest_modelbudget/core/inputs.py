@@ -192,7 +192,7 @@ def _seeded(device: torch.device) -> Maker:
 
     def make(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(shape, generator=generator).to(device=device, dtype=dtype)
+            return torch.randn(shape, generator=generator, device="cpu").to(device=device, dtype=dtype)
         return torch.zeros(shape, dtype=dtype, device=device)
 
     return make

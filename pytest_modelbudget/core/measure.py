@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from .build import Prebuilt, build, call_on_meta
 from .execution import MetaExecution, NeedsData, is_missing_data
 from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
-from .modules import ModuleTree, assemble
-from .standin import borrowed, copied, on_meta, undisturbed_process
+from .modules import ModuleTree, traced_cost
+from .standin import borrowed, copied, kept, on_meta, same_everywhere, seed, undisturbed_process
 from .trace import Trace, counting
 
 COUNTERS = ("aten", "fvcore")
@@ -70,7 +71,7 @@ def measure(
     if counter == "fvcore" and convention != "fvcore":
         raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
     point = operating_point(batch=batch, res=res, channels=channels, seq=seq, dtype=dtype, mode=mode)
-    with undisturbed_process(), warnings.catch_warnings():
+    with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         return _Measurement(model, point, inputs, convention, counter).cost()
 
@@ -83,7 +84,7 @@ def attempt(
     All four give the same counts wherever they work; that they do is what this is for. Raises like `measure`, and
     what `measure` would take as a reason for its next attempt.
     """
-    with undisturbed_process():
+    with undisturbed_process(), same_everywhere():
         measurement = _Measurement(model, operating_point(**point), inputs, convention, "aten")
         return measurement.run_once(real=real, grad=grad)
 
@@ -132,7 +133,6 @@ class _Measurement:
         return self._run(model, built, real=real, grad=grad)
 
     def _real_run(self, *, grad: bool) -> Cost:
-        torch.manual_seed(0)
         model, built = self._model(real=True)
         try:
             return self._run(model, built, real=True, grad=grad)
@@ -142,6 +142,7 @@ class _Measurement:
 
     def _model(self, *, real: bool) -> tuple[torch.nn.Module, bool]:
         """The model, and whether it was built here and so need not be given back as it was."""
+        seed()
         if isinstance(self._target, torch.nn.Module):
             return self._original(self._target), False
         if isinstance(self._target, Prebuilt):
@@ -158,15 +159,16 @@ class _Measurement:
         note = "torch.compile: the original module was counted, not what the compiler makes of it."
         if compiled and note not in self._notes:
             self._notes.append(note)
-        return original if isinstance(original, torch.nn.Module) else model
+        model = original if isinstance(original, torch.nn.Module) else model
+        return copy.deepcopy(model) if isinstance(model, torch.jit.ScriptModule) else model  # no state to be put back
 
     def _run(self, model: torch.nn.Module, built: bool, *, real: bool, grad: bool) -> Cost:
         dtype = getattr(torch, self._point.dtype) if self._point.dtype else None
         inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
         device = _device(model)
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
-        replace = copied(dtype) if real else on_meta(dtype)
-        with nullcontext() if keep else borrowed(model, replace):
+        replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad)
+        with borrowed(model, replace):
             model.eval()
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs)
             if self._counter == "fvcore":
@@ -180,7 +182,7 @@ class _Measurement:
                 model(*arguments, **keywords)
             if execution is not None and execution.needed:
                 raise _NeedsRealRun(execution.needed[0])
-            return assemble(
+            return traced_cost(
                 tree,
                 trace,
                 point=self._point,
@@ -206,7 +208,7 @@ class _Measurement:
                 raise _NeedsRealRun(str(error).splitlines()[0]) from error
             if not grad and _wants_grad(error):
                 raise _NeedsGrad from error
-            raise ModelError(_blame(error, model, given, self._point)) from error
+            raise ModelError(_blame(error, model, given, self._point, self._counter)) from error
 
 
 class _NeedsRealRun(Exception):
@@ -261,7 +263,7 @@ _OURS = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
 
 
-def _blame(error: Exception, model: torch.nn.Module, given: str, point: OperatingPoint) -> str:
+def _blame(error: Exception, model: torch.nn.Module, given: str, point: OperatingPoint, counter: str) -> str:
     """What the model raised, in which module and on which of its own lines, and what was being measured."""
     names = {id(module): name for name, module in model.named_modules()}
     module, lines = "", []
@@ -272,7 +274,10 @@ def _blame(error: Exception, model: torch.nn.Module, given: str, point: Operatin
         file = frame.f_code.co_filename
         if not file.startswith((_OURS, _TORCH, "<")):
             lines.append(f"\n    {file}:{line}: in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}")
-    return (
-        f"The model raised {type(error).__name__}{module}: {error}{''.join(lines[-3:])}"
-        f"\nThis is the model's own error, at {point}; forward was given: {given}."
-    )
+    what = f"{type(error).__name__}{module}: {error}{''.join(lines[-3:])}"
+    if counter == "fvcore":
+        return (
+            f"Tracing the model for fvcore raised {what}"
+            f"\nIt was traced at {point}; forward was given: {given}. Without counter='fvcore' it need not be traced."
+        )
+    return f"The model raised {what}\nThis is the model's own error, at {point}; forward was given: {given}."

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 
 from ..cost import Cost, ModuleCost
-from ..point import OperatingPoint
 from .trace import Tally, Trace
 
 
@@ -47,34 +46,15 @@ def _walk(module: torch.nn.Module, name: str, owner: str, attribute: str, above:
         return
     yield _Place(name, module, owner, attribute)
     kind = type(module)
-    for child_name, child in module.named_children():
-        yield from _walk(
-            child,
-            f"{name}.{child_name}" if name else child_name,
-            f"{kind.__module__}:{kind.__qualname__}",
-            child_name,
-            above | {id(module)},
-        )
-    repeated = _repeated_children(module)
-    for child_name, child in repeated:
-        yield from _walk(
-            child,
-            f"{name}.{child_name}" if name else child_name,
-            f"{kind.__module__}:{kind.__qualname__}",
-            child_name,
-            above | {id(module)},
-        )
-
-
-def _repeated_children(module: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
-    """Children that ``named_children`` leaves out since they are another child's module again."""
-    seen: set[int] = set()
-    again = []
-    for name, child in module._modules.items():
-        if child is not None and id(child) in seen:
-            again.append((name, child))
-        seen.add(id(child))
-    return again
+    for child_name, child in module._modules.items():  # named_children() leaves out a module's second name
+        if child is not None:
+            yield from _walk(
+                child,
+                f"{name}.{child_name}" if name else child_name,
+                f"{kind.__module__}:{kind.__qualname__}",
+                child_name,
+                above | {id(module)},
+            )
 
 
 class _Tensor(NamedTuple):
@@ -96,22 +76,25 @@ def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
     return found
 
 
-def assemble(
-    tree: ModuleTree,
-    trace: Trace,
-    *,
-    point: OperatingPoint,
-    convention: str,
-    inputs: str,
-    executed: str,
-    notes: tuple[str, ...],
-) -> Cost:
-    """Add the modules' own tallies up the tree and make a `Cost` of them."""
-    rows = module_rows(tree, trace.tallies, convention)
-    whole = rows[""]
-    lazy = any(torch.nn.parameter.is_lazy(p) for p in tree.places[0].module.parameters())
-    if lazy:
+def traced_cost(tree: ModuleTree, trace: Trace, *, convention: str, notes: tuple[str, ...], **about: Any) -> Cost:
+    """The `Cost` of a trace; ``about`` are the fields of it that the trace does not know."""
+    if any(torch.nn.parameter.is_lazy(p) for p in tree.places[0].module.parameters()):
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
+    return whole_cost(
+        module_rows(tree, trace.tallies, convention),
+        convention=convention,
+        counter="aten",
+        notes=notes,
+        uncounted=dict(trace.uncounted),
+        uncounted_in={name: tuple(where) for name, where in trace.uncounted_in.items()},
+        operators={name: tally.flops(convention) for name, tally in trace.operators.items()},
+        **about,
+    )
+
+
+def whole_cost(rows: dict[str, ModuleCost], **about: Any) -> Cost:
+    """A `Cost` with the totals of its rows; ``about`` are its other fields."""
+    whole = rows[""]
     return Cost(
         flops=whole.flops,
         macs=whole.macs,
@@ -120,18 +103,10 @@ def assemble(
         activations=whole.activations,
         weights=whole.weights,
         memory=None,
-        point=point,
-        inputs=inputs,
-        convention=convention,
-        counter="aten",
-        executed=executed,
         torch_version=str(torch.__version__).split("+")[0],
         model=whole.kind,
-        notes=notes,
-        uncounted=dict(trace.uncounted),
-        uncounted_in={name: tuple(where) for name, where in trace.uncounted_in.items()},
         modules=rows,
-        operators={name: tally.flops(convention) for name, tally in trace.operators.items()},
+        **about,
     )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import sys
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from operator import is_
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from .execution import meta_like
 from .remember import META
@@ -16,12 +21,14 @@ from .remember import META
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
 
-def on_meta(dtype: torch.dtype | None) -> Replace:
+def on_meta(dtype: torch.dtype | None, *, grad: bool) -> Replace:
     """Tensors without data, floating ones in ``dtype`` if one is asked for."""
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
-        if torch.nn.parameter.is_lazy(tensor):
-            return type(tensor)(requires_grad=tensor.requires_grad, device=META, dtype=tensor.dtype)  # type: ignore[call-arg]
+        if is_lazy(tensor):
+            # Once materialised it takes data made in forward; on meta, PyTorch wants both made in the same mode.
+            with torch.inference_mode(not grad):
+                return _still_lazy(tensor, dtype, META)
         return _cast(tensor.detach() if tensor.is_meta else meta_like(tensor), dtype)
 
     return replace
@@ -31,8 +38,8 @@ def copied(dtype: torch.dtype | None) -> Replace:
     """Copies with data; a tensor that has none gets small seeded values."""
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
-        if torch.nn.parameter.is_lazy(tensor):
-            return type(tensor)(requires_grad=tensor.requires_grad, dtype=tensor.dtype)  # type: ignore[call-arg]
+        if is_lazy(tensor):
+            return _still_lazy(tensor, dtype, torch.device("cpu") if tensor.device == META else tensor.device)
         if tensor.is_meta:
             filled = torch.zeros(tensor.shape, dtype=tensor.dtype, device="cpu")
             return _cast(filled.normal_(0, 0.02) if tensor.is_floating_point() else filled, dtype)
@@ -41,109 +48,176 @@ def copied(dtype: torch.dtype | None) -> Replace:
     return replace
 
 
+def kept(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor itself."""
+    return tensor
+
+
 def _cast(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
     return tensor.to(dtype) if dtype is not None and tensor.is_floating_point() else tensor
+
+
+def _still_lazy(tensor: torch.Tensor, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
+    chosen = dtype if dtype is not None and tensor.dtype.is_floating_point else tensor.dtype
+    lazy: Any = type(tensor)
+    new: torch.Tensor = lazy(requires_grad=tensor.requires_grad, device=device, dtype=chosen)
+    return new
 
 
 @contextmanager
 def borrowed(model: torch.nn.Module, replace: Replace) -> Iterator[None]:
     """Replace every tensor of ``model`` inside, then restore tensors, modes, hooks, attributes and classes.
 
-    Registered parameters and buffers are replaced, and tensors in plain attributes and in lists and
-    dicts there (``nn.LSTM`` keeps its weights in one). A tensor that occurs twice is replaced by one.
+    Registered parameters and buffers are replaced, and tensors in plain attributes, and in containers and objects
+    there (``nn.LSTM`` keeps its weights in a list, a decoder its cache in an object). A tensor that occurs twice is
+    replaced by one. Scripted modules are replaced by copies, compiled ones by the modules they were made from.
     """
-    modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
-    scripted = [m for m in model.modules() if isinstance(m, torch.jit.ScriptModule)]
-    saved = [(module, type(module), _snapshot(vars(module))) for module in modules]
-    training = [(module, module.training) for module in scripted]
+    held = _Held(model)
     try:
-        replacer = _Replacer(replace)
-        for module in modules:
-            replacer.module(module)
+        held.replace(_Replacer(replace))
         yield
     finally:
-        for module, kind, state in saved:
+        held.restore()
+
+
+_OBJECTS = 2  # how many objects deep a module's attributes are followed: a cache, and its entries
+
+
+class _Held:
+    """What a model holds: every container its tensors, numbers, modules and hooks are in, as it was."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
+        self._classes: list[tuple[torch.nn.Module, type]] = []
+        self._visit(model, _OBJECTS)
+
+    def _visit(self, value: Any, objects: int) -> None:
+        if isinstance(value, torch.nn.Module):
+            if not isinstance(value, torch.jit.ScriptModule) and id(vars(value)) not in self._containers:
+                self._classes.append((value, type(value)))
+                self._enter(vars(value), _OBJECTS)
+        elif isinstance(value, _CONTAINERS):
+            self._enter(value, objects)
+        elif isinstance(value, tuple):
+            for item in value:
+                self._visit(item, objects)
+        elif objects and _is_plain(value):
+            self._enter(vars(value), objects - 1)
+
+    def _enter(self, container: Any, objects: int) -> None:
+        if id(container) in self._containers:
+            return
+        content = dict(container) if isinstance(container, dict) else list(container)
+        self._containers[id(container)] = (container, content)
+        for item in content.values() if isinstance(content, dict) else content:
+            if type(item) not in _LEAVES:
+                self._visit(item, objects)
+
+    def replace(self, replacer: _Replacer) -> None:
+        """Put what ``replacer`` makes of each thing in its place."""
+        for container, content in self._containers.values():
+            if not content or isinstance(container, set):  # what is in a set is looked up by identity
+                continue
+            for key, item in content.items() if isinstance(content, dict) else enumerate(content):
+                if type(item) in _STAY:
+                    continue
+                new = replacer.value(item)
+                if new is not item:
+                    _base(container).__setitem__(container, key, new)
+        for module, _ in self._classes:
+            if vars(module).get("_compiled_call_impl") is not None:  # module.compile(): count the original
+                vars(module)["_compiled_call_impl"] = None
+
+    def restore(self) -> None:
+        """Give everything its first content and class back, whatever happened to it."""
+        for module, kind in self._classes:
             if type(module) is not kind:
                 module.__class__ = kind  # a lazy module became its final class
-            _restore(vars(module), state)
-        for module, mode in training:
-            module.training = mode
+        for container, content in self._containers.values():
+            if not _same(container, content):
+                _refill(container, content)
 
 
 class _Replacer:
-    """Replaces tensors wherever a module keeps them, each one once."""
+    """Replaces tensors, scripted and compiled modules, each one once."""
 
     def __init__(self, replace: Replace) -> None:
         self._replace = replace
-        self._done: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def module(self, module: torch.nn.Module) -> None:
-        for name, value in list(vars(module).items()):
-            if name in ("_parameters", "_buffers"):
-                for key, tensor in list(value.items()):
-                    if tensor is not None:
-                        value[key] = self.tensor(tensor)
-            elif name not in ("_modules", "_compiled_call_impl") and not name.endswith("_hooks"):
-                replaced = self.value(value)
-                if replaced is not value:
-                    vars(module)[name] = replaced
-            elif name == "_compiled_call_impl" and value is not None:
-                vars(module)[name] = None  # module.compile(): count the original
+        self._done: dict[int, tuple[Any, Any]] = {}
 
     def value(self, value: Any) -> Any:
+        """What stands in for ``value``: often itself."""
         if isinstance(value, torch.Tensor):
-            return self.tensor(value)
-        if type(value) in (list, tuple):
+            return self._once(value, self._tensor)
+        if isinstance(value, torch.jit.ScriptModule):
+            return self._once(value, self._scripted)
+        if isinstance(value, torch.nn.Module):
+            original = getattr(value, "_orig_mod", None)
+            return original if isinstance(original, torch.nn.Module) else value
+        if isinstance(value, tuple):
             items = [self.value(item) for item in value]
-            changed = any(new is not old for new, old in zip(items, value, strict=True))
-            return type(value)(items) if changed else value
-        if isinstance(value, dict) and any(isinstance(item, (torch.Tensor, list, tuple)) for item in value.values()):
-            items_by_key = {key: self.value(item) for key, item in value.items()}
-            if any(items_by_key[key] is not item for key, item in value.items()):
-                copy = value.copy()
-                copy.update(items_by_key)
-                return copy
+            if any(new is not old for new, old in zip(items, value, strict=True)):
+                return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
         return value
 
-    def tensor(self, tensor: torch.Tensor) -> torch.Tensor:
-        known = self._done.get(id(tensor))
-        if known is not None:
-            return known[1]
+    def _once(self, value: Any, make: Callable[[Any], Any]) -> Any:
+        known = self._done.get(id(value))
+        if known is None:
+            known = self._done[id(value)] = (value, make(value))
+        return known[1]
+
+    def _tensor(self, tensor: torch.Tensor) -> torch.Tensor:
         new = self._replace(tensor)
+        if new is tensor:
+            return tensor
         if isinstance(tensor, torch.nn.Parameter) and not isinstance(new, torch.nn.Parameter):
             new = torch.nn.Parameter(new, requires_grad=tensor.requires_grad)
         for name, value in getattr(tensor, "__dict__", {}).items():
             setattr(new, name, value)
-        self._done[id(tensor)] = (tensor, new)
+        return new
+
+    def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+        new: torch.jit.ScriptModule = copy.deepcopy(module)
+        for tensor in (*new.parameters(), *new.buffers()):
+            tensor.data = tensor.data.to(self._replace(tensor).dtype)
         return new
 
 
-_CONTAINERS = (dict, list, set)
+_CONTAINERS = (dict, list, set, deque)
+_SIMPLE = frozenset({type(None), bool, int, float, str, FunctionType})
+_LEAVES = _SIMPLE | {torch.Tensor, torch.nn.Parameter}  # there is nothing to visit in them
+_STAY = _SIMPLE | {OrderedDict, *_CONTAINERS}  # not replaced themselves: what is in them is
+_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
 
 
-def _snapshot(state: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {k: (v, v.copy() if isinstance(v, _CONTAINERS) else None) for k, v in state.items()}
-
-
-def _restore(state: dict[str, Any], saved: dict[str, tuple[Any, Any]]) -> None:
-    state.clear()
-    for name, (value, content) in saved.items():
-        state[name] = value
-        if content is None or _same(value, content):
-            continue
-        value.clear()
-        value.extend(content) if isinstance(value, list) else value.update(content)
-
-
-def _same(value: Any, content: Any) -> bool:
-    """Whether a container still holds the very same things in the same order."""
-    if len(value) != len(content):
+def _is_plain(value: Any) -> bool:
+    """Whether a value is an object of a user's own class, that may hold state."""
+    if isinstance(value, (type, FunctionType, ModuleType, torch.Tensor)):
         return False
-    if isinstance(value, dict):
-        return all(a is b and value[a] is content[b] for a, b in zip(value, content, strict=True))
-    if isinstance(value, set):
-        return bool(value == content)
-    return all(a is b for a, b in zip(value, content, strict=True))
+    kind = type(value)
+    own = kind.__module__.partition(".")[0] not in _FOREIGN or kind is SimpleNamespace
+    return own and isinstance(getattr(value, "__dict__", None), dict)
+
+
+def _base(container: Any) -> Any:
+    """The built-in class of a container: a subclass may have an opinion on what is put in it."""
+    return next(kind for kind in (OrderedDict, dict, list, set, deque) if isinstance(container, kind))
+
+
+def _same(container: Any, content: Any) -> bool:
+    """Whether a container still holds the very same things in the same order."""
+    if len(container) != len(content):
+        return False
+    if isinstance(container, dict) and not all(map(is_, dict.values(container), content.values())):
+        return False
+    return all(map(is_, container, content))
+
+
+def _refill(container: Any, content: Any) -> None:
+    """Make a container hold exactly ``content``."""
+    kind = _base(container)
+    kind.clear(container)
+    (kind.update if hasattr(kind, "update") else kind.extend)(container, content)
 
 
 @contextmanager
@@ -162,10 +236,34 @@ def undisturbed_process() -> Iterator[None]:
         if torch.get_default_dtype() != dtype:
             torch.set_default_dtype(dtype)
         if torch.get_default_device() != device:
-            torch.set_default_device(device)
+            torch.set_default_device(None if device.type == "cpu" else device)
         random.setstate(states[0])
         torch.set_rng_state(states[1])
         if numpy:
             numpy.random.set_state(states[2])
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
+
+
+@contextmanager
+def same_everywhere() -> Iterator[None]:
+    """Measure the same wherever the call stands: under inference mode, autocast, ``torch.device("meta")``, or none."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device() == META:
+            stack.enter_context(torch.device("cpu"))
+        yield
+
+
+def seed() -> None:
+    """Start the random number generators anew. CUDA's only if it runs: else a seed would wait for it to start."""
+    random.seed(0)
+    torch.default_generator.manual_seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from ..atomic import replace_file
 from ..errors import UsageError, nearest
 from ..run_report import Report
 
@@ -66,20 +66,9 @@ def write_file(path: Path, data: bytes, what: str) -> None:
     try:
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data)
+        replace_file(target, data)
     except (OSError, ValueError) as error:  # a ValueError is a name that no file can have
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, FileExistsError):  # what mkdir says of a file in the place of a folder
+            reason = "Not a directory"
         raise UsageError(f"{what} cannot be written: {reason}.") from error
-
-
-def _replace(target: Path, data: bytes) -> None:
-    beside = target.with_name(f".modelbudget-{os.getpid()}-{secrets.token_hex(8)}.tmp")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .. import units
 from ..cost import METRICS
 from ..result import Result
-from .tables import _TITLES as TITLES
+from .tables import TITLES
 
 __all__ = ["TITLES", "Cell", "cell", "columns"]
 

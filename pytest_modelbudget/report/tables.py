@@ -13,7 +13,7 @@ from ..verdict import Judged, Regressed
 from .standing import standing
 from .text import one_line
 
-_TITLES = {
+TITLES = {
     "flops": "FLOPs",
     "macs": "MACs",
     "params": "params",
@@ -46,7 +46,7 @@ def module_table(cost: Cost, depth: int = 2, metrics: Sequence[str] = ("flops", 
         label = _INDENT * 2 * level + (one_line(name.rpartition(".")[2]) or one_line(row.kind))
         values = [units.show(getattr(row, metric), metric) for metric in metrics]
         rows.append([label, one_line(row.kind), *values, units.share(row.flops, cost.flops)])
-    headers = ["module", "class", *(_TITLES[m] for m in metrics), "share"]
+    headers = ["module", "class", *(TITLES[m] for m in metrics), "share"]
     return plain(rows, headers, right=range(2, len(headers)))
 
 
@@ -60,7 +60,7 @@ def metric_table(judged: Iterable[Judged], regressed: Iterable[Regressed] = ()) 
             limits.append([j.metric, used, limit, units.share(j.used, j.limit), over])
     for r in regressed:
         used, before = units.show_apart(r.used, r.before, r.metric)
-        grown.append([r.metric, used, before, units.change(r.used, r.before)])
+        grown.append([r.metric, used, before, r.growth])
     tables = [plain(limits, ["", "used", "budget", "share", ""], right=(1, 2, 3))] if limits else []
     tables += [plain(grown, ["", "used", "baseline", "growth"], right=(1, 2, 3))] if grown else []
     return "\n\n".join(tables)
@@ -69,13 +69,13 @@ def metric_table(judged: Iterable[Judged], regressed: Iterable[Regressed] = ()) 
 def summary_table(results: Sequence[Result]) -> str:
     """One row for each measured entry: operating point, FLOPs, parameters and whatever has a limit."""
     limited = {j.metric for r in results for j in r.verdict.judged if j.limit is not None}
-    metrics = [m for m in _TITLES if m in limited or m in ("flops", "params")]
+    metrics = [m for m in TITLES if m in limited or m in ("flops", "params")]
     rows = []
     for result in results:
         by_metric = {j.metric: j for j in result.verdict.judged}
         cells = [_cell(by_metric.get(metric)) for metric in metrics]
         rows.append([one_line(result.entry), str(result.cost.point), *cells, _standing(result)])
-    headers = ["entry", "operating point", *(_TITLES[m] for m in metrics), "verdict"]
+    headers = ["entry", "operating point", *(TITLES[m] for m in metrics), "verdict"]
     return plain(rows, headers)
 
 
@@ -83,10 +83,12 @@ def _standing(result: Result) -> str:
     """How an entry stands; of one that moved since its baseline, the metric to look at first and by how much."""
     word = standing(result)
     comparison = result.comparison
-    moved = comparison.changes(result.cost, result.module) if comparison is not None else {}
-    if word not in ("above its baseline", "grew", "tighter"):
+    if comparison is None or word not in ("above its baseline", "grew", "tighter"):
         return word
-    metric, (before, now) = next(iter(moved.items()))
+    moved = comparison.changes(result.cost, result.module)
+    grown = [metric for metric, (before, now) in moved.items() if now > before]
+    metric = result.verdict.worst if result.verdict.regressed else next(iter(grown or moved))
+    before, now = moved[metric]
     return f"{word}: {metric} {units.change(now, before)}"
 
 
