@@ -1,67 +1,45 @@
-"""The pytest plugin: options, the marker, the fixture and the hooks. The only file that imports pytest."""
+"""The pytest plugin: options, the marker, the fixture, and the hooks around a test."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 import unittest
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from .config import BASELINE, CHOICES, Config, read_config
+from . import listener
+from .config import read_config
 from .errors import BudgetError, UsageError
+from .listener import CONFIG, RUN, plain_id
 from .marker import Budget, parse_budgets
+from .options import declare, values_of
 from .report.failure import failure
 from .report.properties import properties
-from .report.terminal import summary
-from .report.text import one_line
 from .result import Result
-from .session import Collected, Ending, Run, Scope
+from .session import Run
 
 if TYPE_CHECKING:
     from .baseline.schema import Entry
     from .cost import Cost
-    from .gate import Body, TestCase
+    from .gate import TestCase
+    from .watched import Watched
 
-_CONFIG = pytest.StashKey[Config]()
 _MARKS = pytest.StashKey[list[pytest.Mark]]()
 _BUDGETS = pytest.StashKey[list[Budget]]()
 _RESULTS = pytest.StashKey[list[Result]]()
 _COMPLETE = pytest.StashKey[bool]()
 _VERDICT = pytest.StashKey[str]()
 _PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()
-_RUN = pytest.StashKey[Run]()
-_ENDING = pytest.StashKey[Ending]()
 _BASELINE = pytest.StashKey[Mapping[str, "Entry"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and ini keys."""
-    group = parser.getgroup("modelbudget", "model budgets")
-    for choice in CHOICES:
-        parser.addini(choice.name, f"{choice.help}; default {choice.default}", default="")
-        if choice.option:
-            group.addoption(choice.option, dest=choice.name, choices=choice.allowed, help=choice.help)
-    group.addoption(
-        "--budget-update", dest="budget_update", action="store_true", help="record this run as the baseline"
-    )
-    for name, metavar, text in (
-        ("baseline", "FILE", "the baseline file; default modelbudget.json in the root directory"),
-        ("tolerance", "PCT", "how far above its baseline a metric may be, in percent; default 0"),
-    ):
-        group.addoption(f"--budget-{name}", dest=f"budget_{name}", metavar=metavar, help=text)
-        parser.addini(f"budget_{name}", text, default="")
-    strict = "fail the run when the baseline has entries whose tests are gone"
-    group.addoption("--budget-strict", dest="budget_strict", action="store_true", default=None, help=strict)
-    parser.addini("budget_strict", strict, default="")
-    report = "write a report: .json, .md, .html or .txt (OpenMetrics); may be given several times"
-    group.addoption("--budget-report", dest="budget_report", metavar="FILE", action="append", help=report)
-    parser.addini("budget_report", report, type="linelist", default=[])
+    declare(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,41 +49,21 @@ def pytest_configure(config: pytest.Config) -> None:
         "budget(flops=, params=, ..., batch=1, res=224): what the model this test returns, takes or names may cost",
     )
     try:
-        config.stash[_CONFIG] = settings = read_config(_settings(config))
+        config.stash[CONFIG] = settings = read_config(values_of(config))
         for path in settings.reports:  # a wrong suffix is told before the run, not after it
             from .report.formats import renderer
 
             renderer(path)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
-    config.stash[_RUN] = Run(config.stash[_CONFIG])
-
-
-def _settings(config: pytest.Config) -> dict[str, Any]:
-    """Every setting by name; an option goes before its ini key. Paths are absolute: an option's is relative to
-    where pytest was called, an ini key's to the root directory.
-    """
-    values = {c.name: (config.getoption(c.name, None) if c.option else None) or config.getini(c.name) for c in CHOICES}
-    values["budget_update"] = config.getoption("budget_update")
-    for name in ("budget_tolerance", "budget_strict"):
-        values[name] = config.getoption(name) or config.getini(name)
-    here, root = config.invocation_params.dir, config.rootpath
-    option = config.getoption("budget_baseline")
-    values["budget_baseline"] = here / option if option else root / (config.getini("budget_baseline") or BASELINE)
-    reports = config.getoption("budget_report")
-    values["budget_report"] = (
-        [here / p for p in reports] if reports else [root / p for p in config.getini("budget_report")]
-    )
-    if hasattr(config, "workerinput"):  # a worker of xdist reads the controller's baseline and writes nothing
-        values["budget_baseline"] = config.workerinput["modelbudget_baseline"]
-        values["budget_report"] = []
-    return values
+    config.stash[RUN] = Run(config.stash[CONFIG])
+    config.pluginmanager.register(listener, "modelbudget-listener")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of xdist where the baseline is."""
-    node.workerinput["modelbudget_baseline"] = str(node.config.stash[_CONFIG].baseline)
+    node.workerinput["modelbudget_baseline"] = str(node.config.stash[CONFIG].baseline)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -166,6 +124,8 @@ def _budgets(item: pytest.Item) -> list[Budget]:
     if len(marks) == len(known) and all(mark is old for mark, old in zip(marks, known, strict=True)):
         return item.stash.get(_BUDGETS, [])
     if not isinstance(item, pytest.Function):
+        if all(isinstance(node, pytest.Module) for node, _ in found):
+            return []  # a doctest: what its module says is for the tests in it
         raise UsageError(f"@budget is on a {type(item).__name__}, which has no model. Mark a test function or method.")
     levels: dict[pytest.Item | pytest.Collector | Any, list[pytest.Mark]] = {}
     for node, mark in found:
@@ -202,56 +162,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _budgets_now(item)
 
 
-class _Watched:
-    """A test's own code, watched: what it returned, and whether it did. It returns nothing to pytest."""
-
-    def __init__(self, function: Callable[..., Any], *, build: bool) -> None:
-        self._function = function
-        self._build = build
-        self._arguments: tuple[Any, ...] = ()
-        self._keywords: dict[str, Any] = {}
-        self._returned: Any = None
-        self._on_meta = False
-        self.started = self.finished = False
-
-    def wrapped(self) -> Callable[..., Any]:
-        """The function to run in the test's stead."""
-        if inspect.iscoroutinefunction(self._function):
-
-            @functools.wraps(self._function)
-            async def watched_async(*args: Any, **kwargs: Any) -> None:
-                self.started = True
-                self._returned = await self._function(*args, **kwargs)
-                self.finished = True
-
-            return watched_async
-
-        @functools.wraps(self._function)
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            from .gate import build_on_meta
-
-            self._arguments, self._keywords = args, kwargs
-            self.started, self.finished = True, False
-            if self._build:
-                self._returned, self._on_meta = build_on_meta(self._again)
-            else:
-                self._returned = self._function(*args, **kwargs)
-            self.finished = True
-            awaitable = hasattr(self._returned, "__await__") or hasattr(self._returned, "__aiter__")
-            return self._returned if awaitable else None  # what nobody awaited has not run, as pytest will say
-
-        return watched
-
-    def body(self) -> Body:
-        """What the gate needs to know of it."""
-        from .gate import Body
-
-        return Body(self._returned, self._on_meta, self._again if self._build else None)
-
-    def _again(self, **changed: Any) -> Any:
-        return self._function(*self._arguments, **{**self._keywords, **changed})
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Run the test, then measure and judge what it is about; a failed budget fails the test."""
@@ -279,13 +189,14 @@ def _fail(item: pytest.Item, text: str) -> NoReturn:
 
 
 @contextmanager
-def _watching(item: pytest.Function) -> Iterator[_Watched]:
+def _watching(item: pytest.Function) -> Iterator[Watched]:
     """Put a watched function in the place of the test's own."""
     from .gate import names_its_model
+    from .watched import Watched
 
     function, case = item.obj, _case(item)
     build = not inspect.iscoroutinefunction(function) and not names_its_model(_budgets_now(item), case)
-    watched = _Watched(function, build=build)
+    watched = Watched(function, build=build)
     item.obj = watched.wrapped()
     owner = getattr(function, "__self__", None)
     by_name = inspect.iscoroutinefunction(function) and isinstance(owner, unittest.TestCase)
@@ -299,7 +210,7 @@ def _watching(item: pytest.Function) -> Iterator[_Watched]:
             delattr(owner, item.name)
 
 
-def _evaluate(item: pytest.Item, watched: _Watched | None) -> str:
+def _evaluate(item: pytest.Item, watched: Watched | None) -> str:
     """Measure and judge; what kept that from being done, as text, or an empty one."""
     budgets = _budgets_now(item)
     if not budgets or (watched is not None and watched.started and not watched.finished):
@@ -311,7 +222,7 @@ def _evaluate(item: pytest.Item, watched: _Watched | None) -> str:
         return f"measured nothing: the test's own code was not run.\n{case.path}:{case.line}"
     body = Body() if watched is None else watched.body()
     try:
-        results = evaluate(budgets, case, body, item.config.stash[_CONFIG], _baseline(item.config))
+        results = evaluate(budgets, case, body, item.config.stash[CONFIG], _baseline(item.config))
     except BudgetError as error:
         return f"{error}\n{case.path}:{case.line}"
     item.stash.setdefault(_RESULTS, []).extend(results)
@@ -321,7 +232,7 @@ def _evaluate(item: pytest.Item, watched: _Watched | None) -> str:
 def _baseline(config: pytest.Config) -> Mapping[str, Entry]:
     """The recorded entries to compare with, read once. Raises `BudgetError` for a file that cannot be read."""
     if _BASELINE not in config.stash:
-        settings = config.stash[_CONFIG]
+        settings = config.stash[CONFIG]
         path = settings.baseline
         entries: Mapping[str, Entry] = {}
         if path.exists() and not settings.update:
@@ -339,7 +250,7 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
     from .core.measure import measure
     from .gate import observe
 
-    item, config = request.node, request.config.stash[_CONFIG]
+    item, config = request.node, request.config.stash[CONFIG]
 
     def model_cost(model: Any, *, name: str | None = None, **arguments: Any) -> Cost:
         __tracebackhide__ = True
@@ -386,128 +297,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     return report
 
 
-class _Collecting:
-    """Follows the collection of tests, in every process that collects."""
-
-    def __init__(self) -> None:
-        self.seen = Collected()
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        self.seen.cut_short = self.seen.cut_short or report.failed
-        if report.passed:
-            self.seen.files[report.nodeid] = None
-
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self.seen.cut_short = self.seen.cut_short or bool(items)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.seen.tests.update((_plain(item.nodeid), None) for item in session.items)
-
-
-class _Worker(_Collecting):
-    """In a worker of xdist: what it collected is for the controller to know."""
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        session.config.workeroutput["modelbudget"] = self.seen.to_dict()  # type: ignore[attr-defined]
-
-
-class _Listener(_Collecting):
-    """Follows the run where reports are shown; where xdist distributes, that is the controller."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        super().__init__()
-        self._config = config
-        self._run = config.stash[_RUN]
-        self._run.collected = self.seen
-        self._began = False
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
-        self._began = True  # unlike under --fixtures, say
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        seen = getattr(node, "workeroutput", {}).get("modelbudget")  # a worker that crashed has no output
-        if seen is not None:
-            self.seen.add(seen)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":
-            complete = getattr(report, "modelbudget_complete", False)
-            self._run.add(_plain(report.nodeid), getattr(report, "modelbudget", ()), complete=complete)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-        settings = self._config.stash[_CONFIG]
-        if ended and self._began and not self._config.option.collectonly:
-            cut_short = self.seen.cut_short or bool(session.shouldfail) or bool(session.shouldstop)
-            ending = self._run.finish(_scope(self._config, cut_short))
-            self._config.stash[_ENDING] = ending
-            if ending.failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif settings.update and not ended:
-            why = f"{settings.baseline.name}: not updated, since the run did not come to its end."
-            self._config.stash[_ENDING] = Ending((why,), failed=True)
-        yield
-
-
-def _plain(nodeid: str) -> str:
-    """A test's id without the group that xdist adds to it under ``--dist loadgroup``: ``test_it[1]@group``."""
-    at = nodeid.find("@", max(nodeid.rfind("::"), nodeid.rfind("]")) + 1)
-    return nodeid[:at] if at >= 0 and "::" in nodeid else nodeid
-
-
-def _scope(config: pytest.Config, cut_short: bool) -> Scope:
-    """What the run was asked for: everything, some files or folders, or tests chosen one by one."""
-    chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
-    partial = cut_short or chosen or any("::" in argument for argument in config.args)
-    places = [os.path.relpath(config.invocation_params.dir / argument, config.rootpath) for argument in config.args]
-    places = ["" if place == "." else place.replace(os.sep, "/") for place in places]
-    return Scope(partial, config.rootpath, tuple(places))
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Listen to reports where they are shown, not in the workers that make them."""
-    listener = _Worker() if hasattr(session.config, "workerinput") else _Listener(session.config)
-    session.config.pluginmanager.register(listener, "modelbudget-listener")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Write the table of measured models, but not under ``-q``, and what became of the baseline and reports."""
-    results = config.stash[_RUN].results
-    ending = config.stash.get(_ENDING, Ending())
-    verbosity = config.get_verbosity()
-    table = results if verbosity >= 0 else []
-    if results and os.environ.get("GITHUB_ACTIONS") == "true":
-        _tell_github(terminalreporter, config)
-    if not table and not ending.lines:
-        return
-    terminalreporter.write_sep("=", "model budgets")
-    for line in summary(table, verbosity=verbosity) if table else ():
-        terminalreporter.write_line(line.text, **line.markup)
-    for text in ending.lines:
-        terminalreporter.write_line(one_line(text), red=ending.failed)
-
-
-def _tell_github(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Annotate the failing budgets, and add the report to the job's summary."""
-    from .report.github import error_annotations, job_summary
-
-    report = config.stash[_RUN].report()
-    folder = os.path.relpath(config.rootpath, os.environ.get("GITHUB_WORKSPACE", config.rootpath))
-    terminalreporter.write(error_annotations(report, folder="" if folder.startswith(".") else folder))
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        summary_file = Path(path)
-        try:
-            already = summary_file.stat().st_size if summary_file.exists() else 0
-            with summary_file.open("a", encoding="utf-8") as file:
-                file.write(job_summary(report, already=already))
-        except OSError as error:  # the summary is extra: the gate is the exit status
-            terminalreporter.write_line(one_line(f"GITHUB_STEP_SUMMARY={path}: {error.strerror or error}"), yellow=True)
-
-
 def _case(item: pytest.Item) -> TestCase:
     from .gate import TestCase
 
@@ -515,7 +304,7 @@ def _case(item: pytest.Item) -> TestCase:
     root = item.config.rootpath
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
     fixtures = getattr(item, "funcargs", {})
-    return TestCase(_plain(item.nodeid), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
+    return TestCase(plain_id(item.nodeid), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
 
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,8 @@ from suites import outcomes
 from pytest_modelbudget.baseline.file import read, write
 from pytest_modelbudget.baseline.schema import Baseline, Entry
 from pytest_modelbudget.result import Result
+
+gc.freeze()  # pytest collects garbage ten times at the end of a run, which takes long with torch loaded
 
 HEADER = """\
 import pytest

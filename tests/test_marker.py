@@ -639,6 +639,22 @@ class TestNeverIgnored:
             result, "hello.txt::line: @budget is on a Line, which has no model. Mark a test function or method."
         )
 
+    def test_doctests_are_none_of_the_tests_a_module_gives_defaults_for(self, pytester):
+        source = """
+            pytestmark = budget(model=Pixels, flops=767, res=8)
+
+            def helper():
+                '''
+                >>> 1 + 1
+                2
+                '''
+
+            def test_it(): ...
+        """
+        result = run(pytester, source, "--doctest-modules")
+        assert outcomes(result) == {"passed": 1, "failed": 1}
+        assert measured(result) == [pixels(1, 8)]
+
     def test_a_lambda_is_no_test(self, pytester):
         """pytest takes ``mark(...)(lambda)`` for a mark with an argument, so no test would come of it."""
         result = run(pytester, "test_it = budget(flops='1M', res=8)(lambda: Pixels())")

@@ -1,0 +1,55 @@
+"""The options and ini keys of pytest: declared, and read into plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .config import BASELINE, CHOICES
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declare the options and ini keys."""
+    group = parser.getgroup("modelbudget", "model budgets")
+    for choice in CHOICES:
+        parser.addini(choice.name, f"{choice.help}; default {choice.default}", default="")
+        if choice.option:
+            group.addoption(choice.option, dest=choice.name, choices=choice.allowed, help=choice.help)
+    group.addoption(
+        "--budget-update", dest="budget_update", action="store_true", help="record this run as the baseline"
+    )
+    for name, metavar, text in (
+        ("baseline", "FILE", "the baseline file; default modelbudget.json in the root directory"),
+        ("tolerance", "PCT", "how far above its baseline a metric may be, in percent; default 0"),
+    ):
+        group.addoption(f"--budget-{name}", dest=f"budget_{name}", metavar=metavar, help=text)
+        parser.addini(f"budget_{name}", text, default="")
+    strict = "fail the run when the baseline has entries whose tests are gone"
+    group.addoption("--budget-strict", dest="budget_strict", action="store_true", default=None, help=strict)
+    parser.addini("budget_strict", strict, default="")
+    report = "write a report: .json, .md, .html or .txt (OpenMetrics); may be given several times"
+    group.addoption("--budget-report", dest="budget_report", metavar="FILE", action="append", help=report)
+    parser.addini("budget_report", report, type="linelist", default=[])
+
+
+def values_of(config: pytest.Config) -> dict[str, Any]:
+    """Every setting by name; an option goes before its ini key. Paths are absolute: an option's is relative to
+    where pytest was called, an ini key's to the root directory.
+    """
+    values = {c.name: (config.getoption(c.name, None) if c.option else None) or config.getini(c.name) for c in CHOICES}
+    values["budget_update"] = config.getoption("budget_update")
+    for name in ("budget_tolerance", "budget_strict"):
+        values[name] = config.getoption(name) or config.getini(name)
+    here, root = config.invocation_params.dir, config.rootpath
+    option = config.getoption("budget_baseline")
+    values["budget_baseline"] = here / option if option else root / (config.getini("budget_baseline") or BASELINE)
+    reports = config.getoption("budget_report")
+    values["budget_report"] = (
+        [here / p for p in reports] if reports else [root / p for p in config.getini("budget_report")]
+    )
+    if hasattr(config, "workerinput"):  # a worker of xdist reads the controller's baseline and writes nothing
+        values["budget_baseline"] = config.workerinput["modelbudget_baseline"]
+        values["budget_report"] = []
+    return values
