@@ -83,8 +83,7 @@ class Difference:
 
 
 def load(path: Path, read_report: Callable[[bytes, str], Report]) -> dict[str, Side]:
-    """The entries of a baseline, or of a JSON report, which ``read_report`` reads. The file is read once, so that a
-    pipe will do.
+    """The entries of a baseline, or of a JSON report, which ``read_report`` reads; of a pipe, too.
 
     Raises `BudgetError` for anything else.
     """
@@ -158,14 +157,14 @@ def not_comparable(old: Entry, new: Entry) -> str:
     ):
         if before != now:
             return f"counted {what} {before} before, {now} now"
-    same_versions = (old.plugin_version, old.torch_version) == (new.plugin_version, new.torch_version)
-    if same_versions or _same_totals(old, new) or moved(old, new) or _builds(old) != _builds(new):
+    before, now = _counted_with(old), _counted_with(new)
+    if before == now or _same_totals(old, new) or moved(old, new) or _builds(old) != _builds(new):
         return ""
-    return (
-        "the model is the same, the counting is not: "
-        f"pytest-modelbudget {old.plugin_version} and torch {old.torch_version} before, "
-        f"{new.plugin_version} and {new.torch_version} now"
-    )
+    return f"the model is the same, the counting is not: {before} before, {now} now"
+
+
+def _counted_with(entry: Entry) -> str:
+    return f"pytest-modelbudget {entry.plugin_version} and torch {entry.torch_version}"
 
 
 def _same_totals(old: Entry, new: Entry) -> bool:
@@ -216,7 +215,9 @@ def _explained(old: Entry, new: Side) -> Growth | None:
     if before == after and not modules:
         return None
     factors = (Factor("architecture", before, after),) if before != after else ()
-    return Growth(metric, before, after, factors, modules)
+    counted = _counted_with(old), _counted_with(new.entry)
+    note = f"Counted with {counted[0]}, then with {counted[1]}, which may be a part of it."
+    return Growth(metric, before, after, factors, modules, note if factors and counted[0] != counted[1] else "")
 
 
 def _counted_again(old: Entry, new: Side) -> Growth | None:

@@ -216,7 +216,7 @@ class _Repository:
 
     def _blob(self, sha: str, path: str) -> str:
         """The id of the file's content at a commit; empty where it is not there."""
-        listed = self._git("ls-tree", "--full-tree", "-z", sha, "--", path).decode("utf-8", "replace")
+        listed = self._git("ls-tree", "-z", sha, "--", path).decode("utf-8", "replace")
         return listed.split("\t")[0].split()[2] if listed else ""
 
     def _renamed(self, parent: str, sha: str, path: str) -> str:

@@ -90,7 +90,8 @@ def _fixtures_named(collector: pytest.Collector, obj: object) -> list[str]:
     function = getattr(obj, "__func__", obj)
     if not inspect.isroutine(function):
         return []
-    marks = [mark for mark in getattr(function, "pytestmark", ()) if mark.name == "budget"]
+    own = getattr(function, "pytestmark", ())
+    marks = [mark for mark in (own if isinstance(own, (list, tuple)) else [own]) if mark.name == "budget"]
     if not all("model" in mark.kwargs for mark in marks) or not marks:
         marks.extend(collector.iter_markers("budget"))
     return [mark.kwargs["model"] for mark in marks if isinstance(mark.kwargs.get("model"), str)]

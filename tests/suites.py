@@ -64,9 +64,11 @@ def tokens(batch: int, seq: int) -> int:
 
 
 def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
-    """Run ``source`` as ``test_cost.py`` beside ``models.py``, in this process."""
+    """Run ``source`` as ``test_cost.py`` beside ``models.py``, in this process, and as if not on GitHub Actions."""
     pytester.makepyfile(models=MODELS, test_cost=HEADER + dedent(source))
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GITHUB_ACTIONS", raising=False)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
 
 
 def properties(result: pytest.RunResult) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from pytest_modelbudget.cli import main
 from pytest_modelbudget.report.json import to_json
 from pytest_modelbudget.report.names import shown
 from pytest_modelbudget.run_report import Report
+from pytest_modelbudget.verdict import look
 
 FORMATS = {"text": "diff.txt", "md": "diff.md", "json": "diff.json", "github": "diff.github.txt"}
 
@@ -126,7 +127,8 @@ OTHERWISE = [
     ({"point": replace(POINT, dtype="bfloat16")}, "counted in the dtype of the model before, bfloat16 now"),
     (
         {"torch_version": "2.10.0"},
-        "the model is the same, the counting is not: pytest-modelbudget 1.2.3 and torch 2.9.0 before, 1.2.3 and 2.10.0",
+        "the model is the same, the counting is not: pytest-modelbudget 1.2.3 and torch 2.9.0 before, "
+        "pytest-modelbudget 1.2.3 and torch 2.10.0 now",
     ),
 ]
 
@@ -150,6 +152,20 @@ def test_one_module_is_not_compared_with_the_whole(tmp_path, capsys):
 def test_another_torch_that_counts_the_same_is_the_same(tmp_path, capsys):
     text = compared(tmp_path, capsys, entry("a", G, M), entry("a", G, M, torch_version="2.10.0"))
     assert text == "1 entry the same.\n"
+
+
+def test_another_torch_and_another_model_are_both_named(tmp_path, capsys):
+    old = entry("a", G, M, review.layer2(G, M, "x"))
+    text = compared(tmp_path, capsys, old, entry("a", 2 * G, M, review.layer2(2 * G, M, "y"), torch_version="2.10.0"))
+    assert "flops 2.00x by the architecture alone" in text
+    assert "note: Counted with pytest-modelbudget 1.2.3 and torch 2.9.0, then with" in text
+
+
+def test_another_torch_at_another_operating_point_is_the_operating_point(tmp_path, capsys):
+    """Of four times as much at twice the resolution nobody can say that it is the counting."""
+    text = compared(tmp_path, capsys, entry("a", G, M), entry("a", 4 * G, M, **at(448), torch_version="2.10.0"))
+    assert "not comparable" not in text
+    assert "res 224, infer -> batch 1, res 448" in text
 
 
 MOVED = [
@@ -188,6 +204,9 @@ def test_memory_has_its_column(tmp_path, capsys):
     text = compared(tmp_path, capsys, old, new, "--fail-on", "99%", want=1)
     assert "memory\n" in text
     assert "1 MiB -> 2 MiB (+100 %)" in text
+    larger = replace(new, totals={**new.totals, "flops": 2 * G})
+    both = compared(tmp_path, capsys, new, larger)  # also where something else says more
+    assert both.splitlines()[2].split()[-3:] == ["FLOPs", "params", "memory"]
 
 
 def test_what_came_from_nothing_has_no_percentage(tmp_path, capsys):
@@ -245,27 +264,45 @@ def test_two_reports(tmp_path, capsys):
     assert text.startswith("1 entry new, 1 the same.")
 
 
-def test_what_a_report_could_not_count_is_not_compared(tmp_path, capsys):
-    file = report(tmp_path / "a.json", samples.UNCOUNTED)
-    data = json.loads(file.read_text("utf-8"))
-    cost = data["results"][0]["cost"]
-    cost["uncounted"], cost["uncounted_in"] = {"mylib.scan": 3}, {"mylib.scan": ["a"]}
-    file.write_text(json.dumps(data), encoding="utf-8")
-    old = write(tmp_path / "old.json", entry(samples.UNCOUNTED.entry, G, 2 * M))
-    text = printed(capsys, str(old), str(file), "--fail-on", "0")
-    assert "now it had operators without a formula: mylib.scan" in text
-    assert text.startswith("1 entry not comparable.")
+@pytest.mark.parametrize(("unknown_ops", "want"), [("error", 0), ("warn", 1)])
+def test_what_a_report_could_not_count_is_not_compared_unless_that_was_accepted(tmp_path, capsys, unknown_ops, want):
+    """G became 2 G and more; with ``budget_unknown_ops = warn`` that is enough to know."""
+    cost = samples.small(2 * G, uncounted={"mylib.scan": 3}, uncounted_in={"mylib.scan": ("a",)})
+    result = samples.result(f"{A}custom", cost, look(cost, unknown_ops=unknown_ops))
+    old, new = write(tmp_path / "old.json", entry(f"{A}custom", G, 2 * M)), report(tmp_path / "new.json", result)
+    text = printed(capsys, str(old), str(new), "--fail-on", "0", want=want)
+    assert ("now it had operators without a formula: mylib.scan" in text) is (want == 0)
+    assert text.startswith("1 entry changed." if want else "1 entry not comparable.")
+
+
+def test_a_report_says_which_version_counted(tmp_path, capsys):
+    result = samples.result("a", cost := samples.cost(POINT, "Net", samples.module("", "Net", 2 * G, M)), look(cost))
+    old = write(tmp_path / "old.json", entry("a", G, M, inputs=""))
+    new = tmp_path / "new.json"
+    new.write_text(to_json(Report("9.9", "2.9.0", "fvcore", (result,))), encoding="utf-8")
+    said = "pytest-modelbudget 1.2.3 and torch 2.9.0 before, pytest-modelbudget 9.9 and torch 2.9.0 now"
+    assert said in printed(capsys, str(old), str(new))
+
+
+def test_a_report_that_could_not_tell_says_so(tmp_path, capsys):
+    """Its run could not count the model at the old point, and blames nothing."""
+    result = samples.GREW
+    known = entry(result.entry, 0, 0, point=samples.SMALL, inputs="", totals=dict(result.comparison.before))
+    text = printed(capsys, str(write(tmp_path / "old.json", known)), str(report(tmp_path / "new.json", result)))
+    assert "\n    flops 1.50x\n    note: The model as it is now cannot be counted at batch 1, res 224.\n" in text
+    assert "architecture" not in text
 
 
 def test_a_report_with_sorted_keys_is_still_a_report(tmp_path, capsys):
-    file = report(tmp_path / "a.json", samples.SAME)
-    sorted_too = tmp_path / "b.json"
+    file, sorted_too = tmp_path / "a.json", tmp_path / "b.json"
+    file.write_text(to_json(samples.REPORT), encoding="utf-8")
     sorted_too.write_text(json.dumps(json.loads(file.read_text("utf-8")), sort_keys=True), encoding="utf-8")
-    assert printed(capsys, str(file), str(sorted_too)).startswith("1 entry the same.")
+    assert sorted_too.read_text("utf-8").index('"modelbudget-report"') > 1000
+    assert printed(capsys, str(file), str(sorted_too)).startswith(f"{len(samples.RESULTS)} entries the same.")
 
 
 def test_a_baseline_that_talks_of_reports_is_still_a_baseline(tmp_path, capsys):
-    file = write(tmp_path / "a.json", entry('"modelbudget-report"', G, M))
+    file = write(tmp_path / "a.json", entry("modelbudget-report", G, M))
     assert printed(capsys, str(file), str(file)) == "1 entry the same.\n"
 
 

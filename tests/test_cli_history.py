@@ -193,6 +193,12 @@ def test_other_metrics(repository, capsys):
     assert told(printed(capsys, "--metric", "weights"))[1][:3] == ("a", "7.63 MiB", "+100 %")  # 4 bytes each
 
 
+def test_an_operating_point_that_costs_the_same_has_a_row(repository, capsys):
+    repository.commit("one", a(G))
+    repository.commit("two", a(G, **at(448)))
+    assert told(printed(capsys))[1] == ("a", "1 G", "the same, res 224 -> 448", "two")
+
+
 def test_a_metric_that_nobody_recorded(repository, capsys):
     repository.commit("one", a(G))
     assert refused(capsys, "--metric", "memory") == "The baseline has no memory of this entry."
@@ -390,6 +396,24 @@ def test_settings_of_git_that_would_change_what_it_prints(repository, capsys, mo
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert printed(capsys) == plain
     assert "was old é.json" in plain
+
+
+def test_signatures_are_not_in_the_way(repository, capsys, monkeypatch):
+    """With ``log.showSignature`` git prints what it thinks of each, in the middle of what was asked for."""
+    repository.commit("one", a(1 * G))
+    repository.commit("two", a(2 * G))
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n"
+    signed = repository.git("cat-file", "commit", "HEAD").replace("\n\n", f"\n{signature}", 1)
+    (repository.folder / "signed").write_text(signed, encoding="utf-8")
+    commit = repository.git("hash-object", "-t", "commit", "-w", "signed").strip()
+    repository.git("update-ref", "HEAD", commit)
+    program = repository.folder / "gpg"
+    program.write_text("#!/bin/sh\necho gpg: good enough >&2\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    repository.git("config", "gpg.program", str(program))
+    repository.git("config", "log.showSignature", "true")
+    assert "gpg: good enough" in repository.git("log")
+    assert told(printed(capsys)) == [("a", "1 G", "new", "one"), ("a", "2 G", "+100 %", "two")]
 
 
 # What is not committed.

@@ -150,10 +150,10 @@ def difference(before: str, after: str) -> list[str]:
 
 
 class _Text(HTMLParser):
-    """What a page says, one line for each block and each row of a table."""
+    """What a page says, one line for each block and each row of a table, but for its pictures."""
 
-    LINES = frozenset({"h1", "h2", "h3", "p", "div", "tr", "li", "caption", "figcaption", "summary", "svg", "details"})
-    SILENT = frozenset({"style", "script", "head"})
+    LINES = frozenset({"h1", "h2", "h3", "p", "div", "tr", "li", "caption", "figcaption", "summary", "details"})
+    SILENT = frozenset({"style", "script", "head", "svg"})
 
     def __init__(self) -> None:
         super().__init__()

@@ -191,6 +191,22 @@ def test_markers_of_a_param_are_points_in_source_order(pytester):
     assert measured(run(pytester, source)) == [pixels(2, 4), pixels(2, 8)]
 
 
+def test_marks_that_are_assigned_count_like_decorators(pytester):
+    source = """
+        def test_one():
+            return Pixels()
+
+        def test_list():
+            return Pixels()
+
+        test_one.pytestmark = budget(flops="1M", res=8)
+        test_list.pytestmark = [budget(flops="1M", res=4)]
+    """
+    result = run(pytester, source)
+    assert outcomes(result) == {"passed": 2}
+    assert measured(result) == [pixels(1, 8), pixels(1, 4)]
+
+
 class TestLevels:
     """Defaults come from the outside in, the test's own marker last."""
 
@@ -687,9 +703,11 @@ class TestNeverIgnored:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "coroutine 'test_it' was never awaited", when it is collected
             result = run(pytester, source if "@budget" in source else f"@budget({arguments})\n{source}")
+            found = outcomes(result)
+            del result
             gc.collect()
-        assert "passed" not in outcomes(result)
-        assert_clear(result, "async def function")
+        assert len(found) == 1
+        assert "passed" not in found  # pytest fails it, or before 8.4 skips it and warns
 
     def test_a_generator_test_does_not_pass(self, pytester):
         source = """

@@ -74,6 +74,17 @@ from suites import assert_clear, measured, outcomes, pixels, properties, run
         ),
         pytest.param(
             """
+            def factory(res, width=4):
+                assert (res, width) == (8, 4)
+                return nn.Conv2d(3, width, 1, bias=False)
+
+            @budget(model=factory, flops=768, res=8)
+            def test_it(): ...
+            """,
+            id="factory that is built for a resolution",
+        ),
+        pytest.param(
+            """
             @budget(model=Pixels(), flops=768, res=8)
             def test_it(): ...
             """,

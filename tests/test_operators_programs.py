@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -146,6 +147,35 @@ def test_a_script_costs_what_its_source_does(compiler: Any, way: str) -> None:
     assert cost.macs == conv + classifier
     assert cost.flops == conv + classifier + 2 * 2 * 4 * 49
     assert cost.activations == 2 * 4 * 49 + 2 * 10
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_kernel_that_a_script_runs_without_an_operator_is_reported(grad: bool) -> None:
+    """Optimised for inference a convolution is a oneDNN call inside TorchScript, out of every mode's sight."""
+    script = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.ReLU()).eval())
+    cost = attempt(torch.jit.optimize_for_inference(script), real=True, grad=grad, inputs=[(2, 3, 9, 9)])
+    assert cost.uncounted == {"prim::mkldnn_convolution": 2}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_operators_that_a_script_has_fused_are_reported() -> None:
+    """After its first calls a script may run several operators as one kernel that is none."""
+    example = torch.ones(1, 3, 6, 6)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5)).eval()
+    before = torch.jit.onednn_fusion_enabled()
+    torch.jit.enable_onednn_fusion(True)
+    try:
+        script = torch.jit.freeze(torch.jit.trace(model, example)).eval()
+        fresh = attempt(script, real=True, grad=False, inputs=example)
+        with torch.no_grad():
+            for _ in range(3):
+                script(example)
+        fused = attempt(script, real=True, grad=False, inputs=example)
+    finally:
+        torch.jit.enable_onednn_fusion(before)
+    assert (fresh.macs, fresh.uncounted) == (4 * 16 * 3 * 9 + 64 * 5, {})
+    assert fused.uncounted == {"prim::oneDNNFusionGroup": 2}
 
 
 class Energy(nn.Module):
@@ -318,3 +348,20 @@ def test_a_nested_tensor_without_one_shape_is_counted_or_reported(grad: bool) ->
     cost = attempt(lambda: Around(nested), inputs=[X], real=True, grad=grad)
     assert cost.macs == 160
     assert cost.uncounted == {"bmm": 1}
+
+
+def test_what_runs_in_another_thread_is_reported() -> None:
+    """PyTorch's modes belong to a thread: what others run is not seen, but that they run a module is."""
+
+    class Threaded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.here, self.there = linear(), linear()
+
+        def forward(self, x: torch.Tensor) -> Any:
+            with ThreadPoolExecutor(1) as pool:
+                return self.here(x) + pool.submit(self.there, x).result()
+
+    cost = measure(Threaded, inputs=[X])
+    assert cost.macs == 160
+    assert cost.uncounted_in == {"a module called in another thread": ("there",)}

@@ -245,6 +245,24 @@ def test_a_test_that_measured_nothing_keeps_its_entry(pytester, body):
     assert "1 passed" in said(result)
 
 
+MARKS = {
+    "skipped": "@pytest.mark.skip",
+    "skipped here": "@pytest.mark.skipif(True, reason='not here')",
+    "not run, since it is expected to fail": "@pytest.mark.xfail(run=False)",
+    "without its fixture": "@pytest.mark.usefixtures('broken')",
+}
+
+
+@pytest.mark.parametrize("mark", MARKS.values(), ids=MARKS)
+def test_a_test_that_did_not_run_keeps_its_entry(pytester, mark):
+    broken = "@pytest.fixture\ndef broken(): raise ValueError\n"
+    suite(pytester, TWO)
+    record(pytester)
+    suite(pytester, broken + mark + TWO, WIDER)
+    check(pytester, "--budget-update")
+    assert flops(pytester) == {A: PIXEL, B: WIDER_PIXEL}
+
+
 def test_a_test_that_ended_early_keeps_the_entries_it_did_not_come_to(pytester):
     """And those it came to: it did not say that they are right."""
     test = """

@@ -61,11 +61,6 @@ def columns(line):
     return re.split(r"  +", line.strip())
 
 
-@pytest.fixture(autouse=True)
-def not_on_github(monkeypatch):
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-
-
 def test_it_has_a_row_for_each_entry(pytester):
     """FLOPs: the stem 8 * 27 * 1024, and twice a convolution of 8 * 72 * 1024 and a product of 8 * 1024.
 

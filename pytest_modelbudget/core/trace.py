@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,6 +19,7 @@ from .execution import MetaExecution, is_foreign
 from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
 from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
+from .operators.scripts import unseen_kernels
 
 
 class Tally:
@@ -60,6 +62,7 @@ class Trace(TorchDispatchMode):
         self._rules: dict[Any, Rule] = {}
         self._stack: list[tuple[str, Any]] = [("", None)]
         self._paused = 0
+        self._thread = threading.get_ident()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
@@ -83,7 +86,7 @@ class Trace(TorchDispatchMode):
             return out
         count = _count(rule.formula, args, kwargs, out)
         if count is None:
-            self._report(_display(func))
+            self._report(_display(func), self._stack[-1][0])
         else:
             self.add(_display(func), count)
         return out
@@ -106,9 +109,9 @@ class Trace(TorchDispatchMode):
         tally.add(count)
         tally.calls += 1
 
-    def _report(self, operator: str) -> None:
+    def _report(self, operator: str, module: str) -> None:
         self.uncounted[operator] += 1
-        self.uncounted_in.setdefault(operator, {})[self._stack[-1][0]] = None
+        self.uncounted_in.setdefault(operator, {})[module] = None
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -124,6 +127,9 @@ class Trace(TorchDispatchMode):
         names = self._names.get(id(module))
         if names is None:
             return
+        if threading.get_ident() != self._thread:
+            self._report("a module called in another thread", names[0])
+            return
         inside = self._stack[-1][0]
         name = names[0]
         if len(names) > 1:
@@ -136,7 +142,10 @@ class Trace(TorchDispatchMode):
 
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised."""
-        if id(module) in self._names:
+        if id(module) in self._names and threading.get_ident() == self._thread:
+            if self._execution is None and isinstance(module, torch.jit.ScriptModule):
+                for kernel in unseen_kernels():
+                    self._report(kernel, self._stack[-1][0])
             while len(self._stack) > 1 and self._stack.pop()[1] is not module:
                 pass
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -112,10 +111,12 @@ def _explained(d: Difference, most: int) -> list[str]:
         return [*_moved(d), "Not told by module: only pytest counts the new model as the old one was counted."]
     lines = _moved(d)
     total = f"{growth.metric} {_ratio(growth.before, growth.after, growth.metric)}"
-    if between:
+    if between and growth.factors:
         lines.append(f"{total} = {' * '.join(_factor(factor, growth.metric) for factor in growth.factors)}")
-    elif growth.before != growth.after:
+    elif growth.factors:
         lines.append(f"{total} by the architecture alone: both at {point}")
+    elif growth.before != growth.after:
+        lines.append(total)
     lines += [f"note: {shown(growth.note, 400)}"] if growth.note else []
     table = changes_table(growth, most=most) if most else []
     if growth.modules and between and d.old is not None:
@@ -186,9 +187,7 @@ def diff_markdown(differences: Sequence[Difference], *, fail_on: Decimal | None 
         head += [_row(titles), _row(["---", "---", *("--:" for _ in metrics)])]
     left = limit - len("\n".join(head).encode()) - len(_LEFT_OUT) - 100
     rows, left = _fitting([_markdown_row(d, metrics, fail_on) for d in listed], left)
-    sections, _ = _fitting(
-        [section for d in listed if (section := _section(d))], left if len(rows) == len(listed) else 0
-    )
+    sections, _ = _fitting([section for d in listed if (section := _section(d))], left)
     explained = sum(bool(_explained(d, most=10)) for d in listed)
     lines = [*head, *rows, *([""] if rows else []), *sections]
     if len(rows) < len(listed) or len(sections) < explained:
@@ -222,12 +221,11 @@ def _row(texts: Iterable[str]) -> str:
 
 
 def _section(d: Difference) -> str:
-    body = "\n".join(_explained(d, most=10))
+    body = "\n".join(_explained(d, most=10))  # a name begins none of its lines, so none ends the block of code
     if not body:
         return ""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
     title = f"<code>{html.escape(shown(d.name))}</code>"
-    return f"<details><summary>{title}</summary>\n\n{fence}text\n{body}\n{fence}\n\n</details>\n"
+    return f"<details><summary>{title}</summary>\n\n```text\n{body}\n```\n\n</details>\n"
 
 
 def diff_annotations(differences: Sequence[Difference], *, fail_on: Decimal | None = None, most: int = 10) -> str:
