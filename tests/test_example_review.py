@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -20,25 +21,6 @@ from play import LIMITS, normal  # noqa: E402
 EXPECTED = REVIEW / "expected"
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one play, with what it printed in ``transcript.txt``."""
-    folder = tmp_path_factory.mktemp("review") / "with a space"
-    command = [sys.executable, str(REVIEW / "play.py"), str(folder)]
-    hostile = {**os.environ, "GIT_DIR": "/nowhere", "GITHUB_ACTIONS": "true", "PYTEST_ADDOPTS": "--collect-only"}
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=hostile)
-    assert (done.returncode, done.stderr) == (0, "")
-    (folder / "transcript.txt").write_text(done.stdout, encoding="utf-8")
-    return folder
-
-
-def same_as_kept(path: Path, text: str) -> None:
-    """Compare with a file of examples/review; MODELBUDGET_GOLDEN=write accepts what there is now."""
-    if os.environ.get("MODELBUDGET_GOLDEN") == "write":
-        path.write_text(text, encoding="utf-8")
-    assert normal(text) == normal(path.read_text("utf-8"))
-
-
 def git(repository: Path, *arguments: str) -> str:
     """What git says of a repository, whichever one the tests run in."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -46,47 +28,52 @@ def git(repository: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=clean).stdout
 
 
-def test_what_it_prints_is_what_is_kept(played):
-    same_as_kept(EXPECTED / "transcript.txt", normal((played / "transcript.txt").read_text("utf-8")))
+KEPT = {
+    EXPECTED / "transcript.txt": lambda folder: normal((folder / "transcript.txt").read_text("utf-8")),
+    EXPECTED / "report.md": lambda folder: normal((folder / "repository" / "report.md").read_text("utf-8")),
+    EXPECTED / "report.html.txt": lambda folder: normal(
+        text_of((folder / "repository" / "report.html").read_text("utf-8"))
+    ),
+    EXPECTED / "modelbudget.json": lambda folder: git(folder / "repository", "show", "main:modelbudget.json"),
+    REVIEW / "base" / "modelbudget.json": lambda folder: git(folder / "repository", "show", "main^1:modelbudget.json"),
+}
+"""The files of examples/review that a play makes, and how to have them from the folder that it leaves."""
 
 
-def test_the_markdown_it_leaves_is_what_is_kept(played):
-    same_as_kept(EXPECTED / "report.md", normal((played / "repository" / "report.md").read_text("utf-8")))
+def test_the_play_leaves_what_is_kept(tmp_path):
+    """One play, whatever surrounds it. MODELBUDGET_GOLDEN=write keeps what there is now: read it, then commit."""
+    folder = tmp_path / "with a space"
+    command = [sys.executable, str(REVIEW / "play.py"), str(folder)]
+    hostile = {**os.environ, "GIT_DIR": "/nowhere", "GITHUB_ACTIONS": "true", "PYTEST_ADDOPTS": "--collect-only"}
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=hostile)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "transcript.txt").write_text(done.stdout, encoding="utf-8")
+    found = {path: of_folder(folder) for path, of_folder in KEPT.items()}
+    if os.environ.get("MODELBUDGET_GOLDEN") == "write":
+        for path, text in found.items():
+            path.write_text(text, encoding="utf-8")
+    for path, text in found.items():
+        assert normal(text) == normal(path.read_text("utf-8")), path.name
+    assert_merged_and_committed(folder / "repository")
 
 
-def test_the_text_of_the_page_it_leaves_is_what_is_kept(played):
-    page = (played / "repository" / "report.html").read_text("utf-8")
-    same_as_kept(EXPECTED / "report.html.txt", normal(text_of(page)))
-
-
-@pytest.mark.parametrize(
-    ("commit", "kept"), [("main^1", REVIEW / "base" / "modelbudget.json"), ("main", EXPECTED / "modelbudget.json")]
-)
-def test_the_baselines_it_commits_are_what_is_kept(played, commit, kept):
-    same_as_kept(kept, git(played / "repository", "show", f"{commit}:modelbudget.json"))
-
-
-def test_it_leaves_the_change_merged_and_committed(played):
-    repository = played / "repository"
-    status = git(repository, "status", "--porcelain")
-    assert status.split() == ["??", "report.html", "??", "report.json", "??", "report.md"]
-    assert (repository / "test_cost.py").read_text("utf-8") == accepted_test()
-    assert (repository / "model.py").read_text("utf-8") == (REVIEW / "head" / "model.py").read_text("utf-8")
+def assert_merged_and_committed(repository: Path) -> None:
+    """The accepted change is on main, and nothing but the reports lies beside it."""
+    beside = git(repository, "status", "--porcelain").splitlines()
+    assert beside == ["?? report.html", "?? report.json", "?? report.md"]
+    assert git(repository, "show", "main:test_cost.py") == accepted_test()
+    assert git(repository, "show", "main:model.py") == (REVIEW / "head" / "model.py").read_text("utf-8")
 
 
 def test_a_step_that_does_something_else_fails_the_play(tmp_path):
-    """The same example, but for a change that costs nothing: the gate does not stop it, and the play says so."""
+    """The same example with a limit that main does not keep to: its first run fails, and so does the play."""
     copy = tmp_path / "review"
-    for version in ("base", "head"):
-        (copy / version).mkdir(parents=True)
-        for source in (REVIEW / "base").iterdir():
-            if source.is_file():
-                (copy / version / source.name).write_bytes(source.read_bytes())
-    (copy / "play.py").write_bytes((REVIEW / "play.py").read_bytes())
+    shutil.copytree(REVIEW, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    test = copy / "base" / "test_cost.py"
+    test.write_text(test.read_text("utf-8").replace("2.5G", "2.3G"), encoding="utf-8")
     done = subprocess.run([sys.executable, str(copy / "play.py")], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 1
-    assert "FAILED: pytest --no-header -rN --budget-report" in done.stderr
-    assert "exit code 0, want 1" in done.stderr
+    assert done.stderr == "FAILED: pytest --no-header -rN --budget-update: exit code 1, want 0; not said: []\n"
 
 
 def accepted_test() -> str:

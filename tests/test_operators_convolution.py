@@ -83,6 +83,11 @@ TRANSPOSED = [
 ]  # fmt: skip
 
 
+def normalised(function: Any) -> Any:
+    """Call an instance norm that is not of ``torch.nn``."""
+    return lambda x, weight=None, bias=None: function(x, weight, bias, None, None, True, 0.1, 1e-5, False)
+
+
 # fvcore: 5 an element with an affine transformation and 4 without; batch norm in eval 2, and 1 without.
 NORM = [
     free("BatchNorm1d", lambda: nn.BatchNorm1d(6), (4, 6), flops=2 * 4 * 6),
@@ -106,6 +111,12 @@ NORM = [
          flops=4 * 2 * 6 * 4 * 5),
     free("InstanceNorm3d, both", lambda: nn.InstanceNorm3d(6, affine=True, track_running_stats=True), (2, 6, 3, 4, 5),
          flops=5 * 2 * 6 * 3 * 4 * 5),
+    calls("torch.instance_norm", normalised(torch.instance_norm), [(2, 6, 5)],
+          macs=0, activations=0, flops=4 * 2 * 6 * 5),
+    calls("torch.instance_norm, affine", normalised(torch.instance_norm), [(2, 6, 5), (6,), (6,)],
+          macs=0, activations=0, flops=5 * 2 * 6 * 5),
+    calls("aten::instance_norm, affine", normalised(torch.ops.aten.instance_norm), [(2, 6, 5), (6,), (6,)],
+          macs=0, activations=0, flops=5 * 2 * 6 * 5),
     free("InstanceNorm unbatched", lambda: nn.InstanceNorm1d(6), (6, 5), flops=4 * 6 * 5),
     free("RMSNorm", lambda: nn.RMSNorm(6), (2, 4, 6)),
     free("LocalResponseNorm", lambda: nn.LocalResponseNorm(2), (2, 6, 4, 5)),

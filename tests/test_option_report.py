@@ -160,7 +160,7 @@ def test_an_unknown_suffix_stops_the_run_before_it_begins(pytester, where, path,
 PLACES = {
     "a folder in its place": ("folder.md", "Is a directory"),
     "a file in the place of its folder": ("models.py/report.md", "Not a directory"),
-    "no file system for it": ("/proc/no/such/report.md", "No such file or directory"),
+    "a name that is too long": (f"{'x' * 300}.md", "File name too long"),
 }
 
 
@@ -226,22 +226,27 @@ def test_net(res):
 """
 
 
+APART = """
+import os
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workerinput"):  # a worker that wrote would do so into a folder of its own
+        os.mkdir(session.config.workerinput["workerid"])
+        os.chdir(session.config.workerinput["workerid"])
+"""
+
+
 def test_with_xdist_the_controller_writes_what_a_run_without_it_does(pytester):
     """20 entries, of which some fail and one grew: to the byte, whichever worker had them first."""
     suite(pytester, MANY)
     check(pytester, "--budget-update")
     edit(pytester, "test_cost.py::test_net[9]", flops=100)
     before = baseline(pytester).read_bytes()
-    (pytester.path / "conftest.py").write_text(
-        "import atexit, os\n"
-        "if 'PYTEST_XDIST_WORKER' in os.environ:\n"  # a worker that wrote would do so into a folder of its own
-        "    os.mkdir(f'worker{os.getpid()}')\n"
-        "    def pytest_sessionfinish(): os.chdir(f'worker{os.getpid()}')\n"
-    )
+    (pytester.path / "conftest.py").write_text(APART)
     for folder, options in (("one", []), ("two", ["-n", "2"])):
         result = check(pytester, *options, *(f"--budget-report={folder}/report{suffix}" for suffix in FORMATS))
         assert result.parseoutcomes() == {"passed": 11, "failed": 9}  # 116 * 18 * 18 = 37584 is the last to hold
-    assert len(list(pytester.path.glob("worker*"))) == 2
+    assert sorted(path.name for path in pytester.path.glob("gw*")) == ["gw0", "gw1"]
     for suffix in FORMATS:
         one, two = (pytester.path / folder / f"report{suffix}" for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from ..errors import BudgetError, TargetError
 from ..point import OperatingPoint
-from .execution import MetaBuild
+from .execution import MetaBuild, NeedsData
 from .inputs import call_by_name
 
 
@@ -66,13 +67,32 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
     """
     mode = MetaBuild()
     try:
-        with mode:
+        with mode, _comparisons_ask_for_values(mode):
             value = function()
     except Exception as error:  # noqa: BLE001 - the caller decides: it calls again for real, which raises what is real
         return Called(error=error)
     if mode.execution.needed:
         return Called(error=RuntimeError(f"{mode.execution.needed[0]} needs data"))
     return Called(value)
+
+
+@contextmanager
+def _comparisons_ask_for_values(mode: MetaBuild) -> Iterator[None]:
+    """``torch.testing.assert_close`` lets meta tensors pass unseen: inside, it asks for values, as ``==`` does."""
+    kind = torch.testing._comparison.TensorLikePair
+    compare = kind.compare
+
+    def asking(pair: Any) -> None:
+        if pair.actual.is_meta or pair.expected.is_meta:
+            mode.execution.needed.append("assert_close")
+            raise NeedsData("assert_close")
+        compare(pair)
+
+    kind.compare = asking  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        kind.compare = compare  # type: ignore[method-assign]
 
 
 def is_module(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -30,7 +31,9 @@ def fvcore_cost(
 
     What fvcore skips and is not free is reported as uncounted. Raises `UsageError` for keyword inputs.
     """
-    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+    with warnings.catch_warnings():  # it is built on what PyTorch deprecates; to warn of that is not the user's to hear
+        warnings.simplefilter("ignore")
+        from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
     if keywords:
         raise UsageError("counter='fvcore' takes positional inputs only, since fvcore does. Pass inputs= as a tuple.")

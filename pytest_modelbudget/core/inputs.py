@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from ..errors import UsageError, nearest
+from ..errors import BudgetError, UsageError, nearest
 from ..point import OperatingPoint
-from .execution import meta_like
+from .execution import NeedsData, is_missing_data, meta_like
 from .remember import META
 
 _NAMES = ("batch", "res", "seq", "channels")
@@ -47,7 +48,7 @@ class Inputs:
         if spec is None:
             return (self._default(),), {}
         if callable(spec) and not isinstance(spec, torch.Tensor):
-            spec = call_by_name(spec, self._point, what="inputs=")
+            spec = _made_by(spec, self._point)
         return self._read(spec)
 
     def _default(self) -> torch.Tensor:
@@ -105,6 +106,8 @@ class Inputs:
         sizes = []
         for size in shape:
             if isinstance(size, int):
+                if size < 0:
+                    raise UsageError(f"inputs={tuple(shape)!r}: {size} is not a size. A size is zero or more.")
                 sizes.append(size)
                 continue
             if size not in _NAMES:
@@ -125,6 +128,20 @@ class Inputs:
         if value is None:
             raise UsageError(f"inputs={tuple(shape)!r} asks for {size!r}, which is not given. Add {size}=.")
         return int(value)
+
+
+def _made_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
+    """What the user's callable returns; its own error, on its own line, if it raises."""
+    try:
+        return call_by_name(function, point, what="inputs=")
+    except (BudgetError, NeedsData):
+        raise
+    except Exception as error:
+        if is_missing_data(error):
+            raise
+        file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+        name = getattr(function, "__name__", type(function).__name__)
+        raise UsageError(f"inputs= {name}() raised {type(error).__name__}: {error}\n    {file}:{line}") from error
 
 
 def _is_shape(value: Any) -> bool:

@@ -58,6 +58,7 @@ def measure(
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when the factory fails,
     `ModelError` when the model's own code raises.
     """
+    point = operating_point(batch=batch, res=res, channels=channels, seq=seq, dtype=dtype, mode=mode)
     not_yet(mode=mode, optimizer=optimizer, amp=amp, attention=attention, loss=loss, device=device)
     if convention not in CONVENTIONS:
         raise UsageError(
@@ -70,7 +71,6 @@ def measure(
         )
     if counter == "fvcore" and convention != "fvcore":
         raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
-    point = operating_point(batch=batch, res=res, channels=channels, seq=seq, dtype=dtype, mode=mode)
     with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         return _Measurement(model, point, inputs, convention, counter).cost()

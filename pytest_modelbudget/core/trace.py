@@ -143,7 +143,7 @@ class Trace(TorchDispatchMode):
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised."""
         if id(module) in self._names and threading.get_ident() == self._thread:
-            if self._execution is None and isinstance(module, torch.jit.ScriptModule):
+            if self._execution is None and out is not None and isinstance(module, torch.jit.ScriptModule):
                 for kernel in unseen_kernels():
                     self._report(kernel, self._stack[-1][0])
             while len(self._stack) > 1 and self._stack.pop()[1] is not module:
@@ -187,8 +187,7 @@ class _Whole(TorchFunctionMode):
         if name == "adaptive_avg_pool2d":
             self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out))
         elif name == "instance_norm":
-            place = 3 if func is F.instance_norm else 1
-            weight = args[place] if len(args) > place else kwargs.get("weight")
+            weight = args[1] if len(args) > 1 else kwargs.get("weight")  # F.instance_norm passes it by name
             self._trace.add(name, instance_norm_call(input, weight, out=out))
         return out
 

@@ -11,5 +11,5 @@ def one_line(text: str) -> str:
     What GitHub Actions would take for a command, ``::`` at the start of a line and ``##[`` anywhere, is broken up.
     """
     line = "".join(c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text)
-    line = line.replace("##[", "##\\[")
-    return f"\\{line}" if line.lstrip().startswith("::") else line
+    line = line.replace("##[", "## [")
+    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line

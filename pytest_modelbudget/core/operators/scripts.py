@@ -19,7 +19,7 @@ def unseen_kernels() -> list[str]:
     ``torch.jit.optimize_for_inference`` puts such kernels in, and the executor fuses operators into groups after
     the first calls. A group of element-wise operators is free as they are.
     """
-    return list(_unseen(torch.jit.last_executed_optimized_graph()))
+    return list(_unseen(torch._C._last_executed_optimized_graph()))
 
 
 def _unseen(block: Any) -> Iterator[str]:
