@@ -81,7 +81,11 @@ class Trace(TorchDispatchMode):
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
+        self._paused += 1  # what runs inside is part of it
+        try:
+            out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
+        finally:
+            self._paused -= 1
         if self._paused or rule.kind is Kind.FREE:
             return out
         count = _count(rule.formula, args, kwargs, out)
@@ -112,6 +116,11 @@ class Trace(TorchDispatchMode):
     def _report(self, operator: str, module: str) -> None:
         self.uncounted[operator] += 1
         self.uncounted_in.setdefault(operator, {})[module] = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether what runs now is part of something that is counted whole."""
+        return self._paused > 0
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -179,7 +188,7 @@ class _Whole(TorchFunctionMode):
         """Run one function; those named above count as one operator."""
         kwargs = kwargs or {}
         name = _area_pooling(*args, **kwargs) if func is F.interpolate else self._FUNCTIONS.get(func)
-        if name is None:
+        if name is None or self._trace.is_paused:
             return func(*args, **kwargs)
         with self._trace.paused():
             out = func(*args, **kwargs)
