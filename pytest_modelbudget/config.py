@@ -53,13 +53,15 @@ CHOICES = (
 class Config:
     """The settings: words of their `Choice`, where the baseline is, and how the run treats it.
 
-    ``tolerance`` is in percent, ``None`` where none is given; ``update`` records instead of comparing.
+    ``tolerance`` is in percent, ``None`` where none is given; ``update`` records instead of comparing. ``named`` says
+    that the user told where the baseline is, so that it is missed where it is not.
     """
 
     flops: str = "fvcore"
     counter: str = "aten"
     unknown_ops: str = "error"
     baseline: Path = Path(BASELINE)
+    named: bool = False
     tolerance: Decimal | None = None
     update: bool = False
     strict: bool = False
@@ -87,6 +89,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return Config(
         **checked,
         baseline=Path(values.get("budget_baseline") or BASELINE),
+        named=bool(values.get("budget_baseline_named")),
         tolerance=units.parse_percent(tolerance, "budget_tolerance") if tolerance else None,
         update=bool(values.get("budget_update")),
         strict=_flag(values.get("budget_strict")),

@@ -43,8 +43,9 @@ def values_of(config: pytest.Config) -> dict[str, Any]:
     for name in ("budget_tolerance", "budget_strict"):
         values[name] = config.getoption(name) or config.getini(name)
     here, root = config.invocation_params.dir, config.rootpath
-    option = config.getoption("budget_baseline")
-    values["budget_baseline"] = here / option if option else root / (config.getini("budget_baseline") or BASELINE)
+    option, key = config.getoption("budget_baseline"), config.getini("budget_baseline")
+    values["budget_baseline"] = here / option if option else root / (key or BASELINE)
+    values["budget_baseline_named"] = bool(option or key)
     reports = config.getoption("budget_report")
     values["budget_report"] = (
         [here / p for p in reports] if reports else [root / p for p in config.getini("budget_report")]

@@ -124,7 +124,8 @@ class Run:
     def _baseline(self, scope: Scope) -> Ending:
         path = self.config.baseline
         if not path.exists() and not self.config.update:
-            return Ending()
+            missed = f"{path}: no such baseline, so nothing was compared. Record it with pytest --budget-update."
+            return Ending((missed,) if self.config.named and self._results else ())
         from .baseline.file import read
 
         old = read(path)

@@ -12,7 +12,7 @@ import torch
 from recorded import BODY, HEAD, NET, PIXEL, STEM, baseline, check, edit, entries, record, said, suite
 
 from pytest_modelbudget import __version__
-from pytest_modelbudget.baseline.file import read, write
+from pytest_modelbudget.baseline.file import write
 from pytest_modelbudget.baseline.schema import Baseline
 
 ONE = """
@@ -137,35 +137,6 @@ def test_what_a_test_measures_by_itself_is_recorded_too(pytester):
     result.stdout.fnmatch_lines(
         ["test_cost.py::test_alone #2 * grew: flops +34 %", "test_cost.py::test_alone: 1.34x since the baseline = *"]
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "ini", "path"),
-    [
-        ([], "", "modelbudget.json"),
-        ([], "budget_baseline = ci/costs.json", "ci/costs.json"),
-        (["--budget-baseline", "mine.json"], "budget_baseline = ci/costs.json", "mine.json"),
-        (["--budget-baseline=ci/mine.json"], "", "ci/mine.json"),
-    ],
-)
-def test_where_the_baseline_is(pytester, options, ini, path):
-    pytester.makeini(f"[pytest]\n{ini}\n")
-    pytester.mkdir("ci")
-    suite(pytester, ONE)
-    record(pytester, *options)
-    assert [str(file.relative_to(pytester.path)) for file in pytester.path.rglob("*.json")] == [path]
-    assert read(pytester.path / path).entries.keys() == {"net"}
-    assert check(pytester, *options).ret == 0
-
-
-def test_an_option_is_relative_to_where_pytest_was_called_and_the_rest_to_the_root(pytester, monkeypatch):
-    pytester.makeini("[pytest]\n")
-    suite(pytester, ONE, file="sub/test_cost.py")
-    monkeypatch.chdir(pytester.path / "sub")
-    record(pytester)
-    record(pytester, "--budget-baseline=mine.json")
-    found = sorted(str(file.relative_to(pytester.path)) for file in pytester.path.rglob("*.json"))
-    assert found == ["modelbudget.json", "sub/mine.json"]
 
 
 # -- what judges a run that records --------------------------------------------------------------------------------
