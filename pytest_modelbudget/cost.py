@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UsageError
+from .peak import Measured, Peak
 from .point import OperatingPoint
 
 METRICS = ("flops", "macs", "params", "trainable_params", "activations", "weights", "memory")
@@ -22,6 +23,7 @@ CONVENTIONS = {
 class ModuleCost:
     """The cost of one module with everything below it.
 
+    ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes.
     ``config`` is the module's own description (``Conv2d``'s ``3, 64, kernel_size=...``); ``owner`` and
     ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``.
     """
@@ -34,6 +36,7 @@ class ModuleCost:
     trainable_params: int
     activations: int
     weights: int
+    memory: int = 0
     calls: int = 0
     config: str = ""
     owner: str = ""
@@ -50,7 +53,8 @@ class Cost:
 
     ``executed`` is ``"meta"`` (nothing was computed) or ``"real"`` (the model needs data, or the counter runs it);
     ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
-    modules they ran in. ``memory`` is ``None`` where it was not measured.
+    modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
+    training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
     """
 
     flops: int
@@ -68,10 +72,18 @@ class Cost:
     torch_version: str
     model: str
     notes: tuple[str, ...] = ()
+    backward_flops: int = 0
+    peak: Peak | None = None
+    measured: Measured | None = None
     uncounted: dict[str, int] = field(default_factory=dict)
     uncounted_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
     modules: Mapping[str, ModuleCost] = field(default_factory=dict, repr=False)
     operators: Mapping[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def forward_flops(self) -> int:
+        """FLOPs of the forward pass."""
+        return self.flops - self.backward_flops
 
     def by_module(self) -> dict[str, ModuleCost]:
         """Every module by its qualified name, in the model's order; ``""`` is the whole model."""
@@ -107,6 +119,8 @@ class Cost:
         data = dict(vars(self))
         data["point"] = self.point.to_dict()
         data["notes"] = list(self.notes)
+        data["peak"] = self.peak.to_dict() if self.peak is not None else None
+        data["measured"] = self.measured.to_dict() if self.measured is not None else None
         data["uncounted"] = dict(self.uncounted)
         data["uncounted_in"] = {name: list(where) for name, where in self.uncounted_in.items()}
         data["modules"] = [row.to_dict() for row in self.modules.values()]
@@ -120,6 +134,8 @@ class Cost:
             fields = dict(data)
             fields["point"] = OperatingPoint.from_dict(fields["point"])
             fields["notes"] = tuple(fields["notes"])
+            fields["peak"] = Peak(**fields["peak"]) if fields["peak"] is not None else None
+            fields["measured"] = Measured(**fields["measured"]) if fields["measured"] is not None else None
             fields["uncounted_in"] = {name: tuple(where) for name, where in fields["uncounted_in"].items()}
             fields["modules"] = {row["name"]: ModuleCost(**row) for row in fields["modules"]}
             return cls(**fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,12 @@ DTYPES = {
 }  # fmt: skip
 """Accepted names of a floating dtype, to the name PyTorch gives it."""
 
+MODES = ("infer", "train")
+OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
+ATTENTIONS = ("fused", "math")
+DEVICES = ("cpu", "cuda")
+
+_OPTIONAL = ("optimizer", "amp", "attention", "device")
 _SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
@@ -22,7 +29,9 @@ _SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "
 class OperatingPoint:
     """Where a model is measured. ``None`` means the dimension was not given.
 
-    ``res`` is ``(height, width)``; ``dtype`` is PyTorch's name (``"bfloat16"``) or ``None`` for the model's own.
+    ``res`` is ``(height, width)``; ``dtype`` is PyTorch's name (``"bfloat16"``) or ``None`` for the model's own, as
+    ``amp`` is that of autocast. ``optimizer`` is a name, and only there when training. ``attention`` is ``"math"``
+    where the score matrix is kept in memory, ``device`` whose memory rules (and speed) hold; ``None`` is exact bytes.
     """
 
     batch: int | None = None
@@ -31,6 +40,15 @@ class OperatingPoint:
     seq: int | None = None
     dtype: str | None = None
     mode: str = "infer"
+    optimizer: str | None = None
+    amp: str | None = None
+    attention: str | None = None
+    device: str | None = None
+
+    @property
+    def rules(self) -> str:
+        """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
+        return "cpu" if self.device in (None, "cpu") else "cuda"
 
     def __str__(self) -> str:
         """``batch 1, res 224, infer``: what reports print."""
@@ -45,7 +63,14 @@ class OperatingPoint:
             parts.append(f"seq {self.seq}")
         if self.dtype is not None:
             parts.append(_SHORT[self.dtype])
-        return ", ".join([*parts, self.mode])
+        parts.append(f"{self.mode} with {self.optimizer}" if self.optimizer is not None else self.mode)
+        if self.amp is not None:
+            parts.append(f"amp {_SHORT[self.amp]}")
+        if self.attention is not None:
+            parts.append(f"attention {self.attention}")
+        if self.device is not None:
+            parts.append(self.device)
+        return ", ".join(parts)
 
     def show_res(self) -> str:
         """``224`` for a square, ``480x640`` for height by width."""
@@ -63,7 +88,7 @@ class OperatingPoint:
         return {name: value for name, value in known.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON. What few points have is there only if they have it."""
         return {
             "batch": self.batch,
             "res": list(self.res) if self.res else None,
@@ -71,6 +96,7 @@ class OperatingPoint:
             "seq": self.seq,
             "dtype": self.dtype,
             "mode": self.mode,
+            **{name: value for name in _OPTIONAL if (value := getattr(self, name)) is not None},
         }
 
     @classmethod
@@ -91,19 +117,71 @@ def operating_point(
     seq: Any = None,
     dtype: Any = None,
     mode: Any = "infer",
+    optimizer: Any = None,
+    amp: Any = None,
+    attention: Any = None,
+    device: Any = None,
 ) -> OperatingPoint:
     """Check what the user wrote and make an operating point of it. Raises `UsageError`."""
-    if mode not in ("infer", "train"):
-        hint = nearest(mode, ("infer", "train")) if isinstance(mode, str) else ""
-        raise UsageError(f"mode={mode!r} is not a mode. Allowed: 'infer', 'train'.{hint}")
+    if mode not in MODES:
+        raise UsageError(f"mode={mode!r} is not a mode. Allowed: 'infer', 'train'.{_hint(mode, MODES)}")
+    if mode != "train" and optimizer is not None:
+        raise UsageError(f"optimizer={_named(optimizer)!r} is for mode='train': in inference nothing is optimised.")
+    if attention not in (None, *ATTENTIONS):
+        raise UsageError(
+            f"attention={attention!r} is not a way to keep attention. Allowed: 'fused' (as a GPU's kernels do), "
+            f"'math' (the score matrix in memory).{_hint(attention, ATTENTIONS)}"
+        )
     return OperatingPoint(
         batch=_whole("batch", batch),
         res=_resolution(res),
         channels=_whole("channels", channels),
         seq=_whole("seq", seq),
-        dtype=_dtype(dtype),
+        dtype=_dtype("dtype", dtype),
         mode=mode,
+        optimizer=_optimizer(optimizer) if mode == "train" else None,
+        amp=_amp(amp),
+        attention=None if attention == "fused" else attention,
+        device=_device(device),
     )
+
+
+def _hint(value: Any, allowed: Iterable[str]) -> str:
+    return nearest(value, allowed) if isinstance(value, str) else ""
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def _optimizer(value: Any) -> str:
+    """The name of an optimizer; AdamW where none is said, since a step without its state would be counted too small."""
+    if value is None:
+        return "adamw"
+    if value in OPTIMIZERS if isinstance(value, str) else callable(value):
+        return _named(value)
+    raise UsageError(
+        f"optimizer={value!r} is not an optimizer. Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable that is "
+        f"given the parameters.{_hint(value, OPTIMIZERS)}"
+    )
+
+
+def _amp(value: Any) -> str | None:
+    dtype = _dtype("amp", value)
+    if dtype not in (None, "bfloat16", "float16"):
+        raise UsageError(f"amp={value!r} is not a dtype of autocast. Allowed: 'bf16', 'fp16'.")
+    return dtype
+
+
+def _device(value: Any) -> str | None:
+    if value is None:
+        return None
+    name = str(value).split(":")[0]
+    if name not in DEVICES:
+        raise UsageError(f"device={value!r} is not a device. Allowed: 'cpu', 'cuda'.{nearest(name, DEVICES)}")
+    return name
 
 
 def _whole(name: str, value: Any) -> int | None:
@@ -128,11 +206,11 @@ def _resolution(value: Any) -> tuple[int, int] | None:
     return None if side is None else (side, side)
 
 
-def _dtype(value: Any) -> str | None:
+def _dtype(argument: str, value: Any) -> str | None:
     if value is None:
         return None
     name = str(value).removeprefix("torch.")  # a torch.dtype prints as torch.bfloat16
     if name not in DTYPES:
         allowed = "'fp32', 'fp16', 'bf16', 'fp64' (or the names PyTorch gives them)"
-        raise UsageError(f"dtype={value!r} is not a floating dtype. Allowed: {allowed}.{nearest(name, DTYPES)}")
+        raise UsageError(f"{argument}={value!r} is not a floating dtype. Allowed: {allowed}.{nearest(name, DTYPES)}")
     return DTYPES[name]

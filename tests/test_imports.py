@@ -18,7 +18,7 @@ import pytest_modelbudget
 PACKAGE = Path(pytest_modelbudget.__file__).parent
 
 LAYERS = [
-    ["_version", "errors", "atomic"],
+    ["_version", "errors", "atomic", "peak"],
     ["units", "point"],
     ["cost"],
     ["core", "growth", "source"],

@@ -7,12 +7,14 @@ real, so that code may read them; a real tensor that meets a meta one is stood i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
-from .remember import META, remembered
+from .remember import META, remembered, remembered_whole
 from .shapes import OUTPUTS
 
 _LARGE = 1 << 16
@@ -54,7 +56,7 @@ class MetaExecution:
 
     def __init__(self) -> None:
         self.needed: list[str] = []
-        self._stand_ins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._stand_ins = WeakTensorKeyDictionary()
 
     def run(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` when values are asked for."""
@@ -64,6 +66,30 @@ class MetaExecution:
             if outputs is not None:
                 return outputs(*args, **kwargs)
             return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs))
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            if isinstance(error, NeedsData) or not is_missing_data(error):
+                raise
+            raise self._needs_data(operator) from error
+
+    def run_whole(
+        self,
+        operator: Any,
+        args: Any,
+        kwargs: dict[str, Any],
+        watched: Callable[..., tuple[Any, int]],
+        rules: str,
+    ) -> tuple[Any, int]:
+        """Call an operator that is made of others, by ``watched`` unless that was done with such arguments before.
+
+        ``watched`` gives the result, and the bytes that were alive beside it by the ``rules`` of the ledger.
+        Raises as `run` does.
+        """
+        args, kwargs = self.prepare(operator, args, kwargs)
+        try:
+            outputs = OUTPUTS.get(operator)
+            if outputs is not None:
+                return outputs(*args, **kwargs), 0
+            return remembered_whole(operator, args, kwargs, lambda: watched(*args, **kwargs), rules)
         except (NotImplementedError, RuntimeError, TypeError) as error:
             if isinstance(error, NeedsData) or not is_missing_data(error):
                 raise
@@ -95,10 +121,10 @@ class MetaExecution:
         """A meta tensor of the same size, strides and dtype, the same one each time."""
         if tensor.is_meta:
             return tensor
-        known = self._stand_ins.get(id(tensor))
+        known: torch.Tensor | None = self._stand_ins.get(tensor)
         if known is None:
-            known = self._stand_ins[id(tensor)] = (tensor, meta_like(tensor))
-        return known[1]
+            known = self._stand_ins[tensor] = meta_like(tensor)
+        return known
 
     def _to_meta(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):

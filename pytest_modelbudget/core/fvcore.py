@@ -35,6 +35,8 @@ def fvcore_cost(
         warnings.simplefilter("ignore")
         from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
+    if point.mode == "train":
+        raise UsageError("counter='fvcore' counts inference only, since fvcore does. Leave mode='train' to 'aten'.")
     if keywords:
         raise UsageError("counter='fvcore' takes positional inputs only, since fvcore does. Pass inputs= as a tuple.")
     with torch.no_grad():
@@ -53,7 +55,7 @@ def fvcore_cost(
                 "activations": int(outputs.get(name, 0)),
             }
         )
-        for name, row in module_rows(tree, {}, "fvcore").items()
+        for name, row in module_rows(tree, {}, "fvcore", {}).items()
     }
     skipped = {name: calls for name, calls in sorted(flops.unsupported_ops().items()) if not _is_free(name)}
     return whole_cost(
@@ -63,6 +65,7 @@ def fvcore_cost(
         convention="fvcore",
         counter="fvcore",
         executed="real",
+        memory=None,
         notes=notes,
         uncounted={name.removeprefix("aten::"): int(calls) for name, calls in skipped.items()},
         uncounted_in={name.removeprefix("aten::"): ("",) for name in skipped},

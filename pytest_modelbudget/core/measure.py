@@ -7,22 +7,28 @@ import linecache
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..cost import CONVENTIONS, Cost
 from ..errors import BudgetError, ModelError, TargetError, UsageError, nearest
 from ..point import OperatingPoint, operating_point
+from .autocast import autocast
 from .build import Prebuilt, build, call_on_meta
 from .execution import MetaExecution, NeedsData, is_missing_data
+from .fused import attention_kernels
 from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
+from .memory import Ledger, no_collection
 from .modules import ModuleTree, traced_cost
 from .standin import borrowed, copied, kept, on_meta, same_everywhere, seed, undisturbed_process
 from .trace import Trace, counting
+from .training import Training, tensors_in
 
 COUNTERS = ("aten", "fvcore")
 
@@ -58,8 +64,19 @@ def measure(
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when the factory fails,
     `ModelError` when the model's own code raises.
     """
-    point = operating_point(batch=batch, res=res, channels=channels, seq=seq, dtype=dtype, mode=mode)
-    not_yet(mode=mode, optimizer=optimizer, amp=amp, attention=attention, loss=loss, device=device)
+    point = operating_point(
+        batch=batch,
+        res=res,
+        channels=channels,
+        seq=seq,
+        dtype=dtype,
+        mode=mode,
+        optimizer=optimizer,
+        amp=amp,
+        attention=attention,
+        device=device,
+    )
+    training = Training.of(point, optimizer, loss)
     if convention not in CONVENTIONS:
         raise UsageError(
             f"convention={convention!r} is not a convention. Allowed: 'fvcore', 'torch'."
@@ -73,11 +90,18 @@ def measure(
         raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
     with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        return _Measurement(model, point, inputs, convention, counter).cost()
+        return _Measurement(model, point, inputs, convention, counter, training).cost()
 
 
 def attempt(
-    model: Target, *, real: bool, grad: bool, inputs: Any = None, convention: str = "fvcore", **point: Any
+    model: Target,
+    *,
+    real: bool,
+    grad: bool,
+    inputs: Any = None,
+    convention: str = "fvcore",
+    loss: Any = None,
+    **point: Any,
 ) -> Cost:
     """One attempt of `measure` with the choices made by the caller: on meta or for real, with autograd or without.
 
@@ -85,24 +109,25 @@ def attempt(
     what `measure` would take as a reason for its next attempt.
     """
     with undisturbed_process(), same_everywhere():
-        measurement = _Measurement(model, operating_point(**point), inputs, convention, "aten")
+        at = operating_point(**point)
+        measurement = _Measurement(model, at, inputs, convention, "aten", Training.of(at, point.get("optimizer"), loss))
         return measurement.run_once(real=real, grad=grad)
-
-
-def not_yet(**options: Any) -> None:
-    """Refuse the options of measurements that are not there yet, rather than ignore them."""
-    if options.pop("mode") != "infer":
-        raise UsageError("mode='train' is not available yet: this version measures inference only.")
-    for name, value in options.items():
-        if value is not None:
-            raise UsageError(f"{name}= is not available yet: it belongs to memory and training, which come later.")
 
 
 class _Measurement:
     """The attempts of one measurement: on meta, then with autograd on, then for real."""
 
-    def __init__(self, target: Any, point: OperatingPoint, inputs: Any, convention: str, counter: str) -> None:
+    def __init__(
+        self,
+        target: Any,
+        point: OperatingPoint,
+        inputs: Any,
+        convention: str,
+        counter: str,
+        training: Training | None,
+    ) -> None:
         self._target = target
+        self._training = training
         self._point = point
         self._inputs = inputs
         self._convention = convention
@@ -113,20 +138,20 @@ class _Measurement:
         if self._counter == "fvcore":
             return self._real_run(grad=False)
         model, built = self._model(real=False)
+        grad = self._training is not None
         try:
-            return self._run(model, built, real=False, grad=False)
+            return self._run(model, built, real=False, grad=grad)
         except _NeedsGrad:
             grad = True
             self._notes.append("The model differentiates in its forward pass: it was counted with autograd on.")
         except _NeedsRealRun as need:
-            grad = False
             self._notes.append(f"{need}: run for real on seeded inputs.")
-        if grad:
-            try:
-                return self._run(model, built, real=False, grad=True)
-            except _NeedsRealRun as need:
-                self._notes.append(f"{need}: run for real on seeded inputs.")
-        return self._real_run(grad=grad)
+            return self._real_run(grad=grad)
+        try:
+            return self._run(model, built, real=False, grad=True)
+        except _NeedsRealRun as need:
+            self._notes.append(f"{need}: run for real on seeded inputs.")
+        return self._real_run(grad=True)
 
     def run_once(self, *, real: bool, grad: bool) -> Cost:
         model, built = self._model(real=real)
@@ -168,29 +193,53 @@ class _Measurement:
         device = _device(model)
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
         replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad)
-        with borrowed(model, replace):
-            model.eval()
+        with borrowed(model, replace), no_collection():
+            model.train(self._training is not None)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs)
+            given = describe(arguments, keywords)
             if self._counter == "fvcore":
-                with self._blaming(model, None, describe(arguments, keywords)):
+                with self._blaming(model, None, given):
                     return fvcore_cost(model, arguments, keywords, self._point, tuple(self._notes))
             tree = ModuleTree.of(model)
             execution = None if real else MetaExecution()
-            trace = Trace(tree.names, execution)
-            given = describe(arguments, keywords)
-            with self._blaming(model, execution, given, grad=grad), counting(trace, grad=grad), eager():
-                model(*arguments, **keywords)
+            ledger = Ledger(self._point.rules, on_meta=not real)
+            ledger.hold((t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)), "weights")
+            ledger.hold(tensors_in((arguments, keywords)), "inputs")
+            trace = Trace(tree.names, execution, ledger, fused=self._point.attention != "math")
+            optimizer = self._training.optimizer(model) if self._training is not None else None
+            with (
+                self._blaming(model, execution, given, grad=grad),
+                attention_kernels(self._point.attention, real=real),
+                counting(trace, grad=grad),
+                eager(),
+            ):
+                if self._training is not None:
+                    peak = self._training.step(model, arguments, keywords, trace, optimizer, self._precision(real))
+                else:
+                    with self._precision(real)():
+                        model(*arguments, **keywords)
+                    peak = ledger.peak(("forward",))
             if execution is not None and execution.needed:
                 raise _NeedsRealRun(execution.needed[0])
             return traced_cost(
                 tree,
                 trace,
+                peak,
                 point=self._point,
                 convention=self._convention,
                 inputs=given,
                 executed="real" if real else "meta",
                 notes=tuple(self._notes),
             )
+
+    def _precision(self, real: bool) -> Callable[[], AbstractContextManager[Any]]:
+        """The autocast that forward runs in, if any: PyTorch's own where there is data, ours on meta."""
+        if self._point.amp is None:
+            return nullcontext
+        dtype = getattr(torch, self._point.amp)
+        if real:
+            return partial(torch.autocast, "cpu", dtype=dtype)
+        return partial(autocast, dtype, self._point.rules)
 
     @contextmanager
     def _blaming(

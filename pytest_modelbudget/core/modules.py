@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 
 from ..cost import Cost, ModuleCost
+from ..peak import Peak
 from .trace import Tally, Trace
 
 
@@ -76,15 +77,20 @@ def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
     return found
 
 
-def traced_cost(tree: ModuleTree, trace: Trace, *, convention: str, notes: tuple[str, ...], **about: Any) -> Cost:
-    """The `Cost` of a trace; ``about`` are the fields of it that the trace does not know."""
+def traced_cost(
+    tree: ModuleTree, trace: Trace, peak: Peak, *, convention: str, notes: tuple[str, ...], **about: Any
+) -> Cost:
+    """The `Cost` of a trace and its peak; ``about`` are the fields of it that they do not know."""
     if any(torch.nn.parameter.is_lazy(p) for p in tree.places[0].module.parameters()):
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
     return whole_cost(
-        module_rows(tree, trace.tallies, convention),
+        module_rows(tree, trace.tallies, convention, peak.kept),
         convention=convention,
         counter="aten",
         notes=notes,
+        memory=peak.total,
+        peak=peak,
+        backward_flops=trace.backward.flops(convention),
         uncounted=dict(trace.uncounted),
         uncounted_in={name: tuple(where) for name, where in trace.uncounted_in.items()},
         operators={name: tally.flops(convention) for name, tally in trace.operators.items()},
@@ -102,7 +108,6 @@ def whole_cost(rows: dict[str, ModuleCost], **about: Any) -> Cost:
         trainable_params=whole.trainable_params,
         activations=whole.activations,
         weights=whole.weights,
-        memory=None,
         torch_version=str(torch.__version__).split("+")[0],
         model=whole.kind,
         modules=rows,
@@ -110,14 +115,20 @@ def whole_cost(rows: dict[str, ModuleCost], **about: Any) -> Cost:
     )
 
 
-def module_rows(tree: ModuleTree, tallies: dict[str, Tally], convention: str) -> dict[str, ModuleCost]:
-    """A row for each name: the module with everything below it, shared tensors once."""
+def module_rows(
+    tree: ModuleTree, tallies: dict[str, Tally], convention: str, kept: Mapping[str, int]
+) -> dict[str, ModuleCost]:
+    """A row for each name: the module with everything below it, shared tensors once.
+
+    ``kept`` are bytes by module, of what is alive at the peak.
+    """
     sums: dict[str, list[int]] = {}
     tensors: dict[str, dict[int, _Tensor]] = {}
     for place in reversed(tree.places):  # children come after their parents
         name = place.name
         tally = tallies.get(name)
-        total = sums.setdefault(name, [0, 0, 0])
+        total = sums.setdefault(name, [0, 0, 0, 0])
+        total[3] += kept.get(name, 0)
         own = tensors.setdefault(name, {})
         own.update(_own_tensors(place.module))
         if tally is not None:
@@ -126,8 +137,8 @@ def module_rows(tree: ModuleTree, tallies: dict[str, Tally], convention: str) ->
             total[2] += tally.activations
         if name:
             parent = name.rpartition(".")[0]
-            above = sums.setdefault(parent, [0, 0, 0])
-            for i in range(3):
+            above = sums.setdefault(parent, [0, 0, 0, 0])
+            for i in range(4):
                 above[i] += total[i]
             tensors.setdefault(parent, {}).update(own)
     return {place.name: _row(place, sums[place.name], tensors[place.name], tallies) for place in tree.places}
@@ -144,6 +155,7 @@ def _row(place: _Place, total: list[int], tensors: dict[int, _Tensor], tallies: 
         trainable_params=sum(t.trainable for t in tensors.values()),
         activations=total[2],
         weights=sum(t.size for t in tensors.values()),
+        memory=total[3],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
         owner=place.owner or f"{type(place.module).__module__}:{type(place.module).__qualname__}",

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 META = torch.device("meta")
 _MOST = 1 << 15  # operator calls remembered; some hundred bytes each
-_MEMORY: OrderedDict[Hashable, Callable[[Any], Any]] = OrderedDict()
+
+
+class Recipe(NamedTuple):
+    """How to make a result from the arguments, and how many bytes were alive beside it while it was worked out."""
+
+    make: Callable[[Any], Any]
+    passing: int = 0
+
+
+_MEMORY: OrderedDict[Hashable, Recipe] = OrderedDict()
 
 
 def forget() -> None:
@@ -28,32 +37,42 @@ def remembered(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[
     Only results that are new tensors, or the first argument changed in place, are remembered: a view, or a tensor
     that shares memory with an argument, is made by PyTorch each time.
     """
-    key = _key(operator, args, kwargs)
+    return remembered_whole(operator, args, kwargs, lambda: (run(), 0))[0]
+
+
+def remembered_whole(
+    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], rules: str = ""
+) -> tuple[Any, int]:
+    """As `remembered`, for an operator made of others: with the bytes that were alive beside its result.
+
+    ``rules`` are those that bytes are counted by.
+    """
+    key = _key(operator, args, kwargs, rules)
     if key is None:
         return run()
-    make = _MEMORY.get(key)
-    if make is not None:
+    recipe = _MEMORY.get(key)
+    if recipe is not None:
         _MEMORY.move_to_end(key)
-        return make(args)
-    out = run()
-    found = _recipe(operator, args, out)
-    if found is not None:
-        _MEMORY[key] = found
+        return recipe.make(args), recipe.passing
+    out, passing = run()
+    make = _maker(operator, args, out)
+    if make is not None:
+        _MEMORY[key] = Recipe(make, passing)
         if len(_MEMORY) > _MOST:
             _MEMORY.popitem(last=False)
-    return out
+    return out, passing
 
 
 class _Unknown(Exception):
     """An argument that cannot be part of a key."""
 
 
-def _key(operator: Any, args: Any, kwargs: dict[str, Any]) -> Hashable | None:
+def _key(operator: Any, args: Any, kwargs: dict[str, Any], rules: str) -> Hashable | None:
     schema = getattr(operator, "_schema", None)
     if schema is None:
         return None
     try:
-        parts: list[Hashable] = [operator, torch.get_default_dtype()]
+        parts: list[Hashable] = [operator, rules, torch.get_default_dtype()]
         parts += [_part(arg) for arg in args]
         for name, value in kwargs.items():
             parts += [name, _part(value)]
@@ -79,7 +98,7 @@ def _part(value: Any) -> Hashable:
     return hashable
 
 
-def _recipe(operator: Any, args: Any, out: Any) -> Callable[[Any], Any] | None:
+def _maker(operator: Any, args: Any, out: Any) -> Callable[[Any], Any] | None:
     if operator._schema.is_mutable:
         same = len(args) > 0 and out is args[0] and torch.Tag.inplace_view not in operator.tags
         return _first if same else None
@@ -92,6 +111,8 @@ def _recipe(operator: Any, args: Any, out: Any) -> Callable[[Any], Any] | None:
             return None
         if _storage(result) in storages or result.storage_offset() or result.is_conj() or result.is_neg():
             return None
+        if result.untyped_storage().nbytes() != _extent(result):
+            return None  # a part of something larger, which it keeps alive
         storages.add(_storage(result))
     metas = [(tuple(r.shape), r.stride(), r.dtype) for r in results]
     if isinstance(out, torch.Tensor):
@@ -99,6 +120,14 @@ def _recipe(operator: Any, args: Any, out: Any) -> Callable[[Any], Any] | None:
         return lambda args: torch.empty_strided(size, stride, dtype=dtype, device=META)
     kind = list if isinstance(out, list) else tuple
     return lambda args: kind(torch.empty_strided(s, st, dtype=d, device=META) for s, st, d in metas)
+
+
+def _extent(tensor: torch.Tensor) -> int:
+    """Bytes from the first element of a tensor to its last."""
+    if tensor.numel() == 0:
+        return 0
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return (last + 1) * tensor.element_size()
 
 
 def _first(args: Any) -> Any:

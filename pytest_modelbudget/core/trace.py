@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .execution import MetaExecution, is_foreign
+from .fused import FUSED, fused_attention, has_fused_kernel
+from .memory import Ledger
 from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
 from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
@@ -51,10 +54,20 @@ class Trace(TorchDispatchMode):
 
     supports_higher_order_operators = True
 
-    def __init__(self, names: dict[int, tuple[str, ...]], execution: MetaExecution | None) -> None:
+    def __init__(
+        self,
+        names: dict[int, tuple[str, ...]],
+        execution: MetaExecution | None,
+        ledger: Ledger,
+        *,
+        fused: bool = True,
+    ) -> None:
         super().__init__()
         self.tallies: dict[str, Tally] = {"": Tally()}
         self.operators: dict[str, Tally] = {}
+        self.backward = Tally()
+        self.ledger = ledger
+        self.fused = fused and execution is not None
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
         self._names = names
@@ -63,6 +76,8 @@ class Trace(TorchDispatchMode):
         self._stack: list[tuple[str, Any]] = [("", None)]
         self._paused = 0
         self._thread = threading.get_ident()
+        self._phase = "forward"
+        self._borders: tuple[list[int], list[str]] = ([0], [""])  # autograd's sequence numbers, and who began there
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
@@ -81,19 +96,72 @@ class Trace(TorchDispatchMode):
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
+        module = self._module()
         self._paused += 1  # what runs inside is part of it
         try:
-            out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
+            out, passed = self._run(func, args, kwargs, composite=rule.composite)
         finally:
             self._paused -= 1
+        self.ledger.saw(out, module)
+        if rule.composite:
+            self.ledger.passed(passed, module)
         if self._paused or rule.kind is Kind.FREE:
             return out
         count = _count(rule.formula, args, kwargs, out)
         if count is None:
-            self._report(_display(func), self._stack[-1][0])
+            self._report(_display(func), module)
         else:
-            self.add(_display(func), count)
+            self.add(_display(func), count, module)
         return out
+
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any], *, composite: bool) -> tuple[Any, int]:
+        """Run one operator: its result, and the bytes it had alive beside that, if it is made of others."""
+        if self.fused and func in FUSED and has_fused_kernel(args, kwargs):
+            return self._inside(fused_attention, args, kwargs)
+        if not composite:
+            return func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs), 0
+        if self._execution is None:
+            return self._inside(func.decompose, args, kwargs)
+        return self._execution.run_whole(
+            func, args, kwargs, lambda *a, **k: self._inside(func.decompose, a, k), self.ledger.rules
+        )
+
+    def _inside(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
+        """Run the parts of an operator, and see what they have alive for a while."""
+        with self.ledger.passing() as passing, self:
+            out = function(*args, **kwargs)
+        return out, passing[0]
+
+    def _module(self) -> str:
+        """The module that is running: the one whose forward it is, or made the node of autograd that is.
+
+        Nodes are numbered in the order they are made, so those of a module are the numbers from where it was
+        called to where it returned. What a checkpoint runs again is its module's own forward.
+        """
+        name: str = self._stack[-1][0]
+        if self._phase != "backward" or len(self._stack) > 1:
+            return name
+        node = torch._C._current_autograd_node()
+        if node is None:
+            return name
+        numbers, names = self._borders
+        return names[bisect_right(numbers, node._sequence_nr()) - 1]
+
+    def _border(self) -> None:
+        """What autograd records from here on is the work of the module that is running."""
+        numbers, names = self._borders
+        number = torch._C._autograd._get_sequence_nr()
+        name = self._stack[-1][0]
+        if numbers[-1] == number:
+            names[-1] = name
+        else:
+            numbers.append(number)
+            names.append(name)
+
+    def phase(self, name: str) -> None:
+        """The next part of a training step begins: ``backward``, ``optimizer``."""
+        self._phase = name
+        self.ledger.phase(name)
 
     def _watching(self, function: Any) -> Any:
         """A function given to an operator, as one whose own operators are seen."""
@@ -104,9 +172,16 @@ class Trace(TorchDispatchMode):
 
         return watched
 
-    def add(self, operator: str, count: Count) -> None:
-        """Add one call to the module that is running and to its operator."""
-        self.tallies[self._stack[-1][0]].add(count)
+    def add(self, operator: str, count: Count, module: str | None = None) -> None:
+        """Add one call to its operator and to ``module``, or to the one that is running.
+
+        What backward outputs are gradients: activations are those of the forward pass.
+        """
+        if self._phase != "forward":
+            count = count._replace(activations=0)
+            if self._phase == "backward":
+                self.backward.add(count)
+        self.tallies[self._module() if module is None else module].add(count)
         tally = self.operators.get(operator)
         if tally is None:
             tally = self.operators[operator] = Tally()
@@ -148,6 +223,7 @@ class Trace(TorchDispatchMode):
             tally = self.tallies[name] = Tally()
         tally.calls += 1
         self._stack.append((name, module))
+        self._border()
 
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised."""
@@ -157,6 +233,7 @@ class Trace(TorchDispatchMode):
                     self._report(kernel, self._stack[-1][0])
             while len(self._stack) > 1 and self._stack.pop()[1] is not module:
                 pass
+            self._border()
 
 
 class _Whole(TorchFunctionMode):
@@ -187,6 +264,8 @@ class _Whole(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one function; those named above count as one operator."""
         kwargs = kwargs or {}
+        if self._trace.fused and func in FUSED and torch.is_grad_enabled() and has_fused_kernel(args, kwargs):
+            return fused_attention(*args, **kwargs)
         name = _area_pooling(*args, **kwargs) if func is F.interpolate else self._FUNCTIONS.get(func)
         if name is None or self._trace.is_paused:
             return func(*args, **kwargs)

@@ -27,12 +27,24 @@ class Kind(Enum):
 
 
 class Rule(NamedTuple):
-    """The kind of an operator; when it is counted, its formula; when it takes functions and calls them, how."""
+    """The kind of an operator; when it is counted, its formula; when it takes functions and calls them, how.
+
+    ``composite`` says that it is run as one although it is made of others, which may need memory for a while.
+    """
 
     kind: Kind
     formula: Callable[..., Count | None] | None = None
     calls: Callable[..., Any] | None = None
+    composite: bool = False
 
+
+_VIEWS_AND_COPIES = """
+    adjoint broadcast_to chunk contiguous dropout expand_as flatten is_complex is_floating_point is_signed moveaxis
+    movedim mT narrow numpy_T reshape reshape_as resolve_conj resolve_neg result_type size split_with_sizes swapaxes
+    swapdims tensor_split to type_as unflatten view_as
+"""
+_NOTHING_PASSING = frozenset(f"aten::{name}" for name in _VIEWS_AND_COPIES.split())
+"""Composite operators that have nothing alive beside their arguments and their result: views and copies."""
 
 _CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
@@ -49,13 +61,12 @@ def classify(operator: Any) -> Rule:
     own = FORMULAS.get(operator._schema.name)
     if own is None and operator._overloadpacket in flop_counter.flop_registry:
         own = _taught(operator._overloadpacket)
+    composite = torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd")
     if own is not None:
-        return Rule(Kind.COUNTED, _functional(own, operator))
+        return Rule(Kind.COUNTED, _functional(own, operator), composite=composite)
     if is_free(operator):
-        return Rule(Kind.FREE)
-    if torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd"):
-        return Rule(Kind.COMPOSITE)
-    return Rule(Kind.UNKNOWN)
+        return Rule(Kind.FREE, composite=composite and operator._schema.name not in _NOTHING_PASSING)
+    return Rule(Kind.COMPOSITE if composite else Kind.UNKNOWN)
 
 
 def _classify_higher_order(operator: Any) -> Rule:

@@ -1,0 +1,203 @@
+"""Which bytes are alive: every storage that a run makes, from the operator that made it to its last reference."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+from ..peak import KINDS, Peak
+
+BLOCK = {"cpu": 1, "cuda": 512}
+"""Bytes that allocations are rounded up to: as they are, and as CUDA's caching allocator does (kMinBlockSize)."""
+
+
+class _Block:
+    """One storage: its size, what it is for, the module that made it, and the clock when it came and went."""
+
+    __slots__ = ("born", "died", "kind", "module", "size")
+
+    def __init__(self, size: int, kind: str, module: str, born: int) -> None:
+        self.size, self.kind, self.module, self.born = size, kind, module, born
+        self.died: int | None = None
+
+
+class _Top:
+    """The most that was alive at once in one phase, when it was, and what of it nothing outlived its operator."""
+
+    __slots__ = ("at", "live", "module", "passing")
+
+    def __init__(self, live: int, at: int) -> None:
+        self.live, self.at, self.module, self.passing = live, at, "", 0
+
+
+class Ledger:
+    """The storages alive, by what they are for, and the peak of each phase.
+
+    Views share a storage, what is written in place needs none, and a storage is freed when its last reference goes:
+    autograd's saved tensors are such references. ``rules`` are ``"cpu"`` (exact bytes) or ``"cuda"`` (sizes rounded
+    as its allocator does, and what stays on the host, such as an optimizer's step count, left out).
+    """
+
+    def __init__(self, rules: str, *, on_meta: bool) -> None:
+        self.rules = rules
+        self._round = BLOCK[rules]
+        self._hosts = rules == "cpu" or not on_meta  # on meta, what is real would be on the host
+        self._open: dict[int, tuple[_Block, Any]] = {}
+        self._all: list[_Block] = []
+        self._clock = 0
+        self._live = 0
+        self._kind = "activations"
+        self._top = _Top(0, 0)
+        self._tops: dict[str, _Top] = {"forward": self._top}
+
+    # -- what is seen ----------------------------------------------------------------------------------------------
+
+    def hold(self, tensors: Iterable[torch.Tensor], kind: str, module: str = "") -> None:
+        """Tensors that are there before anything runs, or that turn out to be for something else than they seemed."""
+        for tensor in tensors:
+            for storage in _storages(tensor):
+                known = self._open.get(storage._cdata)
+                if known is not None:
+                    known[0].kind, known[0].module = kind, module
+                elif self._hosts or storage.device.type != "cpu":
+                    self._add(storage, kind, module)
+
+    def saw(self, result: Any, module: str) -> None:
+        """What an operator returned: tensors with a new storage are new memory."""
+        if isinstance(result, torch.Tensor):
+            self._saw(result, module)
+        elif isinstance(result, (list, tuple)):
+            for item in result:
+                if isinstance(item, torch.Tensor):
+                    self._saw(item, module)
+
+    def _saw(self, tensor: torch.Tensor, module: str) -> None:
+        for storage in _storages(tensor):
+            known = self._open.get(storage._cdata)
+            if known is None:
+                if self._hosts or storage.device.type != "cpu":
+                    self._add(storage, self._kind, module)
+                continue
+            size = self._size(storage)
+            if size != known[0].size:  # resized in place
+                self._gone(storage._cdata)
+                self._add(storage, known[0].kind, known[0].module)
+
+    def _size(self, storage: Any) -> int:
+        size: int = storage.nbytes()
+        return -(-size // self._round) * self._round
+
+    def _add(self, storage: Any, kind: str, module: str) -> None:
+        size = self._size(storage)
+        self._clock += 1
+        block = _Block(size, kind, module, self._clock)
+        key = storage._cdata
+        self._open[key] = (block, weakref.ref(storage, partial(self._freed, key)))
+        self._all.append(block)
+        self._live += size
+        if self._live > self._top.live:
+            self._reach(self._live, module, 0)
+
+    def _freed(self, key: int, reference: Any) -> None:
+        known = self._open.get(key)
+        if known is not None and known[1] is reference:
+            self._gone(key)
+
+    def _gone(self, key: int) -> None:
+        block, _ = self._open.pop(key)
+        block.died = self._clock
+        self._live -= block.size
+
+    def _reach(self, live: int, module: str, passing: int) -> None:
+        top = self._top
+        top.live, top.at, top.module, top.passing = live, self._clock, module, passing
+
+    # -- operators made of others ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def passing(self) -> Iterator[list[int]]:
+        """How much more is alive at once inside than what is left of it: in the list that it gives, when it ends.
+
+        It is no peak of the phase until `passed` says so.
+        """
+        outer, found = self._top, [0]
+        self._top = inner = _Top(self._live, self._clock)
+        try:
+            yield found
+        finally:
+            found[0] = inner.live - self._live
+            self._top = outer
+
+    def passed(self, size: int, module: str) -> None:
+        """An operator whose result is there had ``size`` bytes more alive at once while it ran."""
+        if self._live + size > self._top.live:
+            self._clock += 1
+            self._reach(self._live + size, module, size)
+
+    # -- phases and peaks ------------------------------------------------------------------------------------------
+
+    def phase(self, name: str) -> None:
+        """A new phase begins: its peak is its own. What is made after the forward pass is temporary until `hold`."""
+        self._kind = "activations" if name == "forward" else "temporaries"
+        self._clock += 1
+        self._top = self._tops[name] = _Top(self._live, self._clock)
+
+    def peak(self, phases: Iterable[str], later: Iterable[str] = ()) -> Peak:
+        """The highest of ``phases``. Blocks of the kinds in ``later`` count as there from the beginning.
+
+        That is how the steady state is found from one step: an optimizer's state is made at its end, and is there in
+        every later step.
+        """
+        later = frozenset(later)
+        alive = {name: self._alive(self._tops[name], later) for name in phases}
+        totals = {name: sum(b.size for b in blocks) + self._tops[name].passing for name, blocks in alive.items()}
+        phase = max(totals, key=lambda name: totals[name])
+        top = self._tops[phase]
+        kinds = dict.fromkeys(KINDS, 0)
+        kinds["temporaries"] = top.passing
+        kept: dict[str, int] = {top.module: top.passing} if top.passing else {}
+        for block in alive[phase]:
+            kinds[block.kind] += block.size
+            if block.kind not in ("weights", "inputs", "optimizer"):
+                kept[block.module] = kept.get(block.module, 0) + block.size
+        return Peak(phase=phase, module=top.module, kinds=kinds, phases=totals, kept=kept)
+
+    def _alive(self, top: _Top, later: frozenset[str]) -> list[_Block]:
+        return [
+            block
+            for block in self._all
+            if (block.born <= top.at and (block.died is None or block.died >= top.at))
+            or (block.kind in later and block.died is None and block.born > top.at)
+        ]
+
+
+def _storages(tensor: torch.Tensor) -> tuple[Any, ...]:
+    if tensor.layout is torch.strided:
+        return (tensor.untyped_storage(),)
+    if tensor.layout is torch.sparse_coo:
+        return (tensor._indices().untyped_storage(), tensor._values().untyped_storage())
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        parts = (tensor.crow_indices(), tensor.col_indices(), tensor.values())
+    elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        parts = (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
+    else:
+        return ()  # opaque: oneDNN's own layout has no storage to look at
+    return tuple(part.untyped_storage() for part in parts)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep Python's cycle collector still: when it runs depends on everything the process did before."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
