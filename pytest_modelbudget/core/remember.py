@@ -37,17 +37,21 @@ def remembered(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[
     Only results that are new tensors, or the first argument changed in place, are remembered: a view, or a tensor
     that shares memory with an argument, is made by PyTorch each time.
     """
-    return remembered_whole(operator, args, kwargs, lambda: (run(), 0))[0]
+    return _remembered(_key(operator, args, kwargs, ()), operator, args, lambda: (run(), 0))[0]
 
 
 def remembered_whole(
-    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], rules: str = ""
+    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], rules: str
 ) -> tuple[Any, int]:
     """As `remembered`, for an operator made of others: with the bytes that were alive beside its result.
 
-    ``rules`` are those that bytes are counted by.
+    ``rules`` are those that bytes are counted by. How PyTorch takes it apart may depend on what requires gradients.
     """
-    key = _key(operator, args, kwargs, rules)
+    flags = (rules, *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
+    return _remembered(_key(operator, args, kwargs, flags), operator, args, run)
+
+
+def _remembered(key: Hashable | None, operator: Any, args: Any, run: Callable[[], tuple[Any, int]]) -> tuple[Any, int]:
     if key is None:
         return run()
     recipe = _MEMORY.get(key)
@@ -67,12 +71,12 @@ class _Unknown(Exception):
     """An argument that cannot be part of a key."""
 
 
-def _key(operator: Any, args: Any, kwargs: dict[str, Any], rules: str) -> Hashable | None:
+def _key(operator: Any, args: Any, kwargs: dict[str, Any], flags: Hashable) -> Hashable | None:
     schema = getattr(operator, "_schema", None)
     if schema is None:
         return None
     try:
-        parts: list[Hashable] = [operator, rules, torch.get_default_dtype()]
+        parts: list[Hashable] = [operator, flags, torch.get_default_dtype()]
         parts += [_part(arg) for arg in args]
         for name, value in kwargs.items():
             parts += [name, _part(value)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -50,12 +50,52 @@ def _grouped_mm(
     return self.new_empty(size, dtype=out_dtype or self.dtype)
 
 
+def _batch_norm(
+    input: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    mean: torch.Tensor | None,
+    var: torch.Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """``(N, C, ...)`` and the mean and deviation saved for backward: ``(C,)`` when training, else ``(0,)``.
+
+    As the kernels on CPU and CUDA save them; on meta PyTorch says ``(C,)`` for both.
+    """
+    saved = torch.float32 if input.dtype in (torch.float16, torch.bfloat16) else input.dtype
+    size = input.shape[1] if training else 0
+    return torch.empty_like(input), *(input.new_empty(size, dtype=saved) for _ in range(2))  # type: ignore[return-value]
+
+
+def _batch_norm_backward(
+    grad: torch.Tensor,
+    input: torch.Tensor,
+    weight: torch.Tensor | None,
+    mean: torch.Tensor | None,
+    var: torch.Tensor | None,
+    saved_mean: torch.Tensor | None,
+    saved_invstd: torch.Tensor | None,
+    train: bool,
+    eps: float,
+    output_mask: Sequence[bool],
+) -> tuple[torch.Tensor | None, ...]:
+    """The gradients of input, weight and bias that are asked for; on meta PyTorch gives all three."""
+    like = input if weight is None else weight
+    of_input = torch.empty_like(input) if output_mask[0] else None
+    return of_input, *(like.new_empty(input.shape[1]) if asked else None for asked in output_mask[1:])
+
+
 OUTPUTS: dict[Any, Callable[..., Any]] = {
     getattr(getattr(torch.ops.aten, name), overload): _recurrent
     for name in _RECURRENT
     for overload in ("input", "data")
 }
 """Operator to a function of its arguments, which gives what it returns on meta."""
+
+OUTPUTS[torch.ops.aten.native_batch_norm.default] = _batch_norm
+OUTPUTS[torch.ops.aten.native_batch_norm_backward.default] = _batch_norm_backward
 
 if hasattr(torch.ops.aten, "_grouped_mm"):
     OUTPUTS[torch.ops.aten._grouped_mm.default] = _grouped_mm

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -23,6 +24,7 @@ from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
 from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
+from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 
 
 class Tally:
@@ -68,6 +70,7 @@ class Trace(TorchDispatchMode):
         self.backward = Tally()
         self.ledger = ledger
         self.fused = fused and execution is not None
+        self.in_steps = execution is not None and ledger.rules == "cpu"
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
         self._names = names
@@ -93,9 +96,7 @@ class Trace(TorchDispatchMode):
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
             with self:
-                result = func.decompose(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
+                return _apart(func)(*args, **kwargs)
         module = self._module()
         self._paused += 1  # what runs inside is part of it
         try:
@@ -118,17 +119,39 @@ class Trace(TorchDispatchMode):
         """Run one operator: its result, and the bytes it had alive beside that, if it is made of others."""
         if self.fused and func in FUSED and has_fused_kernel(args, kwargs):
             return self._inside(fused_attention, args, kwargs)
-        if not composite:
+        if self.in_steps and func in RECURRENT and takes_steps(args):
+            return self._run_recurrent(func, args, kwargs)
+        if not composite or not _are_plain(args):
             return func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs), 0
         if self._execution is None:
-            return self._inside(func.decompose, args, kwargs)
+            return self._inside(_apart(func), args, kwargs, mutable=func._schema.is_mutable)
         return self._execution.run_whole(
-            func, args, kwargs, lambda *a, **k: self._inside(func.decompose, a, k), self.ledger.rules
+            func,
+            args,
+            kwargs,
+            lambda *a, **k: self._inside(_apart(func), a, k, mutable=func._schema.is_mutable),
+            self.ledger.rules,
         )
 
-    def _inside(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
-        """Run the parts of an operator, and see what they have alive for a while."""
-        with self.ledger.passing() as passing, self:
+    def _run_recurrent(self, func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
+        """Run a recurrent layer in steps, or, where they are many, as many as tell what all of them have alive."""
+        name = RECURRENT[func]
+        if not is_long(args):
+            return self._inside(partial(steps, name), args, kwargs)
+        passing = alive_beside(args, lambda short: self._inside(partial(steps, name), short, kwargs)[1])
+        assert self._execution is not None  # steps are for meta
+        return self._execution.run(func, args, kwargs), passing
+
+    def _inside(
+        self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any], *, mutable: bool = False
+    ) -> tuple[Any, int]:
+        """Run the parts of an operator, and see what they have alive for a while.
+
+        They are those of a run without this mode, where a view of a weight requires gradients as the weight does:
+        ``matmul`` asks. But a tensor that was made in inference mode can be changed in place there only.
+        """
+        plain = nullcontext() if mutable or torch.is_grad_enabled() else _without_gradients()
+        with self.ledger.passing() as passing, plain, self:
             out = function(*args, **kwargs)
         return out, passing[0]
 
@@ -264,6 +287,8 @@ class _Whole(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one function; those named above count as one operator."""
         kwargs = kwargs or {}
+        if func in RECURRENT and self._trace.in_steps and torch.is_grad_enabled() and takes_steps(args):
+            return steps(RECURRENT[func], *args)
         if self._trace.fused and func in FUSED and torch.is_grad_enabled() and has_fused_kernel(args, kwargs):
             return fused_attention(*args, **kwargs)
         name = _area_pooling(*args, **kwargs) if func is F.interpolate else self._FUNCTIONS.get(func)
@@ -278,6 +303,29 @@ class _Whole(TorchFunctionMode):
             weight = args[1] if len(args) > 1 else kwargs.get("weight")  # F.instance_norm passes it by name
             self._trace.add(name, instance_norm_call(input, weight, out=out))
         return out
+
+
+@contextmanager
+def _without_gradients() -> Iterator[None]:
+    """``torch.no_grad()`` below which views are views, also while an operator is being dispatched."""
+    key = torch._C.DispatchKey.ADInplaceOrView
+    excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(key)
+    with torch.inference_mode(False), torch.no_grad():
+        torch._C._dispatch_tls_set_dispatch_key_excluded(key, False)
+        try:
+            yield
+        finally:
+            torch._C._dispatch_tls_set_dispatch_key_excluded(key, excluded)
+
+
+def _apart(operator: Any) -> Callable[..., Any]:
+    """An operator as the operators it is made of: PyTorch's own kernel for that, not a decomposition in Python."""
+    return partial(operator._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
+
+
+def _are_plain(args: Any) -> bool:
+    """Whether all tensors are dense: nested and sparse ones have kernels of their own for composite operators."""
+    return all(not isinstance(arg, torch.Tensor) or (arg.layout is torch.strided and not arg.is_nested) for arg in args)
 
 
 def _unwrapped(tensor: Any) -> Any:

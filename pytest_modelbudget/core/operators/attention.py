@@ -55,7 +55,13 @@ def varlen_attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any
     return multiply_adds(sum(count.macs for count in counts), sum(count.activations for count in counts))
 
 
-@formula("_scaled_dot_product_flash_attention_for_cpu_backward")
+@formula(
+    "_scaled_dot_product_flash_attention_for_cpu_backward",
+    "_scaled_dot_product_flash_attention_backward",
+    "_scaled_dot_product_efficient_attention_backward",
+    "_scaled_dot_product_cudnn_attention_backward",
+    "_scaled_dot_product_fused_attention_overrideable_backward",
+)
 def attention_backward_flop(grad: Any, query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """The gradients of two products: of the scores ``grad Vᵀ``, of Q, K and V. What a kernel recomputes is its own."""
     heads, length, width = math.prod(query.shape[:-2]), query.shape[-2], query.shape[-1]

@@ -43,8 +43,10 @@ _VIEWS_AND_COPIES = """
     movedim mT narrow numpy_T reshape reshape_as resolve_conj resolve_neg result_type size split_with_sizes swapaxes
     swapdims tensor_split to type_as unflatten view_as
 """
-_NOTHING_PASSING = frozenset(f"aten::{name}" for name in _VIEWS_AND_COPIES.split())
-"""Composite operators that have nothing alive beside their arguments and their result: views and copies."""
+_READ_LENGTHS = "ctc_loss _pad_packed_sequence"
+_RUN_WHOLE = frozenset(f"aten::{name}" for name in (_VIEWS_AND_COPIES + _READ_LENGTHS).split())
+"""Composite operators that are not looked into for what they have alive on the way: views and copies have nothing
+beside their result, and those that read lengths cannot be taken apart on meta."""
 
 _CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
@@ -65,7 +67,7 @@ def classify(operator: Any) -> Rule:
     if own is not None:
         return Rule(Kind.COUNTED, _functional(own, operator), composite=composite)
     if is_free(operator):
-        return Rule(Kind.FREE, composite=composite and operator._schema.name not in _NOTHING_PASSING)
+        return Rule(Kind.FREE, composite=composite and operator._schema.name not in _RUN_WHOLE)
     return Rule(Kind.COMPOSITE if composite else Kind.UNKNOWN)
 
 

@@ -1,0 +1,171 @@
+"""Recurrent layers in the steps that PyTorch takes on a CPU (``aten/src/ATen/native/RNN.cpp``), for what they keep.
+
+On meta PyTorch multiplies the input step by step, as it does on no device that people have; on a CPU it multiplies
+all steps at once. The order in which tensors come and go below is that of the C++ code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+State = tuple[torch.Tensor, ...]
+
+
+class _Weights(NamedTuple):
+    """Of one layer and direction. ``w_hr`` projects the output of an LSTM."""
+
+    w_ih: torch.Tensor
+    w_hh: torch.Tensor
+    b_ih: torch.Tensor | None = None
+    b_hh: torch.Tensor | None = None
+    w_hr: torch.Tensor | None = None
+
+
+def _lstm_cell(gates: torch.Tensor, state: State, w: _Weights) -> State:
+    hx, cx = state
+    chunks = F.linear(hx, w.w_hh, w.b_hh).add_(gates).unsafe_chunk(4, 1)
+    into, forget, cell, out = chunks[0].sigmoid_(), chunks[1].sigmoid_(), chunks[2].tanh_(), chunks[3].sigmoid_()
+    cy = (forget * cx).add_(into * cell)
+    hy = out * cy.tanh()
+    return (hy if w.w_hr is None else hy.matmul(w.w_hr.t())), cy
+
+
+def _gru_cell(gates: torch.Tensor, state: State, w: _Weights) -> State:
+    (hx,) = state
+    of_input, of_state = gates.unsafe_chunk(3, 1), F.linear(hx, w.w_hh, w.b_hh).unsafe_chunk(3, 1)
+    reset = of_state[0].add_(of_input[0]).sigmoid_()
+    update = of_state[1].add_(of_input[1]).sigmoid_()
+    new = of_input[2].add(of_state[2].mul_(reset)).tanh_()
+    return ((hx - new).mul_(update).add_(new),)
+
+
+def _tanh_cell(gates: torch.Tensor, state: State, w: _Weights) -> State:
+    return (F.linear(state[0], w.w_hh, w.b_hh).add_(gates).tanh(),)
+
+
+def _relu_cell(gates: torch.Tensor, state: State, w: _Weights) -> State:
+    return (F.linear(state[0], w.w_hh, w.b_hh).add_(gates).relu(),)
+
+
+Cell = Callable[[torch.Tensor, State, _Weights], State]
+
+_CELLS: dict[str, Cell] = {"lstm": _lstm_cell, "gru": _gru_cell, "rnn_tanh": _tanh_cell, "rnn_relu": _relu_cell}
+
+RECURRENT: dict[Any, str] = {
+    called: name
+    for name in _CELLS
+    for called in (
+        getattr(torch, name),
+        getattr(torch.ops.aten, name),
+        getattr(torch.ops.aten, name).input,
+    )
+}
+"""What calls a recurrent layer: the function, and the operator under its names."""
+
+
+def takes_steps(args: Any) -> bool:
+    """Whether a call is over a dense ``(T, B, C)`` on meta; packed sequences are PyTorch's own."""
+    return len(args) == 9 and isinstance(args[3], bool) and args[0].is_meta
+
+
+_SHORT = (32, 48)  # steps that are taken to know what a longer sequence has alive
+
+
+def length(args: Any) -> int:
+    """The number of steps of a call."""
+    return int(args[0].shape[1 if args[8] else 0])
+
+
+def shortened(args: Any, to: int) -> Any:
+    """The same call over fewer steps."""
+    return (args[0].narrow(1 if args[8] else 0, 0, to), *args[1:])
+
+
+def alive_beside(args: Any, measure: Callable[[Any], int]) -> int:
+    """What ``measure`` would say of a long call: bytes alive beside the result, taken from two short ones.
+
+    Past the first steps all that is alive at once grows by the same number of bytes with every step.
+    """
+    few, more = (measure(shortened(args, to)) for to in _SHORT)
+    return more + (length(args) - _SHORT[1]) * ((more - few) // (_SHORT[1] - _SHORT[0]))
+
+
+def is_long(args: Any) -> bool:
+    """Whether a call has more steps than are worth taking one by one."""
+    return length(args) > 2 * _SHORT[1]
+
+
+def steps(
+    name: str,
+    input: torch.Tensor,
+    hx: Any,
+    params: Sequence[torch.Tensor],
+    has_biases: bool,
+    layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[torch.Tensor, ...]:
+    """The result of ``torch.lstm(...)`` and its like: output ``(T, B, D·H)``, then ``h_n``, and ``c_n`` of an LSTM."""
+    cell = _CELLS[name]
+    states = tuple(s.unbind(0) for s in (hx if isinstance(hx, (list, tuple)) else (hx,)))
+    weights = _gather(params, has_biases, projected=name == "lstm" and hx[0].shape[2] != hx[1].shape[2])
+    directions = 2 if bidirectional else 1
+    current = input.transpose(0, 1) if batch_first else input
+    final: list[State] = []
+    for layer in range(layers):
+        first = layer * directions
+        here = [tuple(s[first + d] for s in states) for d in range(directions)]
+        if bidirectional:
+            current, ends = _both_ways(cell, current, here, weights[first : first + 2])
+        else:
+            current, end = _one_way(cell, current, here[0], weights[first])
+            ends = [end]
+        final += ends
+        if dropout and train and layer < layers - 1:
+            current = F.dropout(current, dropout)
+    stacked = [torch.stack([state[i] for state in final], 0) for i in range(len(states))]
+    return (current.transpose_(0, 1) if batch_first else current, *stacked)
+
+
+def _gather(params: Sequence[torch.Tensor], has_biases: bool, *, projected: bool) -> list[_Weights]:
+    size = (4 if has_biases else 2) + projected
+    found = []
+    for start in range(0, len(params), size):
+        part: list[Any] = list(params[start : start + size])
+        w_hr = part.pop() if projected else None
+        found.append(_Weights(*part, *([None] * (4 - len(part))), w_hr))  # type: ignore[call-arg]
+    return found
+
+
+def _walk(
+    cell: Cell, step_inputs: Sequence[torch.Tensor], state: State, w: _Weights
+) -> tuple[list[torch.Tensor], State]:
+    outputs = []
+    for step in step_inputs:
+        state = cell(step, state, w)
+        outputs.append(state[0])
+    return outputs, state
+
+
+def _one_way(cell: Cell, input: torch.Tensor, state: State, w: _Weights) -> tuple[torch.Tensor, State]:
+    multiplied = F.linear(input, w.w_ih, w.b_ih)
+    outputs, end = _walk(cell, multiplied.unbind(0), state, w)
+    return torch.stack(outputs, 0), end
+
+
+def _both_ways(
+    cell: Cell, input: torch.Tensor, states: Sequence[State], weights: Sequence[_Weights]
+) -> tuple[torch.Tensor, list[State]]:
+    multiplied = F.linear(input, weights[0].w_ih, weights[0].b_ih)
+    outputs, end = _walk(cell, multiplied.unbind(0), states[0], weights[0])
+    forward = torch.stack(outputs, 0)
+    multiplied = F.linear(input, weights[1].w_ih, weights[1].b_ih)
+    reversed_outputs, reversed_end = _walk(cell, multiplied.unbind(0)[::-1], states[1], weights[1])
+    backward = torch.stack(reversed_outputs[::-1], 0)
+    return torch.cat([forward, backward], forward.dim() - 1), [end, reversed_end]

@@ -1,0 +1,87 @@
+"""The bytes alive in a real run on the CPU, by a plain tracker that knows nothing of the package."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class LiveBytes(TorchDispatchMode):
+    """Adds up the storages that operators make, and takes them off when they go."""
+
+    def __init__(self, *held: torch.Tensor) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._known: dict[int, Any] = {}
+        for tensor in held:
+            self._see(tensor)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for item in out if isinstance(out, (list, tuple)) else [out]:
+            if isinstance(item, torch.Tensor):
+                self._see(item)
+        return out
+
+    def _see(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._known:
+            return
+        self.live += size
+        self.peak = max(self.peak, self.live)
+
+        def gone(_: Any) -> None:
+            self.live -= size
+            del self._known[key]
+
+        self._known[key] = weakref.ref(storage, gone)
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """No fused kernel hides what it has alive: attention as mathematics, recurrent layers in steps, no fast path.
+
+    Cycles are collected by nobody, so that when a storage goes depends on the run alone.
+    """
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    gc.collect()
+    gc.disable()
+    try:
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            yield
+    finally:
+        gc.enable()
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+def inference_peak(model: torch.nn.Module, *inputs: Any, **keywords: Any) -> int:
+    """The peak of a forward pass in eval mode."""
+    model.eval()
+    tensors = [t for t in (*inputs, *keywords.values()) if isinstance(t, torch.Tensor)]
+    with as_written(), torch.no_grad(), LiveBytes(*model.parameters(), *model.buffers(), *tensors) as mode:
+        model(*inputs, **keywords)
+    return mode.peak
+
+
+def training_peak(
+    model: torch.nn.Module, optimizer: Any, *inputs: Any, loss: Callable[[Any], torch.Tensor], **keywords: Any
+) -> int:
+    """The peak of the second of two training steps: by then the optimizer has its state."""
+    model.train()
+    tensors = [t for t in (*inputs, *keywords.values()) if isinstance(t, torch.Tensor)]
+    with as_written(), LiveBytes(*model.parameters(), *model.buffers(), *tensors) as mode:
+        for _ in range(2):
+            optimizer.zero_grad()
+            mode.peak = mode.live
+            loss(model(*inputs, **keywords)).backward()
+            optimizer.step()
+    return mode.peak
