@@ -64,11 +64,17 @@ def classify(operator: Any) -> Rule:
     if own is None and operator._overloadpacket in flop_counter.flop_registry:
         own = _taught(operator._overloadpacket)
     composite = torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd")
+    taken_apart = composite and not _has_own_kernel(operator) and operator._schema.name not in _RUN_WHOLE
     if own is not None:
-        return Rule(Kind.COUNTED, _functional(own, operator), composite=composite)
+        return Rule(Kind.COUNTED, _functional(own, operator), composite=taken_apart)
     if is_free(operator):
-        return Rule(Kind.FREE, composite=composite and operator._schema.name not in _RUN_WHOLE)
+        return Rule(Kind.FREE, composite=taken_apart)
     return Rule(Kind.COMPOSITE if composite else Kind.UNKNOWN)
+
+
+def _has_own_kernel(operator: Any) -> bool:
+    """Whether devices run it as one although it could be taken apart, as ``silu_backward``."""
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU"))
 
 
 def _classify_higher_order(operator: Any) -> Rule:
