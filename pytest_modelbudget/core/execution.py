@@ -156,6 +156,9 @@ _FILLS = frozenset(
 
 def meta_like(tensor: torch.Tensor) -> torch.Tensor:
     """An empty meta tensor with the layout of ``tensor``."""
+    if tensor.layout == torch.sparse_coo:  # empty_like would hold no elements
+        parts = (meta_like(tensor._indices()), meta_like(tensor._values()))
+        return torch.sparse_coo_tensor(*parts, tensor.shape, is_coalesced=tensor.is_coalesced())
     if tensor.layout != torch.strided or tensor.is_quantized:
         return torch.empty_like(tensor, device=META)
     return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
