@@ -1,5 +1,6 @@
 # make test: lint, types and tests.   make demo: the examples' gate, once passing and once stopped.
-# Both set up what they need in .venv the first time, and start at once the second.
+# make zoo: the published figures of all models of torchvision, timm and transformers.   make accuracy: docs/accuracy.md.
+# Each sets up what they need in .venv the first time, and start at once the second.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
 
-.PHONY: test lint demo clean
+.PHONY: test lint demo zoo accuracy clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -26,6 +27,12 @@ test: lint
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
+
+zoo: $(READY)
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "" tests/zoo
+
+accuracy: $(READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python tests/zoo/accuracy.py docs/accuracy.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -2,11 +2,13 @@
 
 Models and inputs are meta tensors. What a model makes along the way follows one rule: memory (``empty``,
 ``zeros``, ``randn``, ...) is made on meta; small constants with values (``arange``, ``linspace``, ``tensor``) stay
-real, so that code may read them; a real tensor that meets a meta one is stood in for by a meta one.
+real, so that code may read them; a real tensor that meets a meta one is stood in for by a meta one. A model that
+reads more is given more: small integer inputs, and small tensors filled with one value, stay real as well.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +19,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from .remember import META, remembered, remembered_whole
 from .shapes import OUTPUTS
 
-_LARGE = 1 << 16
+LARGE = 1 << 16
+_CPU = torch.device("cpu")
 
 _MEMORY = frozenset(
     f"aten::{name}"
@@ -39,6 +42,7 @@ _MEMORY = frozenset(
         "bernoulli",
     ]
 )
+_FILLED = frozenset({"aten::zeros", "aten::ones", "aten::full"})
 _READS_LENGTHS = ("aten::_pack_padded_sequence", "aten::_pad_packed_sequence")
 _MAKES_SHAPE_FROM_DATA = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe_index")
 
@@ -52,10 +56,15 @@ class NeedsData(RuntimeError):
 
 
 class MetaExecution:
-    """Runs operators on the meta device. ``needed`` names the operators that asked for data."""
+    """Runs operators on the meta device. ``needed`` names the operators that asked for data.
 
-    def __init__(self) -> None:
+    With ``values``, what is small and known stays real, also where the model asks for the device of its weights:
+    masks of ones, positions, and what follows from them alone.
+    """
+
+    def __init__(self, *, values: bool = False) -> None:
         self.needed: list[str] = []
+        self._values = values
         self._stand_ins = WeakTensorKeyDictionary()
 
     def run(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -100,13 +109,17 @@ class MetaExecution:
         tensors = _tensors(args, kwargs)
         any_meta = any(t.is_meta for t in tensors)
         if not tensors:
-            on_meta = _name(operator) in _MEMORY or not _is_host(kwargs.get("device"))
+            memory = _name(operator) in _MEMORY and not (self._values and _is_small_fill(operator, args))
+            on_meta = memory or not _is_host(kwargs.get("device"))
         else:
-            on_meta = any_meta or any(t.numel() > _LARGE or isinstance(t, torch.nn.Parameter) for t in tensors)
+            on_meta = any_meta or any(t.numel() > LARGE or isinstance(t, torch.nn.Parameter) for t in tensors)
         if on_meta:
             kwargs = _on_meta(kwargs)
         elif not _is_host(kwargs.get("device")):
             kwargs = {**kwargs, "device": META}
+        elif self._values:
+            args = tuple([_CPU if isinstance(value, torch.device) else value for value in args])
+            kwargs = {name: _CPU if isinstance(value, torch.device) else value for name, value in kwargs.items()}
         if not on_meta or all(t.is_meta for t in tensors):
             return args, kwargs
         if _writes_real(operator, args):
@@ -182,6 +195,9 @@ _FILLS = frozenset(
 
 def meta_like(tensor: torch.Tensor) -> torch.Tensor:
     """An empty meta tensor with the layout of ``tensor``."""
+    if tensor.layout == torch.sparse_coo:  # empty_like would hold no elements
+        parts = (meta_like(tensor._indices()), meta_like(tensor._values()))
+        return torch.sparse_coo_tensor(*parts, tensor.shape, is_coalesced=tensor.is_coalesced())
     if tensor.layout != torch.strided or tensor.is_quantized:
         return torch.empty_like(tensor, device=META)
     return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
@@ -221,6 +237,10 @@ def _tensors(args: Any, kwargs: dict[str, Any]) -> list[torch.Tensor]:
 
 def _is_host(device: Any) -> bool:
     return device is None or torch.device(device).type in ("cpu", "meta")
+
+
+def _is_small_fill(operator: Any, args: Any) -> bool:
+    return _name(operator) in _FILLED and bool(args) and math.prod(args[0]) <= LARGE
 
 
 def _on_meta(kwargs: dict[str, Any]) -> dict[str, Any]:

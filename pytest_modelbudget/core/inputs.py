@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from ..errors import BudgetError, UsageError, nearest
 from ..point import OperatingPoint
-from .execution import NeedsData, is_missing_data, meta_like
+from .execution import LARGE, NeedsData, is_missing_data, meta_like
 from .remember import META
 
 _NAMES = ("batch", "res", "seq", "channels")
@@ -32,15 +33,21 @@ class Inputs:
         self._cast = cast
         self._make: Maker = _meta
         self._device = META
+        self._values = False
 
     def on_meta(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments without data."""
-        self._make, self._device = _meta, META
+        self._make, self._device, self._values = _meta, META, False
+        return self._arguments()
+
+    def on_meta_with_values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same, but small integers and masks have their data: the user's own, or zeros for token ids."""
+        self._make, self._device, self._values = _meta_or_zeros, META, True
         return self._arguments()
 
     def real(self, device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The same with data: the user's own tensors, seeded noise for floats, zeros for token ids."""
-        self._make, self._device = _seeded(device), device
+        self._make, self._device, self._values = _seeded(device), device, False
         return self._arguments()
 
     def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -95,7 +102,9 @@ class Inputs:
 
     def _tensor(self, tensor: torch.Tensor) -> torch.Tensor:
         dtype = self._dtype if self._cast and tensor.is_floating_point() else tensor.dtype
-        if self._device == META:
+        if self._values and not tensor.is_meta and _is_small_integer(tensor.shape, dtype):
+            return tensor.detach().clone().to("cpu")
+        if self._device == META and not (self._values and tensor.is_meta):
             return meta_like(tensor).to(dtype)
         if tensor.is_meta:
             return self._make(tuple(tensor.shape), dtype)
@@ -202,6 +211,14 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
 
 def _meta(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     return torch.empty(shape, dtype=dtype, device=META)
+
+
+def _is_small_integer(shape: Sequence[int], dtype: torch.dtype) -> bool:
+    return not dtype.is_floating_point and not dtype.is_complex and math.prod(shape) <= LARGE
+
+
+def _meta_or_zeros(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    return torch.zeros(shape, dtype=dtype, device="cpu") if _is_small_integer(shape, dtype) else _meta(shape, dtype)
 
 
 def _seeded(device: torch.device) -> Maker:

@@ -6,7 +6,7 @@ import copy
 import linecache
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -115,7 +115,7 @@ def attempt(
 
 
 class _Measurement:
-    """The attempts of one measurement: on meta, then with autograd on, then for real."""
+    """The attempts of one measurement: on meta, then with autograd on, then with small values, then for real."""
 
     def __init__(
         self,
@@ -138,20 +138,25 @@ class _Measurement:
         if self._counter == "fvcore":
             return self._real_run(grad=False)
         model, built = self._model(real=False)
-        grad = self._training is not None
-        try:
-            return self._run(model, built, real=False, grad=grad)
-        except _NeedsGrad:
-            grad = True
-            self._notes.append("The model differentiates in its forward pass: it was counted with autograd on.")
-        except _NeedsRealRun as need:
-            self._notes.append(f"{need}: run for real on seeded inputs.")
-            return self._real_run(grad=grad)
-        try:
-            return self._run(model, built, real=False, grad=True)
-        except _NeedsRealRun as need:
-            self._notes.append(f"{need}: run for real on seeded inputs.")
-        return self._real_run(grad=True)
+        grad, values = self._training is not None, False
+        reads = ""
+        while True:
+            kept = [f"{reads}: token ids, masks and other small constants kept theirs."] if values else []
+            try:
+                return self._run(model, built, real=False, grad=grad, values=values, also=kept)
+            except _NeedsGrad:
+                grad = True
+                self._notes.append(_DIFFERENTIATES)
+            except _NeedsRealRun as need:
+                if values:
+                    break
+                values, reads = True, str(need)
+            except ModelError:
+                if not values:
+                    raise
+                break  # perhaps for what was kept real beside what is on meta: a real run will tell
+        self._notes.append(f"{reads}: run for real on seeded inputs.")
+        return self._real_run(grad=grad)
 
     def run_once(self, *, real: bool, grad: bool) -> Cost:
         model, built = self._model(real=real)
@@ -162,7 +167,7 @@ class _Measurement:
         try:
             return self._run(model, built, real=True, grad=grad)
         except _NeedsGrad:
-            self._notes.append("The model differentiates in its forward pass: it was counted with autograd on.")
+            self._notes.append(_DIFFERENTIATES)
             return self._run(model, built, real=True, grad=True)
 
     def _model(self, *, real: bool) -> tuple[torch.nn.Module, bool]:
@@ -187,7 +192,16 @@ class _Measurement:
         model = original if isinstance(original, torch.nn.Module) else model
         return copy.deepcopy(model) if isinstance(model, torch.jit.ScriptModule) else model  # no state to be put back
 
-    def _run(self, model: torch.nn.Module, built: bool, *, real: bool, grad: bool) -> Cost:
+    def _run(
+        self,
+        model: torch.nn.Module,
+        built: bool,
+        *,
+        real: bool,
+        grad: bool,
+        values: bool = False,
+        also: Sequence[str] = (),
+    ) -> Cost:
         dtype = getattr(torch, self._point.dtype) if self._point.dtype else None
         inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
         device = _device(model)
@@ -195,13 +209,13 @@ class _Measurement:
         replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad)
         with borrowed(model, replace), no_collection():
             model.train(self._training is not None)
-            arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs)
+            arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs, values=values)
             given = describe(arguments, keywords)
             if self._counter == "fvcore":
                 with self._blaming(model, None, given):
                     return fvcore_cost(model, arguments, keywords, self._point, tuple(self._notes))
             tree = ModuleTree.of(model)
-            execution = None if real else MetaExecution()
+            execution = None if real else MetaExecution(values=values)
             ledger = Ledger(self._point.rules, on_meta=not real)
             ledger.hold((t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)), "weights")
             ledger.hold(tensors_in((arguments, keywords)), "inputs")
@@ -229,7 +243,7 @@ class _Measurement:
                 convention=self._convention,
                 inputs=given,
                 executed="real" if real else "meta",
-                notes=tuple(self._notes),
+                notes=(*self._notes, *also),
             )
 
     def _precision(self, real: bool) -> Callable[[], AbstractContextManager[Any]]:
@@ -260,6 +274,9 @@ class _Measurement:
             raise ModelError(_blame(error, model, given, self._point, self._counter)) from error
 
 
+_DIFFERENTIATES = "The model differentiates in its forward pass: it was counted with autograd on."
+
+
 class _NeedsRealRun(Exception):
     """The meta device cannot answer: the model reads values."""
 
@@ -278,7 +295,9 @@ def _wants_grad(error: Exception) -> bool:
     )
 
 
-def _inputs_on_meta(inputs: Inputs) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _inputs_on_meta(inputs: Inputs, *, values: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if values:
+        return inputs.on_meta_with_values()
     result = call_on_meta(inputs.on_meta)
     if result.error is None:
         value: tuple[tuple[Any, ...], dict[str, Any]] = result.value

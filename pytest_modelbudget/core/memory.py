@@ -41,13 +41,13 @@ class Ledger:
 
     Views share a storage, what is written in place needs none, and a storage is freed when its last reference goes:
     autograd's saved tensors are such references. ``rules`` are ``"cpu"`` (exact bytes) or ``"cuda"`` (sizes rounded
-    as its allocator does, and what stays on the host, such as an optimizer's step count, left out).
+    as its allocator does; single numbers that stay on the host, such as an optimizer's step count, left out).
     """
 
     def __init__(self, rules: str, *, on_meta: bool) -> None:
         self.rules = rules
         self._round = BLOCK[rules]
-        self._hosts = rules == "cpu" or not on_meta  # on meta, what is real would be on the host
+        self._skip = 8 if rules == "cuda" and on_meta else -1  # bytes: a real number beside tensors on meta
         self._open: dict[int, tuple[_Block, Any]] = {}
         self._all: list[_Block] = []
         self._clock = 0
@@ -65,7 +65,7 @@ class Ledger:
                 known = self._open.get(storage._cdata)
                 if known is not None:
                     known[0].kind, known[0].module = kind, module
-                elif self._hosts or storage.device.type != "cpu":
+                else:
                     self._add(storage, kind, module)
 
     def saw(self, result: Any, module: str) -> None:
@@ -81,8 +81,7 @@ class Ledger:
         for storage in _storages(tensor):
             known = self._open.get(storage._cdata)
             if known is None:
-                if self._hosts or storage.device.type != "cpu":
-                    self._add(storage, self._kind, module)
+                self._add(storage, self._kind, module)
                 continue
             size = self._size(storage)
             if size != known[0].size:  # resized in place
@@ -94,6 +93,8 @@ class Ledger:
         return -(-size // self._round) * self._round
 
     def _add(self, storage: Any, kind: str, module: str) -> None:
+        if storage.nbytes() <= self._skip and storage.device.type == "cpu":
+            return
         size = self._size(storage)
         self._clock += 1
         block = _Block(size, kind, module, self._clock)
@@ -180,15 +181,20 @@ class Ledger:
 def _storages(tensor: torch.Tensor) -> tuple[Any, ...]:
     if tensor.layout is torch.strided:
         return (tensor.untyped_storage(),)
+    return tuple(part.untyped_storage() for part in dense_parts(tensor))
+
+
+def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The dense tensors that hold a tensor: of a sparse one its indices and values; none of an opaque layout."""
+    if tensor.layout is torch.strided:
+        return (tensor,)
     if tensor.layout is torch.sparse_coo:
-        return (tensor._indices().untyped_storage(), tensor._values().untyped_storage())
+        return (tensor._indices(), tensor._values())
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
-        parts = (tensor.crow_indices(), tensor.col_indices(), tensor.values())
-    elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
-        parts = (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
-    else:
-        return ()  # opaque: oneDNN's own layout has no storage to look at
-    return tuple(part.untyped_storage() for part in parts)
+        return (tensor.crow_indices(), tensor.col_indices(), tensor.values())
+    if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
+    return ()  # oneDNN's own layout has no storage to look at
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import torch
 
 from ..cost import Cost, ModuleCost
 from ..peak import Peak
+from .memory import dense_parts
 from .trace import Tally, Trace
 
 
@@ -70,11 +72,16 @@ def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
     for _, tensor in module.named_parameters(recurse=False):
         if not torch.nn.parameter.is_lazy(tensor):
             count = tensor.numel()
-            found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, tensor.nbytes, True)
+            found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, _size(tensor), True)
     for _, buffer in module.named_buffers(recurse=False):
         if not torch.nn.parameter.is_lazy(buffer):
-            found.setdefault(id(buffer), _Tensor(buffer.numel(), 0, buffer.nbytes, False))
+            found.setdefault(id(buffer), _Tensor(buffer.numel(), 0, _size(buffer), False))
     return found
+
+
+def _size(tensor: torch.Tensor) -> int:
+    """Bytes of a tensor: of a sparse one, of the values that it stores and of the indices that say where they are."""
+    return sum(part.numel() * part.element_size() for part in dense_parts(tensor) or (tensor,))
 
 
 def traced_cost(
@@ -168,4 +175,7 @@ def _config(module: Any) -> str:
         text = str(module.extra_repr())
     except Exception:  # noqa: BLE001 - a user's extra_repr may want tensors with data; a row can do without it
         return ""
-    return " ".join(text.split())
+    return " ".join(_ADDRESS.sub("", text).split())
+
+
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")  # in the default text of a function or object: another in each process

@@ -1,0 +1,51 @@
+"""timm's models against the figures timm publishes: one of each family, and all of them with ``-m zoo``."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+from timm_models import (
+    ALL,
+    FAMILIES,
+    PUBLISHED,
+    SAMPLE,
+    WRONG_GMACS,
+    WRONG_MACTS,
+    figures,
+    fvcore_flops,
+    inputs,
+    measured,
+    measured_as_published,
+)
+
+from pytest_modelbudget.core.measure import attempt
+
+SMALL = 0.6e9
+"""FLOPs up to which a model is also run for real."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in SAMPLE else pytest.mark.zoo) for n in ALL])
+def test_model(name):
+    """Counted on meta, nothing uncounted, parameters exactly, a real run the same, and as published."""
+    built = []
+    cost = measured(name, lambda: built.append(timm.create_model(name)) or built[-1])
+    assert (cost.executed, cost.uncounted, cost.notes) == ("meta", {}, ())
+    assert cost.params == sum(parameter.numel() for parameter in built[-1].parameters())
+    assert cost.flops >= cost.macs > 0
+    if cost.flops < SMALL:
+        channels, *res = inputs(name)
+        real = attempt(lambda: timm.create_model(name), real=True, grad=False, channels=channels, res=tuple(res))
+        assert real.by_module() == cost.by_module()
+        assert real.by_operator() == cost.by_operator()
+    if name in PUBLISHED:
+        as_published, *_ = measured_as_published(name) or [cost]
+        work, activations, params = figures(name, as_published, fvcore_flops(as_published)[0])
+        assert params.agrees, params
+        assert work.agrees != (name in WRONG_GMACS), work
+        assert activations.agrees != (name in WRONG_MACTS), activations
+
+
+def test_sixty_models_of_all_families():
+    assert len(SAMPLE) == len(FAMILIES) >= 60
+    assert set(PUBLISHED) <= set(ALL)
+    assert len(PUBLISHED) == 300

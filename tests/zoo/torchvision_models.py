@@ -1,0 +1,158 @@
+"""torchvision's models and the figures torchvision publishes for them.
+
+The published figures (``_ops``: multiply-adds in billions, to three decimals) were made on a 512x512 picture of
+noise, or 16 frames of it, after the model's own preprocessing: ``get_ops`` in torchvision's
+``test/common_extended_utils.py``.
+"""
+
+from __future__ import annotations
+
+import torch
+from comparison import Compared, Figure
+from torch import nn
+from torchvision import models
+from torchvision.models import detection, get_model_builder, get_model_weights, list_models
+
+from pytest_modelbudget import measure
+
+PICTURES = [*list_models(module=models), *list_models(module=models.segmentation)]
+FILMS = list_models(module=models.video)
+PAIRS = list_models(module=models.optical_flow)
+STATIC = {
+    **{name: [(1, 3, 512, 512)] for name in PICTURES},
+    **{name: [(1, 16, 3, 512, 512)] for name in FILMS},
+    **{name: [(1, 3, 512, 512)] * 2 for name in PAIRS},
+}
+"""Models whose shapes do not depend on data, and the pictures they were published on."""
+
+# What the published model was built with, where it is not what the builder does without weights.
+AS_PUBLISHED = {
+    "googlenet": {"aux_logits": False, "init_weights": True},  # its auxiliary heads were dropped when it was published
+    "inception_v3": {"init_weights": True},
+    "vit_h_14": {"image_size": 518},
+    "lraspp_mobilenet_v3_large": {"weights_backbone": None},
+    **{
+        name: {"weights_backbone": None, "aux_loss": True}
+        for name in list_models(module=models.segmentation)
+        if not name.startswith("lraspp")
+    },
+}
+
+
+def published(name):
+    return get_model_weights(name).DEFAULT.meta
+
+
+def static_model(name):
+    return get_model_builder(name)(weights=None, **AS_PUBLISHED.get(name, {}))
+
+
+def static_inputs(name):
+    """The shapes that the model's preprocessing makes of the pictures."""
+    prepared = get_model_weights(name).DEFAULT.transforms()(*map(torch.zeros, STATIC[name]))
+    return [tuple(tensor.shape) for tensor in ([prepared] if isinstance(prepared, torch.Tensor) else prepared)]
+
+
+def compared_static(name):
+    """A static model beside its published figures, and its `Cost`."""
+    shapes = static_inputs(name)
+    cost = measure(lambda: static_model(name), inputs=shapes)
+    meta = published(name)
+    work, params = Figure(cost.macs, meta["_ops"], "G", 3), Figure(cost.params, meta["num_params"])
+    return Compared(name, " and ".join("x".join(map(str, shape)) for shape in shapes), work, params), cost
+
+
+DETECTORS = list_models(module=detection)
+
+# A detector has a fixed part, and heads that run once for each proposal and once for each detection. With random
+# weights there are other proposals than with trained ones: the published figure is compared after exchanging them.
+
+CLASSES = 91
+BOX_HEAD = 256 * 7 * 7 * 1024 + 1024 * 1024  # two fully connected layers on 7x7 features
+BOX_HEAD_V2 = 4 * (7 * 7 * 256 * 256 * 9) + 256 * 7 * 7 * 1024  # four convolutions and one fully connected layer
+PREDICTOR = 1024 * (CLASSES + 4 * CLASSES)  # a score and a box for each class
+MASK_HEAD = 4 * (14 * 14 * 256 * 256 * 9)  # four convolutions on 14x14 features
+MASKS = 14 * 14 * 256 * 256 * 4 + 28 * 28 * 256 * CLASSES  # a 2x2 transposed convolution, a 1x1 one
+MASK_HEAD_V2 = MASK_HEAD
+KEYPOINT_HEAD = 14 * 14 * (256 * 512 + 7 * 512 * 512) * 9  # eight convolutions on 14x14 features
+KEYPOINTS = 14 * 14 * 512 * 17 * 4 * 4  # a 4x4 transposed convolution to 17 keypoints
+PERSON = 1024 * (2 + 4 * 2)  # keypointrcnn tells people from background
+
+PER_PROPOSAL = {
+    "fasterrcnn_mobilenet_v3_large_320_fpn": BOX_HEAD + PREDICTOR,
+    "fasterrcnn_mobilenet_v3_large_fpn": BOX_HEAD + PREDICTOR,
+    "fasterrcnn_resnet50_fpn": BOX_HEAD + PREDICTOR,
+    "fasterrcnn_resnet50_fpn_v2": BOX_HEAD_V2 + PREDICTOR,
+    "maskrcnn_resnet50_fpn": BOX_HEAD + PREDICTOR,
+    "maskrcnn_resnet50_fpn_v2": BOX_HEAD_V2 + PREDICTOR,
+    "keypointrcnn_resnet50_fpn": BOX_HEAD + PERSON,
+}
+PER_DETECTION = {
+    "maskrcnn_resnet50_fpn": MASK_HEAD + MASKS,
+    "maskrcnn_resnet50_fpn_v2": MASK_HEAD_V2 + MASKS,
+    "keypointrcnn_resnet50_fpn": KEYPOINT_HEAD + KEYPOINTS,
+}
+
+# Those that run at the size they were published at, and how often the heads ran in that run.
+PUBLISHED_HEADS = {
+    "ssdlite320_mobilenet_v3_large": (0, 0),
+    "ssd300_vgg16": (0, 0),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": (0, 0),  # trained, it sees nothing in noise: rpn_score_thresh=0.05
+    "fasterrcnn_resnet50_fpn": (1000, 0),  # all it may keep: rpn_post_nms_top_n_test=1000
+}
+SMALL = {"min_size": 64, "max_size": 64}
+
+
+def detector(name, **size):
+    return get_model_builder(name)(weights=None, weights_backbone=None, **size)
+
+
+def frozen_when_published(name):
+    """Elements of batch norms that are parameters here and frozen, so buffers, in the published model."""
+    if name.endswith("_v2") or name.startswith("ssd"):
+        return 0
+    with torch.device("meta"):
+        backbone = detector(name).backbone
+    return 2 * sum(m.num_features for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def heads(name, cost):
+    """How often the heads ran, by what a run costs: (proposals, detections)."""
+    if name not in PER_PROPOSAL:
+        return 0, 0
+    rows = cost.by_module()
+    box = rows["roi_heads.box_head"].macs + rows["roi_heads.box_predictor"].macs
+    proposals, rest = divmod(box, PER_PROPOSAL[name])
+    assert rest == 0
+    detections, rest = divmod(rows["roi_heads"].macs - box, PER_DETECTION.get(name, 1))
+    assert rest == 0
+    return proposals, detections
+
+
+def compared_detector(name):
+    """A detector beside its published figures, and its `Cost`. Raises if its heads did not run a whole number of times.
+
+    Its multiply-adds are those with the published number of proposals and detections, where that is known.
+    """
+    side = 512 if name in PUBLISHED_HEADS else 64
+    size = {} if name in PUBLISHED_HEADS else SMALL
+    cost = measure(lambda: detector(name, **size), inputs=[torch.zeros(3, side, side)])
+    meta, frozen = published(name), frozen_when_published(name)
+    macs, theirs, why = cost.macs, None, []
+    if name in PUBLISHED_HEADS:
+        theirs = meta["_ops"]
+        for ours, published_count, each in zip(
+            heads(name, cost),
+            PUBLISHED_HEADS[name],
+            (PER_PROPOSAL.get(name, 0), PER_DETECTION.get(name, 0)),
+            strict=True,
+        ):
+            macs += (published_count - ours) * each
+        if macs != cost.macs:
+            why.append("with the trained model's number of boxes")
+    else:
+        why.append(f"the published {meta['_ops']} G depend on how many boxes the trained model saw")
+    if frozen:
+        why.append(f"published with its backbone's {frozen:,} norm parameters frozen: buffers, not parameters")
+    params = Figure(cost.params, meta["num_params"])
+    return Compared(name, f"3x{side}x{side}", Figure(macs, theirs, "G", 3), params, "; ".join(why)), cost
