@@ -58,11 +58,14 @@ class MetaExecution:
 
     def run(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` when values are asked for."""
-        args, kwargs = self.prepare(operator, args, kwargs)
+        outputs = OUTPUTS.get(operator)
         try:
-            outputs = OUTPUTS.get(operator)
-            if outputs is not None:
-                return outputs(*args, **kwargs)
+            if outputs is not None and (out := outputs(*args, **kwargs)) is not NotImplemented:
+                return out
+            given = args
+            args, kwargs = self.prepare(operator, args, kwargs)
+            if outputs is not None and args is not given and (out := outputs(*args, **kwargs)) is not NotImplemented:
+                return out
             return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs))
         except (NotImplementedError, RuntimeError, TypeError) as error:
             if isinstance(error, NeedsData) or not is_missing_data(error):
@@ -115,6 +118,11 @@ class MetaExecution:
 
 class MetaBuild(TorchDispatchMode):
     """While it is active, what is built is built on the meta device: weights take no memory and no time."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No, as in `Trace`."""
+        return False
 
     def __init__(self) -> None:
         super().__init__()
