@@ -19,7 +19,6 @@ class Sample(NamedTuple):
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]
     tokens: bool = False
-    keywords: dict[str, Any] = {}
 
     def inputs(self) -> torch.Tensor:
         """Real inputs."""

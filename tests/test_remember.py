@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
-from torchvision import models
 
 from pytest_modelbudget import measure
 from pytest_modelbudget.core import execution, remember
@@ -170,45 +168,3 @@ def test_a_long_sequence_costs_no_more_calls_than_a_short_one():
         return len(seen)
 
     assert calls(100_000) == calls(2)
-
-
-class Mixed(nn.Module):
-    """Attention, recurrence, interpolation and in-place arithmetic in one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, stride=2)
-        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
-        self.lstm = nn.LSTM(16, 8, batch_first=True, bidirectional=True)
-
-    def forward(self, x):
-        x = F.relu_(self.conv(F.interpolate(x, scale_factor=2, mode="bilinear")))
-        tokens = x.flatten(2).transpose(1, 2)
-        tokens = tokens + self.attention(tokens, tokens, tokens)[0]
-        return self.lstm(tokens)[0].softmax(-1).mul_(2)
-
-
-ZOO = [
-    models.resnet18, models.mobilenet_v3_small, models.efficientnet_b0, models.densenet121, models.shufflenet_v2_x0_5,
-    models.googlenet, models.convnext_tiny, models.vit_b_32, models.swin_v2_t, models.maxvit_t,
-    models.regnet_y_400mf, Mixed,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("factory", ZOO, ids=lambda f: f.__name__)
-def test_over_whole_models_every_remembered_result_is_pytorchs(factory, monkeypatch):
-    checked = []
-
-    def check(operator, args, kwargs, run):
-        out, fresh = remember.remembered(operator, args, kwargs, run), run()
-        assert described(out) == described(fresh), operator
-        checked.append(operator)
-        return out
-
-    def only_in_forward(operator, args, kwargs, run):
-        return check(operator, args, kwargs, run) if torch.is_inference_mode_enabled() else run()
-
-    monkeypatch.setattr(execution, "remembered", only_in_forward)
-    first = measure(factory, batch=2, res=224)
-    assert len(checked) > 20
-    assert measure(factory, batch=2, res=224) == first

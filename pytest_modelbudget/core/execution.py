@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .remember import META, remembered, remembered_whole
-from .shapes import OUTPUTS
+from .shapes import NEED_MORE, OUTPUTS
 
 LARGE = 1 << 16
 _CPU = torch.device("cpu")
@@ -69,16 +69,11 @@ class MetaExecution:
 
     def run(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` when values are asked for."""
-        args, kwargs = self.prepare(operator, args, kwargs)
-        try:
-            outputs = OUTPUTS.get(operator)
-            if outputs is not None:
-                return outputs(*args, **kwargs)
-            return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs))
-        except (NotImplementedError, RuntimeError, TypeError) as error:
-            if isinstance(error, NeedsData) or not is_missing_data(error):
-                raise
-            raise self._needs_data(operator) from error
+
+        def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
+            return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs)), 0
+
+        return self._call(operator, args, kwargs, OUTPUTS.get(operator), ask)[0]
 
     def run_whole(
         self,
@@ -93,12 +88,30 @@ class MetaExecution:
         ``watched`` gives the result, and the bytes that were alive beside it by the ``rules`` of the ledger.
         Raises as `run` does.
         """
-        args, kwargs = self.prepare(operator, args, kwargs)
-        try:
-            outputs = OUTPUTS.get(operator)
-            if outputs is not None:
-                return outputs(*args, **kwargs), 0
+
+        def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
             return remembered_whole(operator, args, kwargs, lambda: watched(*args, **kwargs), rules)
+
+        rule = None if operator in NEED_MORE else OUTPUTS.get(operator)
+        return self._call(operator, args, kwargs, rule, ask)
+
+    def _call(
+        self,
+        operator: Any,
+        args: Any,
+        kwargs: dict[str, Any],
+        rule: Callable[..., Any] | None,
+        ask: Callable[[Any, dict[str, Any]], tuple[Any, int]],
+    ) -> tuple[Any, int]:
+        """What ``rule`` says, with the arguments as they are or as they can be run, or else PyTorch."""
+        try:
+            if rule is not None and (out := rule(*args, **kwargs)) is not NotImplemented:
+                return out, 0
+            given = args
+            args, kwargs = self.prepare(operator, args, kwargs)
+            if rule is not None and args is not given and (out := rule(*args, **kwargs)) is not NotImplemented:
+                return out, 0
+            return ask(args, kwargs)
         except (NotImplementedError, RuntimeError, TypeError) as error:
             if isinstance(error, NeedsData) or not is_missing_data(error):
                 raise
@@ -154,6 +167,11 @@ class MetaExecution:
 
 class MetaBuild(TorchDispatchMode):
     """While it is active, what is built is built on the meta device: weights take no memory and no time."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No, as in `Trace`."""
+        return False
 
     def __init__(self) -> None:
         super().__init__()

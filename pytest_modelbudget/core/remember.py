@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -16,13 +17,30 @@ META = torch.device("meta")
 _MOST = 1 << 15  # operator calls remembered; some hundred bytes each
 
 
-class Recipe(NamedTuple):
-    """How to make a result from the arguments, and how many bytes were alive beside it while it was worked out."""
+@dataclass(frozen=True)
+class Recipe:
+    """What an operator call returns: new tensors of these sizes, strides and dtypes, and in what they come.
 
-    make: Callable[[Any], Any]
-    passing: int = 0
+    Without outputs it is the first argument, changed in place; ``by_pytorch`` is a call that is made each time, as
+    its outputs share memory with its arguments. ``transient``: bytes needed while it runs, beyond its outputs.
+    """
+
+    outputs: tuple[tuple[tuple[int, ...], tuple[int, ...], torch.dtype], ...] = ()
+    container: type | None = None
+    by_pytorch: bool = False
+    transient: int = 0
+
+    def make(self, args: Any) -> Any:
+        """The outputs of a call with ``args``."""
+        if not self.outputs:
+            return args[0]
+        if self.container is None:
+            size, stride, dtype = self.outputs[0]
+            return torch.empty_strided(size, stride, dtype=dtype, device=META)
+        return self.container(torch.empty_strided(n, s, dtype=d, device=META) for n, s, d in self.outputs)
 
 
+_BY_PYTORCH = Recipe(by_pytorch=True)
 _MEMORY: OrderedDict[Hashable, Recipe] = OrderedDict()
 
 
@@ -57,14 +75,12 @@ def _remembered(key: Hashable | None, operator: Any, args: Any, run: Callable[[]
     recipe = _MEMORY.get(key)
     if recipe is not None:
         _MEMORY.move_to_end(key)
-        return recipe.make(args), recipe.passing
-    out, passing = run()
-    make = _maker(operator, args, out)
-    if make is not None:
-        _MEMORY[key] = Recipe(make, passing)
-        if len(_MEMORY) > _MOST:
-            _MEMORY.popitem(last=False)
-    return out, passing
+        return run() if recipe.by_pytorch else (recipe.make(args), recipe.transient)
+    out, transient = run()
+    _MEMORY[key] = _recipe(operator, args, out, transient)
+    if len(_MEMORY) > _MOST:
+        _MEMORY.popitem(last=False)
+    return out, transient
 
 
 class _Unknown(Exception):
@@ -102,28 +118,24 @@ def _part(value: Any) -> Hashable:
     return hashable
 
 
-def _maker(operator: Any, args: Any, out: Any) -> Callable[[Any], Any] | None:
+def _recipe(operator: Any, args: Any, out: Any, transient: int) -> Recipe:
     if operator._schema.is_mutable:
         same = len(args) > 0 and out is args[0] and torch.Tag.inplace_view not in operator.tags
-        return _first if same else None
+        return Recipe(transient=transient) if same else _BY_PYTORCH
     storages = {_storage(t) for t in _tensors(args)}
     results = [out] if isinstance(out, torch.Tensor) else out
     if not isinstance(results, (list, tuple)) or not results:
-        return None
+        return _BY_PYTORCH
     for result in results:
         if type(result) is not torch.Tensor or not result.is_meta or result.layout != torch.strided:
-            return None
+            return _BY_PYTORCH
         if _storage(result) in storages or result.storage_offset() or result.is_conj() or result.is_neg():
-            return None
+            return _BY_PYTORCH
         if result.untyped_storage().nbytes() != _extent(result):
-            return None  # a part of something larger, which it keeps alive
+            return _BY_PYTORCH  # a part of something larger, which it keeps alive
         storages.add(_storage(result))
-    metas = [(tuple(r.shape), r.stride(), r.dtype) for r in results]
-    if isinstance(out, torch.Tensor):
-        size, stride, dtype = metas[0]
-        return lambda args: torch.empty_strided(size, stride, dtype=dtype, device=META)
-    kind = list if isinstance(out, list) else tuple
-    return lambda args: kind(torch.empty_strided(s, st, dtype=d, device=META) for s, st, d in metas)
+    container = None if isinstance(out, torch.Tensor) else list if isinstance(out, list) else tuple
+    return Recipe(tuple((tuple(r.shape), r.stride(), r.dtype) for r in results), container, transient=transient)
 
 
 def _extent(tensor: torch.Tensor) -> int:
@@ -132,10 +144,6 @@ def _extent(tensor: torch.Tensor) -> int:
         return 0
     last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return (last + 1) * tensor.element_size()
-
-
-def _first(args: Any) -> Any:
-    return args[0]
 
 
 def _tensors(args: Any) -> list[torch.Tensor]:

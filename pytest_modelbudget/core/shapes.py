@@ -1,22 +1,26 @@
-"""Outputs of operators that PyTorch works out on meta by running their steps, or that it refuses there."""
+"""Outputs of operators that PyTorch works out on meta slowly, by running their steps, or that it refuses there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from .layers import LAYERS
+from .pointwise import POINTWISE, Rule, entries
+
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
 
-def _recurrent(input: Any, second: Any, third: Any, fourth: Any, *rest: Any) -> tuple[torch.Tensor, ...]:
+def _recurrent(input: Any, second: Any, third: Any, fourth: Any, *rest: Any) -> Any:
     """``(output, h_n[, c_n])`` over ``(T, B, C)``, or over packed ``data`` of one row a token.
 
     As ``at::lstm`` and its like: states keep their sizes, the output has one state a token and direction. Called as
     (input, hx, params, has_biases, layers, dropout, train, bidirectional, batch_first), or packed as
     (data, batch_sizes, hx, params, has_biases, layers, dropout, train, bidirectional).
     """
+    if not input.is_meta:
+        return NotImplemented
     packed = not isinstance(fourth, bool)
     states = third if packed else second
     states = states if isinstance(states, (list, tuple)) else (states,)
@@ -37,11 +41,13 @@ def _grouped_mm(
     offs: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
     out_dtype: torch.dtype | None = None,
-) -> torch.Tensor:
+) -> Any:
     """Two stacks of matrices make a stack, as do two matrices cut along K; a matrix and a stack make a matrix.
 
     PyTorch computes it in every floating dtype, but on meta accepts bfloat16 only.
     """
+    if not self.is_meta:
+        return NotImplemented
     size = [self.shape[-2], mat2.shape[-1]]
     if self.dim() == 3 and mat2.dim() == 3:
         size = [self.shape[0], *size]
@@ -50,52 +56,41 @@ def _grouped_mm(
     return self.new_empty(size, dtype=out_dtype or self.dtype)
 
 
-def _batch_norm(
-    input: torch.Tensor,
-    weight: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    mean: torch.Tensor | None,
-    var: torch.Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """``(N, C, ...)`` and the mean and deviation saved for backward: ``(C,)`` when training, else ``(0,)``.
+def _directly(operator: Any) -> Rule:
+    """The rule of an operator that PyTorch is quick with: a view is a new tensor each time, and in C++."""
 
-    As the kernels on CPU and CUDA save them; on meta PyTorch says ``(C,)`` for both.
-    """
-    saved = torch.float32 if input.dtype in (torch.float16, torch.bfloat16) else input.dtype
-    size = input.shape[1] if training else 0
-    return torch.empty_like(input), *(input.new_empty(size, dtype=saved) for _ in range(2))  # type: ignore[return-value]
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return operator(self, *args, **kwargs) if self.is_meta else NotImplemented
+
+    return run
 
 
-def _batch_norm_backward(
-    grad: torch.Tensor,
-    input: torch.Tensor,
-    weight: torch.Tensor | None,
-    mean: torch.Tensor | None,
-    var: torch.Tensor | None,
-    saved_mean: torch.Tensor | None,
-    saved_invstd: torch.Tensor | None,
-    train: bool,
-    eps: float,
-    output_mask: Sequence[bool],
-) -> tuple[torch.Tensor | None, ...]:
-    """The gradients of input, weight and bias that are asked for; on meta PyTorch gives all three."""
-    like = input if weight is None else weight
-    of_input = torch.empty_like(input) if output_mask[0] else None
-    return of_input, *(like.new_empty(input.shape[1]) if asked else None for asked in output_mask[1:])
+_VIEWS = [
+    "view", "_unsafe_view", "transpose.int", "permute", "t", "select.int", "slice.Tensor", "unsqueeze", "squeeze",
+    "squeeze.dim", "squeeze.dims", "expand", "detach", "alias", "unflatten.int", "split.Tensor", "split.sizes",
+    "split_with_sizes", "chunk", "unbind.int", "narrow",
+]  # fmt: skip
 
-
-OUTPUTS: dict[Any, Callable[..., Any]] = {
-    getattr(getattr(torch.ops.aten, name), overload): _recurrent
-    for name in _RECURRENT
-    for overload in ("input", "data")
+OUTPUTS: dict[Any, Rule] = {
+    **POINTWISE,
+    **LAYERS,
+    **{operator: _directly(operator) for operator, _ in entries(_directly, *_VIEWS)},
+    **{
+        getattr(getattr(torch.ops.aten, name), overload): _recurrent
+        for name in _RECURRENT
+        for overload in ("input", "data")
+    },
 }
-"""Operator to a function of its arguments, which gives what it returns on meta."""
+"""Operator to a function of its arguments, which gives what it returns on meta, or `NotImplemented`."""
 
-OUTPUTS[torch.ops.aten.native_batch_norm.default] = _batch_norm
-OUTPUTS[torch.ops.aten.native_batch_norm_backward.default] = _batch_norm_backward
+NEED_MORE = frozenset(
+    [
+        torch.ops.aten.layer_norm.default,  # a mean and a deviation for each row
+        torch.ops.aten.group_norm.default,
+        torch.ops.aten.scaled_dot_product_attention.default,  # unless fused, the scores
+    ]
+)
+"""Operators made of others that have more alive than their outputs while they run: their rule is for those alone."""
 
 if hasattr(torch.ops.aten, "_grouped_mm"):
     OUTPUTS[torch.ops.aten._grouped_mm.default] = _grouped_mm

@@ -56,6 +56,11 @@ class Trace(TorchDispatchMode):
 
     supports_higher_order_operators = True
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: PyTorch would load its compiler, and pass through it at each operator, to keep it out of here."""
+        return False
+
     def __init__(
         self,
         names: dict[int, tuple[str, ...]],
