@@ -19,7 +19,8 @@ PACKAGE = Path(pytest_modelbudget.__file__).parent
 
 LAYERS = [
     ["_version", "errors", "atomic"],
-    ["units", "point"],
+    ["units", "point", "devices"],
+    ["throughput"],
     ["cost"],
     ["core", "growth", "source"],
     ["verdict"],

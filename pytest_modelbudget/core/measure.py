@@ -14,13 +14,16 @@ from typing import Any
 import torch
 
 from ..cost import CONVENTIONS, Cost
+from ..devices import Device, find_device
 from ..errors import BudgetError, ModelError, TargetError, UsageError, nearest
 from ..point import OperatingPoint, operating_point
+from ..throughput import Throughput, predict
 from .build import Prebuilt, build, call_on_meta
 from .execution import MetaExecution, NeedsData, is_missing_data
 from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
 from .modules import ModuleTree, traced_cost
+from .roofline import Calls
 from .standin import borrowed, copied, kept, on_meta, same_everywhere, seed, undisturbed_process
 from .trace import Trace, counting
 
@@ -54,12 +57,14 @@ def measure(
     float image tensor, ``batch`` and ``seq`` one int64 tensor of token ids, ``inputs`` anything else.
     ``convention`` is ``"fvcore"`` (1 FLOP a multiply-add, norms included) or ``"torch"`` (2, nothing else).
     ``counter="fvcore"`` counts with ``fvcore.nn.FlopCountAnalysis`` instead of the operators' own formulas.
+    ``device="T4"`` also predicts the time of a step on that card, which is an estimate: `Cost.throughput`.
 
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when the factory fails,
     `ModelError` when the model's own code raises.
     """
     point = operating_point(batch=batch, res=res, channels=channels, seq=seq, dtype=dtype, mode=mode)
-    not_yet(mode=mode, optimizer=optimizer, amp=amp, attention=attention, loss=loss, device=device)
+    not_yet(mode=mode, optimizer=optimizer, amp=amp, attention=attention, loss=loss)
+    named = _named(device)
     if convention not in CONVENTIONS:
         raise UsageError(
             f"convention={convention!r} is not a convention. Allowed: 'fvcore', 'torch'."
@@ -71,9 +76,13 @@ def measure(
         )
     if counter == "fvcore" and convention != "fvcore":
         raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
+    if counter == "fvcore" and named is not None:
+        raise UsageError(
+            "counter='fvcore' does not see what operators move, so it predicts no time. Leave out device=."
+        )
     with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        return _Measurement(model, point, inputs, convention, counter).cost()
+        return _Measurement(model, point, inputs, convention, counter, named).cost()
 
 
 def attempt(
@@ -98,15 +107,30 @@ def not_yet(**options: Any) -> None:
             raise UsageError(f"{name}= is not available yet: it belongs to memory and training, which come later.")
 
 
+def _named(device: Any) -> Device | None:
+    """The device whose speed is asked for, if any."""
+    found = find_device(device) if device is not None else None
+    return found if found is not None and found.has_speed else None
+
+
 class _Measurement:
     """The attempts of one measurement: on meta, then with autograd on, then for real."""
 
-    def __init__(self, target: Any, point: OperatingPoint, inputs: Any, convention: str, counter: str) -> None:
+    def __init__(
+        self,
+        target: Any,
+        point: OperatingPoint,
+        inputs: Any,
+        convention: str,
+        counter: str,
+        device: Device | None = None,
+    ) -> None:
         self._target = target
         self._point = point
         self._inputs = inputs
         self._convention = convention
         self._counter = counter
+        self._device = device
         self._notes: list[str] = []
 
     def cost(self) -> Cost:
@@ -177,6 +201,7 @@ class _Measurement:
             tree = ModuleTree.of(model)
             execution = None if real else MetaExecution()
             trace = Trace(tree.names, execution)
+            trace.calls = Calls() if self._device is not None else None
             given = describe(arguments, keywords)
             with self._blaming(model, execution, given, grad=grad), counting(trace, grad=grad), eager():
                 model(*arguments, **keywords)
@@ -190,7 +215,14 @@ class _Measurement:
                 inputs=given,
                 executed="real" if real else "meta",
                 notes=tuple(self._notes),
+                throughput=self._throughput(trace),
             )
+
+    def _throughput(self, trace: Trace) -> Throughput | None:
+        """The predicted time of what ran, where a named device was asked for."""
+        if self._device is None or trace.calls is None:
+            return None
+        return predict(trace.calls.work(), self._device, self._point.batch)
 
     @contextmanager
     def _blaming(

@@ -20,6 +20,7 @@ from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
 from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
+from .roofline import Calls
 
 
 class Tally:
@@ -55,6 +56,7 @@ class Trace(TorchDispatchMode):
         super().__init__()
         self.tallies: dict[str, Tally] = {"": Tally()}
         self.operators: dict[str, Tally] = {}
+        self.calls: Calls | None = None  # what each call computes and moves, where somebody asks
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
         self._names = names
@@ -86,6 +88,8 @@ class Trace(TorchDispatchMode):
             out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
         finally:
             self._paused -= 1
+        if self.calls is not None and not self._paused:
+            self.calls.saw(func, self._stack[-1][0], args, kwargs, out, _count(rule.formula, args, kwargs, out))
         if self._paused or rule.kind is Kind.FREE:
             return out
         count = _count(rule.formula, args, kwargs, out)
@@ -112,6 +116,11 @@ class Trace(TorchDispatchMode):
             tally = self.operators[operator] = Tally()
         tally.add(count)
         tally.calls += 1
+
+    def saw_whole(self, operator: str, input: torch.Tensor, out: torch.Tensor) -> None:
+        """A function that counts as one operator was called, where calls are recorded."""
+        if self.calls is not None:
+            self.calls.whole(operator, self._stack[-1][0], input, out)
 
     def _report(self, operator: str, module: str) -> None:
         self.uncounted[operator] += 1
@@ -193,6 +202,7 @@ class _Whole(TorchFunctionMode):
         with self._trace.paused():
             out = func(*args, **kwargs)
         input = _unwrapped(args[0] if args else kwargs.get("input", kwargs.get("self")))
+        self._trace.saw_whole(name, input, out)
         if name == "adaptive_avg_pool2d":
             self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out))
         elif name == "instance_norm":
