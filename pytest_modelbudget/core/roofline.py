@@ -69,7 +69,7 @@ class Calls:
         flops = count.torch if count is not None else 0
         launches = _steps(args, kwargs, signature) if signature.name in _RECURRENT else 1
         dtype = _dtype((args, tuple(kwargs.values())), out, signature.name)
-        self._seen[module, signature.display, dtype, flops, moved, launches] += 1
+        self._seen[module, signature.name, dtype, flops, moved, launches] += 1
 
     def whole(self, name: str, module: str, input: torch.Tensor, out: torch.Tensor) -> None:
         """A function that counts as one operator."""
@@ -81,13 +81,13 @@ class Calls:
 
 
 class _Signature(NamedTuple):
-    """What a schema says of an operator: which arguments it writes, and whether it does anything at all."""
+    """What a schema says of an operator: what it changes, fills, and whether it reads or moves anything."""
 
     name: str
-    display: str
     names: tuple[str, ...]
     changed: frozenset[str]
     filled: frozenset[str]
+    reads: bool
     idle: bool
 
     @classmethod
@@ -95,14 +95,14 @@ class _Signature(NamedTuple):
         schema = getattr(operator, "_schema", None)
         if schema is None:  # a higher-order operator
             name = str(operator.name())
-            return cls(name, name, (), frozenset(), frozenset(), False)
+            return cls(name, (), frozenset(), frozenset(), True, False)
         name = str(schema.name).removeprefix("aten::")
         written = [a for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
         filled = frozenset(a.name for a in written if a.is_out or name in _OVERWRITES)
-        views = [r.alias_info is not None and not r.alias_info.is_write for r in schema.returns]
-        idle = name in _MAKES_ROOM or torch.Tag.inplace_view in operator.tags or (bool(views) and all(views))
+        idle = name in _MAKES_ROOM or torch.Tag.inplace_view in operator.tags
         names = tuple(a.name for a in schema.arguments)
-        return cls(name, name, names, frozenset(a.name for a in written) - filled, filled, idle)
+        reads = not name.endswith("_like") and not name.startswith("new_")  # of what it is like, only the size
+        return cls(name, names, frozenset(a.name for a in written) - filled, filled, reads, idle)
 
 
 def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -> int | None:
@@ -121,7 +121,7 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
             if name in signature.changed or name in signature.filled:
                 changes = True
                 written += size
-            if name not in signature.filled:
+            if signature.reads and name not in signature.filled:
                 reads[_identity(tensor)] = size
     made = {_identity(t): t for t in _tensors(out) if not any(p.untyped_storage()._cdata in known for p in _parts(t))}
     if not made and not changes:
