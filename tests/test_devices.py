@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pytest_modelbudget.devices import CARDS, GIB, NAMED, find_device, fits_on
+from pytest_modelbudget.devices import CARDS, GIB, LAUNCH_SOURCE, NAMED, find_device, fits_on
 from pytest_modelbudget.errors import UsageError
 
 
@@ -90,6 +92,16 @@ def test_a_named_device_is_whole(device):
 def test_a_peak_is_dense(name, multiprocessors, per_cycle, hertz, dtype):
     """As many FLOPs as the units of a chip make at its boost clock; a data sheet that counts zeros says twice that."""
     assert find_device(name).peak(dtype) == pytest.approx(multiprocessors * per_cycle * hertz, rel=0.03)
+
+
+@pytest.mark.parametrize("device", NAMED, ids=lambda device: device.name)
+def test_the_documentation_has_the_table(device):
+    text = (Path(__file__).parents[1] / "docs" / "throughput.md").read_text(encoding="utf-8")
+    peaks = [f"{device.peak(d) / 1e12:.4g}" for d in ("float64", "float32", "tf32", "float16", "bfloat16")]
+    rest = [f"{device.bandwidth / 1e9:g} GB/s", f"{device.memory // GIB} GiB", f"{device.launch / 1000:g} us"]
+    assert f"| {' | '.join([device.name, *peaks, *rest])} |" in text.splitlines()
+    assert f"- {device.name}: {device.source}." in text.splitlines()
+    assert f"The cost of a launch: {LAUNCH_SOURCE}." in text.splitlines()
 
 
 def test_cards_by_memory():
