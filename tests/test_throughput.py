@@ -14,7 +14,6 @@ from torch import nn
 
 from pytest_modelbudget import Cost, measure
 from pytest_modelbudget.core.roofline import Calls
-from pytest_modelbudget.core.trace import Trace, counting
 from pytest_modelbudget.devices import NAMED, Device, find_device
 from pytest_modelbudget.errors import UsageError
 from pytest_modelbudget.throughput import Throughput, Work, batch_that_pays, combined, predict
@@ -94,14 +93,21 @@ def test_a_kind_without_a_card_has_no_speed():
 # -- what operators compute and move -----------------------------------------------------------------------------------
 
 
-def work(function, *shapes, dtype=torch.float32, grad=False):
-    """The work of one function of new tensors, on meta."""
-    tensors = [torch.empty(shape, dtype=dtype, device="meta", requires_grad=grad) for shape in shapes]
-    trace = Trace({}, None)
-    trace.calls = Calls()
-    with counting(trace, grad=grad):
-        function(*tensors)
-    return trace.calls.work()
+class Called(nn.Module):
+    """A function as a model."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *tensors):
+        return self.function(*tensors)
+
+
+def work(function, *shapes, dtype=torch.float32):
+    """The work of one function of new tensors."""
+    inputs = tuple(torch.zeros(shape, dtype=dtype) for shape in shapes)
+    return measure(Called(function), inputs=inputs, device="T4").throughput.work
 
 
 def moved(function, *shapes, **options):
@@ -167,7 +173,7 @@ def test_bytes_by_hand(function, shapes, expected):
 
 def test_a_lookup_reads_the_rows_it_returns_and_not_the_table():
     """5 of 1000 rows of 8: ids of 8 bytes, rows read and written; a bag of them is one row."""
-    ids = torch.zeros(5, dtype=torch.int64, device="meta")
+    ids = torch.zeros(5, dtype=torch.int64)
     rows = 5 * 8 * 4
     assert moved(lambda t: F.embedding(ids, t), (1000, 8)) == [("embedding", 40 + 2 * rows)]
     assert moved(lambda t: t[ids], (1000, 8)) == [("index", 40 + 2 * rows)]
@@ -178,7 +184,7 @@ def test_a_lookup_reads_the_rows_it_returns_and_not_the_table():
 
 def test_a_scatter_writes_what_it_is_given_and_not_the_whole():
     """A cache of 1000 rows of 8 that gets 5: ids, the new rows, and the same bytes read and written in the cache."""
-    ids = torch.zeros(5, dtype=torch.int64, device="meta")
+    ids = torch.zeros(5, dtype=torch.int64)
     (one,) = work(lambda cache, new: cache.index_copy_(0, ids, new), (1000, 8), (5, 8))
     given = 5 * 8 + 5 * 8 * 4
     assert (one.operator, one.bytes) == ("index_copy_", 3 * given)
@@ -214,16 +220,23 @@ def test_pooling_that_counts_whole_is_one_call():
     assert one == Work("", "adaptive_avg_pool2d", "float32", 0, 4 * (8 * 16 + 8), 1, 1)
 
 
+class Steps(nn.Module):
+    """A model that takes a step in its forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(4, 5))
+
+    def forward(self, x):
+        (gradient,) = torch.autograd.grad((x @ self.weight).sum(), self.weight)
+        torch._foreach_add_([self.weight.detach()], [gradient], alpha=-0.1)
+
+
 def test_backward_and_an_optimizer_are_work_too():
-    """Of a product: (3, 4) by (4, 5). Its gradients are two products of the same size."""
-
-    def step(x, w):
-        (x @ w).sum().backward()
-        torch._foreach_add_([w.detach()], [w.grad], alpha=-0.1)
-
-    products = [each for each in work(step, (3, 4), (4, 5), grad=True) if each.operator == "mm"]
-    assert sum(each.flops * each.calls for each in products) == 3 * 2 * 3 * 4 * 5
-    assert moved(step, (3, 4), (4, 5), grad=True)[-1] == ("_foreach_add_", 3 * 4 * 5 * 4)
+    """(3, 4) by (4, 5), and the product for the gradient, of the same size; 20 weights change in place."""
+    found = measure(Steps, inputs=(3, 4), device="T4").throughput.work
+    assert sum(each.flops * each.calls for each in found if each.operator == "mm") == 2 * 2 * 3 * 4 * 5
+    assert (found[-1].operator, found[-1].bytes) == ("_foreach_add_", 3 * 4 * 5 * 4)
 
 
 def test_complex_numbers_count_in_the_precision_of_their_parts():
