@@ -75,8 +75,11 @@ class Budget:
 ARGUMENTS = tuple(field.name for field in fields(Budget))
 
 
-def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
-    """Check the arguments of one marker, its defaults merged in. Raises `UsageError` naming the argument."""
+def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: bool = True) -> Budget:
+    """Check the arguments of one marker, its defaults merged in. Raises `UsageError` naming the argument.
+
+    Not ``whole`` are defaults alone: what they need may come from the test's own marker.
+    """
     if args:
         shown = ", ".join(repr(arg)[:60] for arg in args)
         raise UsageError(f"budget({shown}): arguments are keywords. Write flops=, params=, model=, ...")
@@ -105,14 +108,14 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
         dtype=budget.dtype,
         mode=budget.mode,
     )
-    _check_device(budget)
+    _check_device(budget, whole=whole)
     _check_rest(budget)
     return budget
 
 
-def _check_device(budget: Budget) -> None:
+def _check_device(budget: Budget, *, whole: bool) -> None:
     device = find_device(budget.device) if budget.device is not None else None
-    if budget.latency is not None and (device is None or not device.has_speed):
+    if whole and budget.latency is not None and (device is None or not device.has_speed):
         limit = units.show_limit(budget.latency, "latency")
         found = "no device" if device is None else f"device={budget.device!r}, which names no card"
         raise UsageError(
@@ -143,6 +146,6 @@ def parse_budgets(levels: Iterable[list[tuple[tuple[Any, ...], Mapping[str, Any]
     defaults: dict[str, Any] = {}
     for level in reversed(around):
         for args, keywords in level:
-            parse_budget(args, keywords)
+            parse_budget(args, keywords, whole=False)
             defaults.update(keywords)
     return [parse_budget(args, {**defaults, **keywords}) for args, keywords in own]

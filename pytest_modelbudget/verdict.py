@@ -173,7 +173,7 @@ def _regressed(judged: Iterable[Judged], comparison: Comparison | None, toleranc
     return tuple(Regressed(j.metric, j.used, was, f"{tolerance:f}") for j, was in pairs if j.used > was * allowed)
 
 
-_COMPUTE = ("flops", "macs", "activations")
+_COMPUTE = ("flops", "macs", "activations", *ESTIMATES)
 
 
 def look(cost: Cost, *, module: str = "", unknown_ops: str = "error") -> Verdict:

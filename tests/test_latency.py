@@ -126,16 +126,23 @@ def test_a_limit_without_a_named_device_is_a_collection_error(pytester, argument
     assert_clear(result, f"test_cost.py::test_it: {says}" if not arguments else "test_cost.py::test_it: ", says)
 
 
-def test_a_limit_of_a_class_meets_the_device_of_its_test(pytester):
-    """Each marker is checked as it comes together: a device alone is no limit."""
-    source = """
-        @budget(device="T4", res=32)
+@pytest.mark.parametrize(("of_class", "of_test"), [("device='T4'", "latency='1ms'"), ("latency='1ms'", "device='T4'")])
+def test_a_limit_and_its_device_come_together_from_class_and_test(pytester, of_class, of_test):
+    source = f"""
+        @budget({of_class}, res=32)
         class TestNet:
-            @budget(latency="1ms")
+            @budget({of_test})
             def test_it(self):
                 return Net()
     """
     assert outcomes(run(pytester, source)) == {"passed": 1}
+
+
+def test_a_limit_on_no_time_at_all_measured_nothing(pytester):
+    source = "@budget(latency='1ms', device='T4', res=32)\ndef test_it():\n    return nn.Flatten()"
+    result = run(pytester, source)
+    assert outcomes(result) == {"failed": 1}
+    assert_clear(result, "measured nothing: latency of the model came to 0")
 
 
 # -- the verdict and what people read ----------------------------------------------------------------------------------

@@ -123,8 +123,9 @@ def _parameters(cells: Sequence[Any]) -> Any:
     figure = _both(cells, title, "parameters (millions)", lambda c: c.infer and c.infer.params / 1e6, str)
     for axes in figure.axes:
         axes.set_yscale("linear")
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, 100)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    figure.axes[0].legend(frameon=False, loc="center", bbox_to_anchor=(0.5, 0.62), ncols=2)
     return figure
 
 
