@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     count = commands.add_parser("count", help="cost table of a model, and a marker ready to paste", allow_abbrev=False)
     count.add_argument("target", metavar="TARGET", help=_TARGET)
     _add_point(count)
+    count.add_argument("--device", help="a card such as T4: also the predicted time of a step, which is an estimate")
     count.add_argument("--depth", type=int, default=2, help="levels of modules to list (default 2)")
     count.add_argument("--convention", choices=tuple(CONVENTIONS), default="fvcore", help="convention for FLOPs")
     count.add_argument("--counter", choices=("aten", "fvcore"), default="aten", help="who counts")
@@ -128,6 +129,7 @@ def _count(arguments: argparse.Namespace) -> int:
         inputs=arguments.inputs,
         dtype=arguments.dtype,
         mode=arguments.mode,
+        device=arguments.device,
         convention=arguments.convention,
         counter=arguments.counter,
     )

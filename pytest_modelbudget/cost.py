@@ -9,9 +9,13 @@ from typing import Any
 from .errors import UsageError
 from .peak import Measured, Peak
 from .point import OperatingPoint
+from .throughput import Throughput
 
 METRICS = ("flops", "macs", "params", "trainable_params", "activations", "weights", "memory")
 """The metrics of a `Cost`, in the order reports show them. ``weights`` and ``memory`` are bytes."""
+
+ESTIMATES = ("latency",)
+"""What is predicted for a named device, not counted: never in a baseline. ``latency`` is nanoseconds."""
 
 CONVENTIONS = {
     "fvcore": "FLOPs as fvcore counts them: 1 multiply-add = 1.",
@@ -55,6 +59,7 @@ class Cost:
     ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
     modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
     training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
+    ``throughput`` is predicted, where a named device was asked for.
     """
 
     flops: int
@@ -79,6 +84,7 @@ class Cost:
     uncounted_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
     modules: Mapping[str, ModuleCost] = field(default_factory=dict, repr=False)
     operators: Mapping[str, int] = field(default_factory=dict, repr=False)
+    throughput: Throughput | None = field(default=None, repr=False)
 
     @property
     def forward_flops(self) -> int:
@@ -98,6 +104,8 @@ class Cost:
 
         Raises `UsageError` for a module that is not there.
         """
+        if name in ESTIMATES:
+            return self._latency(module)
         if not module:
             value = getattr(self, name)
             return None if value is None else int(value)
@@ -107,6 +115,11 @@ class Cost:
         if row is None:
             raise UsageError(_no_such_module(module, self.modules))
         return int(getattr(row, name))
+
+    def _latency(self, module: str) -> int | None:
+        if module and module not in self.modules:
+            raise UsageError(_no_such_module(module, self.modules))
+        return None if self.throughput is None else self.throughput.by_module().get(module, 0)
 
     def table(self, depth: int = 2) -> str:
         """The cost of every module down to ``depth`` levels, as text."""
@@ -125,6 +138,7 @@ class Cost:
         data["uncounted_in"] = {name: list(where) for name, where in self.uncounted_in.items()}
         data["modules"] = [row.to_dict() for row in self.modules.values()]
         data["operators"] = self.by_operator()
+        data["throughput"] = self.throughput.to_dict() if self.throughput is not None else None
         return data
 
     @classmethod
@@ -138,6 +152,8 @@ class Cost:
             fields["measured"] = Measured(**fields["measured"]) if fields["measured"] is not None else None
             fields["uncounted_in"] = {name: tuple(where) for name, where in fields["uncounted_in"].items()}
             fields["modules"] = {row["name"]: ModuleCost(**row) for row in fields["modules"]}
+            if fields["throughput"] is not None:
+                fields["throughput"] = Throughput.from_dict(fields["throughput"])
             return cls(**fields)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UsageError(f"This is not a cost as Cost.to_dict() writes it: {error}") from error

@@ -117,6 +117,7 @@ def _measure(target: Any, budget: Budget, point: OperatingPoint, config: Config)
         seq=point.seq,
         dtype=point.dtype,
         mode=point.mode,
+        device=budget.device,
         inputs=budget.inputs,
         convention=config.flops,
         counter=config.counter,

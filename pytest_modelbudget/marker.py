@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from . import units
-from .cost import METRICS
+from .cost import ESTIMATES, METRICS
+from .devices import find_device, named_devices
 from .errors import UsageError, nearest
 from .point import OperatingPoint, operating_point
 
@@ -18,15 +19,13 @@ _LATER = {
     "amp": "training",
     "attention": "peak memory",
     "loss": "training",
-    "device": "peak memory",
-    "latency": "predicted time",
     "scaling": "growth exponents",
 }
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts or bytes."""
+    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts, bytes, nanoseconds."""
 
     model: Any = None
     batch: int | None = None
@@ -48,7 +47,7 @@ class Budget:
     attention: Any = None
     loss: Any = None
     device: Any = None
-    latency: Any = None
+    latency: int | None = None
     module: str = ""
     scaling: Any = None
     tolerance: Decimal | None = None
@@ -57,7 +56,8 @@ class Budget:
     @property
     def limits(self) -> dict[str, int]:
         """The limits that are set, by metric."""
-        return {metric: getattr(self, metric) for metric in METRICS if getattr(self, metric) is not None}
+        metrics = (*METRICS, *ESTIMATES)
+        return {metric: getattr(self, metric) for metric in metrics if getattr(self, metric) is not None}
 
     def point(self, arguments: Mapping[str, Any]) -> OperatingPoint:
         """The operating point; what the marker leaves out comes from the test's arguments of that name.
@@ -75,8 +75,11 @@ class Budget:
 ARGUMENTS = tuple(field.name for field in fields(Budget))
 
 
-def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
-    """Check the arguments of one marker, its defaults merged in. Raises `UsageError` naming the argument."""
+def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: bool = True) -> Budget:
+    """Check the arguments of one marker, its defaults merged in. Raises `UsageError` naming the argument.
+
+    Not ``whole`` are defaults alone: what they need may come from the test's own marker.
+    """
     if args:
         shown = ", ".join(repr(arg)[:60] for arg in args)
         raise UsageError(f"budget({shown}): arguments are keywords. Write flops=, params=, model=, ...")
@@ -86,7 +89,7 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
                 f"{name!r} is not an argument of budget().{nearest(name, ARGUMENTS)} Allowed: {', '.join(ARGUMENTS)}."
             )
     given = {name: value for name, value in keywords.items() if value is not None}
-    for metric in METRICS:
+    for metric in (*METRICS, *ESTIMATES):
         if metric in given:
             given[metric] = units.parse(given[metric], metric)
     if "tolerance" in given:
@@ -105,8 +108,20 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
         dtype=budget.dtype,
         mode=budget.mode,
     )
+    _check_device(budget, whole=whole)
     _check_rest(budget)
     return budget
+
+
+def _check_device(budget: Budget, *, whole: bool) -> None:
+    device = find_device(budget.device) if budget.device is not None else None
+    if whole and budget.latency is not None and (device is None or not device.has_speed):
+        limit = units.show_limit(budget.latency, "latency")
+        found = "no device" if device is None else f"device={budget.device!r}, which names no card"
+        raise UsageError(
+            f"latency={limit!r} is a limit on a predicted time, and here is {found}. "
+            f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
+        )
 
 
 def _check_rest(budget: Budget) -> None:
@@ -131,6 +146,6 @@ def parse_budgets(levels: Iterable[list[tuple[tuple[Any, ...], Mapping[str, Any]
     defaults: dict[str, Any] = {}
     for level in reversed(around):
         for args, keywords in level:
-            parse_budget(args, keywords)
+            parse_budget(args, keywords, whole=False)
             defaults.update(keywords)
     return [parse_budget(args, {**defaults, **keywords}) for args, keywords in own]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .devices import find_device
 from .errors import UsageError, nearest
 
 DTYPES = {
@@ -19,7 +20,6 @@ DTYPES = {
 MODES = ("infer", "train")
 OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
 ATTENTIONS = ("fused", "math")
-DEVICES = ("cpu", "cuda")
 
 _OPTIONAL = ("optimizer", "amp", "attention", "device")
 _SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
@@ -48,7 +48,7 @@ class OperatingPoint:
     @property
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
-        return "cpu" if self.device in (None, "cpu") else "cuda"
+        return "cpu" if self.device is None else find_device(self.device).kind
 
     def __str__(self) -> str:
         """``batch 1, res 224, infer``: what reports print."""
@@ -142,7 +142,7 @@ def operating_point(
         optimizer=_optimizer(optimizer) if mode == "train" else None,
         amp=_amp(amp),
         attention=None if attention == "fused" else attention,
-        device=_device(device),
+        device=None if device is None else find_device(device).name,
     )
 
 
@@ -173,15 +173,6 @@ def _amp(value: Any) -> str | None:
     if dtype not in (None, "bfloat16", "float16"):
         raise UsageError(f"amp={value!r} is not a dtype of autocast. Allowed: 'bf16', 'fp16'.")
     return dtype
-
-
-def _device(value: Any) -> str | None:
-    if value is None:
-        return None
-    name = str(value).split(":")[0]
-    if name not in DEVICES:
-        raise UsageError(f"device={value!r} is not a device. Allowed: 'cpu', 'cuda'.{nearest(name, DEVICES)}")
-    return name
 
 
 def _whole(name: str, value: Any) -> int | None:

@@ -1,6 +1,7 @@
 """Quantities as people write them: ``"4.2 GFLOPs"`` to an integer and back.
 
-Counts use decimal prefixes (k, M, G, T, P); bytes take decimal (kB, MB) and binary (KiB, MiB) ones.
+Counts use decimal prefixes (k, M, G, T, P); bytes take decimal (kB, MB) and binary (KiB, MiB) ones; times are in s,
+ms, us and ns.
 Everything `show` prints, `parse` reads.
 """
 
@@ -13,6 +14,8 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from .errors import UsageError
 
 BYTE_METRICS = frozenset({"weights", "memory"})
+TIME_METRICS = frozenset({"latency"})
+"""Predicted, not counted; in nanoseconds."""
 
 _NAMES = {
     "flops": ("FLOPs", "FLOP", "FLOPS"),
@@ -23,15 +26,16 @@ _NAMES = {
 }
 _DECIMAL = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5}
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]*)\s*")
+_TIMES = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9}  # micro sign, Greek mu
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([A-Za-zµμ]*)\s*")
 _LARGEST = Decimal(10) ** 27  # decimals are exact up to here
 
 
 def parse(value: object, metric: str) -> int:
-    """Read a limit for ``metric`` as an integer number of operations, elements or bytes.
+    """Read a limit for ``metric`` as an integer number of operations, elements, bytes or nanoseconds.
 
-    ``value`` is a number or a text such as ``"4.2G"``, ``"4.2 GFLOPs"``, ``"26M"`` or ``"512MiB"``.
-    A fraction of a unit is rounded down: a count is whole, so it keeps the limit's meaning.
+    ``value`` is a number or a text such as ``"4.2G"``, ``"4.2 GFLOPs"``, ``"26M"``, ``"512MiB"`` or ``"3ms"``, which
+    needs its unit. A fraction of a unit is rounded down: a count is whole, so it keeps the limit's meaning.
     Raises `UsageError` for anything else, negative and non-finite numbers included.
     """
     number, unit = _split(value, metric)
@@ -79,6 +83,11 @@ def _scale(unit: str, metric: str, value: object) -> Decimal:
             f"{metric}={value!r}: {unit!r} is not a unit of bytes. Allowed: B, kB, MB, GB, TB (powers of 1000) "
             f"and KiB, MiB, GiB, TiB (powers of 1024)."
         )
+    if metric in TIME_METRICS:
+        if unit in _TIMES:
+            return Decimal(_TIMES[unit])
+        found = f"{unit!r} is not a unit of time" if unit else "a time needs its unit"
+        raise UsageError(f"{metric}={value!r}: {found}. Allowed: s, ms, us (or µs), ns, such as {_example(metric)}.")
     names = _NAMES[metric]
     if "params" in metric and unit == "B":  # "a 7B model"
         return Decimal(10) ** 9
@@ -93,6 +102,8 @@ def _scale(unit: str, metric: str, value: object) -> Decimal:
 def _example(metric: str) -> str:
     if metric in BYTE_METRICS:
         return '"512MiB" or "1.5 GB"'
+    if metric in TIME_METRICS:
+        return '"3ms" or "250 us"'
     return {"flops": '"4.2G" or "4.2 GFLOPs"', "macs": '"4.2G" or "4.2 GMACs"'}.get(metric, '"26M"')
 
 
@@ -155,10 +166,8 @@ def change(now: int, before: int, *, beyond: Decimal = Decimal(0)) -> str:
 
 
 def _write(value: int, metric: str, digits: int, unit: bool, rounding: str) -> str:
-    in_bytes = metric in BYTE_METRICS
-    base = 1024 if in_bytes else 1000
-    prefixes = ("", "Ki", "Mi", "Gi", "Ti", "Pi") if in_bytes else ("", "k", "M", "G", "T", "P", "E")
-    suffix = "B" if in_bytes else (_NAMES[metric][0] if unit and metric in ("flops", "macs") else "")
+    base = 1024 if metric in BYTE_METRICS else 1000
+    prefixes, suffix = _prefixes(metric, unit)
     power = 0
     while abs(value) >= base ** (power + 1) and power + 1 < len(prefixes):
         power += 1
@@ -167,6 +176,20 @@ def _write(value: int, metric: str, digits: int, unit: bool, rounding: str) -> s
         power += 1
         number = _round(Decimal(value) / Decimal(base) ** power, digits, rounding)
     return f"{number} {prefixes[power]}{suffix}".rstrip()
+
+
+def _prefixes(metric: str, unit: bool) -> tuple[tuple[str, ...], str]:
+    """What stands before the unit, from small to large, and the unit."""
+    if metric in BYTE_METRICS:
+        return ("", "Ki", "Mi", "Gi", "Ti", "Pi"), "B"
+    if metric in TIME_METRICS:
+        return ("n", "u", "m", ""), "s"
+    return ("", "k", "M", "G", "T", "P", "E"), _NAMES[metric][0] if unit and metric in ("flops", "macs") else ""
+
+
+def label(metric: str) -> str:
+    """A metric as sentences and tables name it: what is predicted says so."""
+    return f"estimated {metric}" if metric in TIME_METRICS else metric
 
 
 def _round(number: Decimal, digits: int, rounding: str) -> Decimal:

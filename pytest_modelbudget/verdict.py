@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from . import units
-from .cost import METRICS, Cost
+from .cost import ESTIMATES, METRICS, Cost
 from .growth import Comparison
 
 
@@ -96,7 +96,7 @@ class Verdict:
         used, limit = units.show_apart(worst.used, worst.limit, worst.metric)
         by = f" ({units.change(worst.used, worst.limit)})" if worst.limit else ""
         more = f", and {len(self.over) - 1} more" if len(self.over) > 1 else ""
-        return f"over budget: {worst.metric} {used} of {limit}{by}{more}"
+        return f"over budget: {units.label(worst.metric)} {used} of {limit}{by}{more}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON and for other processes."""
@@ -173,13 +173,13 @@ def _regressed(judged: Iterable[Judged], comparison: Comparison | None, toleranc
     return tuple(Regressed(j.metric, j.used, was, f"{tolerance:f}") for j, was in pairs if j.used > was * allowed)
 
 
-_COMPUTE = ("flops", "macs", "activations")
+_COMPUTE = ("flops", "macs", "activations", *ESTIMATES)
 
 
 def look(cost: Cost, *, module: str = "", unknown_ops: str = "error") -> Verdict:
     """A verdict without limits: the numbers, and whether everything behind them was counted."""
     judged = []
-    for metric in METRICS:
+    for metric in (*METRICS, *ESTIMATES):
         used = cost.metric(metric, module)
         if used is not None:
             judged.append(Judged(metric, used, None))

@@ -76,8 +76,6 @@ def test_a_wrong_argument_is_a_collection_error_that_names_the_test(pytester, ar
         ("flops=1, amp='bf16'", "amp= is not available yet"),
         ("flops=1, attention='fused'", "attention= is not available yet"),
         ("flops=1, loss=sum", "loss= is not available yet"),
-        ("flops=1, device='T4'", "device= is not available yet"),
-        ("latency='3ms'", "latency= is not available yet"),
         ("scaling={'batch': 1}", "scaling= is not available yet"),
     ],
 )

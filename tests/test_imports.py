@@ -19,7 +19,8 @@ PACKAGE = Path(pytest_modelbudget.__file__).parent
 
 LAYERS = [
     ["_version", "errors", "atomic", "peak"],
-    ["units", "point"],
+    ["units", "devices"],
+    ["point", "throughput"],
     ["cost"],
     ["core", "growth", "source"],
     ["verdict"],

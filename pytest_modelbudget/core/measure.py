@@ -16,8 +16,10 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from ..cost import CONVENTIONS, Cost
+from ..devices import Device, find_device
 from ..errors import BudgetError, ModelError, TargetError, UsageError, nearest
 from ..point import OperatingPoint, operating_point
+from ..throughput import Throughput, predict
 from .autocast import autocast
 from .build import Prebuilt, build, call_on_meta
 from .execution import MetaExecution, NeedsData, is_missing_data
@@ -26,6 +28,7 @@ from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
 from .memory import Ledger, no_collection
 from .modules import ModuleTree, traced_cost
+from .roofline import Calls
 from .standin import borrowed, copied, kept, on_meta, same_everywhere, seed, undisturbed_process
 from .trace import Trace, counting
 from .training import Training, tensors_in
@@ -60,6 +63,7 @@ def measure(
     float image tensor, ``batch`` and ``seq`` one int64 tensor of token ids, ``inputs`` anything else.
     ``convention`` is ``"fvcore"`` (1 FLOP a multiply-add, norms included) or ``"torch"`` (2, nothing else).
     ``counter="fvcore"`` counts with ``fvcore.nn.FlopCountAnalysis`` instead of the operators' own formulas.
+    ``device="T4"`` also predicts the time of a step on that card, which is an estimate: `Cost.throughput`.
 
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when the factory fails,
     `ModelError` when the model's own code raises.
@@ -77,6 +81,7 @@ def measure(
         device=device,
     )
     training = Training.of(point, optimizer, loss)
+    named = _with_speed(point)
     if convention not in CONVENTIONS:
         raise UsageError(
             f"convention={convention!r} is not a convention. Allowed: 'fvcore', 'torch'."
@@ -88,9 +93,13 @@ def measure(
         )
     if counter == "fvcore" and convention != "fvcore":
         raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
+    if counter == "fvcore" and named is not None:
+        raise UsageError(
+            "counter='fvcore' does not see what operators move, so it predicts no time. Leave out device=."
+        )
     with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        return _Measurement(model, point, inputs, convention, counter, training).cost()
+        return _Measurement(model, point, inputs, convention, counter, training, named).cost()
 
 
 def attempt(
@@ -114,6 +123,12 @@ def attempt(
         return measurement.run_once(real=real, grad=grad)
 
 
+def _with_speed(point: OperatingPoint) -> Device | None:
+    """The device whose speed is asked for, if any."""
+    found = find_device(point.device) if point.device is not None else None
+    return found if found is not None and found.has_speed else None
+
+
 class _Measurement:
     """The attempts of one measurement: on meta, then with autograd on, then with small values, then for real."""
 
@@ -125,6 +140,7 @@ class _Measurement:
         convention: str,
         counter: str,
         training: Training | None,
+        device: Device | None = None,
     ) -> None:
         self._target = target
         self._training = training
@@ -132,6 +148,7 @@ class _Measurement:
         self._inputs = inputs
         self._convention = convention
         self._counter = counter
+        self._device = device
         self._notes: list[str] = []
 
     def cost(self) -> Cost:
@@ -220,6 +237,7 @@ class _Measurement:
             ledger.hold((t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)), "weights")
             ledger.hold(tensors_in((arguments, keywords)), "inputs")
             trace = Trace(tree.names, execution, ledger, fused=self._point.attention != "math")
+            trace.calls = Calls() if self._device is not None else None
             optimizer = self._training.optimizer(model) if self._training is not None else None
             with (
                 self._blaming(model, execution, given, grad=grad),
@@ -244,6 +262,7 @@ class _Measurement:
                 inputs=given,
                 executed="real" if real else "meta",
                 notes=(*self._notes, *also),
+                throughput=self._throughput(trace),
             )
 
     def _precision(self, real: bool) -> Callable[[], AbstractContextManager[Any]]:
@@ -254,6 +273,12 @@ class _Measurement:
         if real:
             return partial(torch.autocast, "cpu", dtype=dtype)
         return partial(autocast, dtype, self._point.rules)
+
+    def _throughput(self, trace: Trace) -> Throughput | None:
+        """The predicted time of what ran, where a named device was asked for."""
+        if self._device is None or trace.calls is None:
+            return None
+        return predict(trace.calls.work(), self._device, self._point.batch)
 
     @contextmanager
     def _blaming(

@@ -25,6 +25,7 @@ from .operators.count import Count
 from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
 from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
+from .roofline import Calls
 
 
 class Tally:
@@ -76,6 +77,7 @@ class Trace(TorchDispatchMode):
         self.ledger = ledger
         self.fused = fused and execution is not None
         self.in_steps = execution is not None and ledger.rules == "cpu"
+        self.calls: Calls | None = None  # what each call computes and moves, where somebody asks
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
         self._names = names
@@ -111,6 +113,8 @@ class Trace(TorchDispatchMode):
         self.ledger.saw(out, module)
         if rule.composite:
             self.ledger.passed(passed, module)
+        if self.calls is not None and not self._paused:
+            self.calls.saw(func, module, args, kwargs, out, _count(rule.formula, args, kwargs, out))
         if self._paused or rule.kind is Kind.FREE:
             return out
         count = _count(rule.formula, args, kwargs, out)
@@ -216,6 +220,11 @@ class Trace(TorchDispatchMode):
         tally.add(count)
         tally.calls += 1
 
+    def saw_whole(self, operator: str, input: torch.Tensor, out: torch.Tensor) -> None:
+        """A function that counts as one operator was called, where calls are recorded."""
+        if self.calls is not None:
+            self.calls.whole(operator, self._stack[-1][0], input, out)
+
     def _report(self, operator: str, module: str) -> None:
         self.uncounted[operator] += 1
         self.uncounted_in.setdefault(operator, {})[module] = None
@@ -302,6 +311,7 @@ class _Whole(TorchFunctionMode):
         with self._trace.paused():
             out = func(*args, **kwargs)
         input = _unwrapped(args[0] if args else kwargs.get("input", kwargs.get("self")))
+        self._trace.saw_whole(name, input, out)
         if name == "adaptive_avg_pool2d":
             self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out))
         elif name == "instance_norm":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import units
-from ..cost import METRICS, Cost
+from ..cost import ESTIMATES, METRICS, Cost
 from ..verdict import uncounted
 from .failure import conditions
 from .tables import module_table, plain
@@ -14,7 +14,7 @@ from .text import one_line
 
 def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
     """The whole text of one count. ``code`` is how a test would name the factory, ``inputs`` the shapes given."""
-    totals = [[metric, units.show(value, metric, unit=True)] for metric, value in _metrics(cost)]
+    totals = [[units.label(metric), units.show(value, metric, unit=True)] for metric, value in _metrics(cost)]
     parts = [conditions(cost), plain(totals, right=(1,)), module_table(cost, depth)]
     unknown = uncounted(cost)
     if unknown:
@@ -29,7 +29,7 @@ def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int 
 
 
 def _metrics(cost: Cost) -> list[tuple[str, int]]:
-    found = [(metric, cost.metric(metric)) for metric in METRICS]
+    found = [(metric, cost.metric(metric)) for metric in (*METRICS, *ESTIMATES)]
     return [(metric, value) for metric, value in found if value is not None]
 
 
@@ -46,6 +46,9 @@ def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None
         arguments.append(f"seq={point.seq}")
     if point.channels not in (None, 3):
         arguments.append(f"channels={point.channels}")
+    if cost.throughput is not None:
+        limit = units.show_limit(cost.throughput.nanoseconds, "latency")
+        arguments.append(f'device="{cost.throughput.device}", latency="{limit}"')
     if point.dtype is not None:
         arguments.append(f'dtype="{point.dtype}"')
     if inputs is not None:

@@ -9,8 +9,9 @@ from ..cost import CONVENTIONS, Cost, ModuleCost
 from ..result import Result
 from ..source import locate
 from .growth import growth_lines
-from .tables import costliest, metric_table, plain
+from .tables import costliest, metric_table, module_values, plain
 from .text import one_line
+from .throughput import prediction
 
 
 def failure(results: Sequence[Result], *, root: str = "", full: bool = False) -> str:
@@ -48,6 +49,8 @@ def conditions(cost: Cost, module: str = "") -> str:
     lines = [f"{one_line(what)} at {cost.point}. {CONVENTIONS[cost.convention]}"]
     if cost.counter != "aten":
         lines[0] += f" Counted by {cost.counter}."
+    if cost.throughput is not None:
+        lines.append(prediction(cost.throughput))
     return "\n".join([*lines, *(one_line(note) for note in cost.notes)])
 
 
@@ -59,15 +62,15 @@ def _where(cost: Cost, metric: str, below: str, root: str, full: bool) -> str:
         modules = [row for name, row in cost.modules.items() if name.startswith(f"{below}." if below else "") and name]
     else:
         modules = costliest(cost, metric, below=below)
-    rows = [_row(cost, row, metric, whole, root) for row in modules]
+    values = module_values(cost, metric)
+    rows = [_row(cost, row, metric, values[row.name], whole, root) for row in modules]
     if not rows:
         return ""
     first, *rest = plain(rows, right=(2, 3)).splitlines()
     return "\n".join([f"where  {first}", *(f"       {line}" for line in rest)])
 
 
-def _row(cost: Cost, row: ModuleCost, metric: str, whole: int, root: str) -> list[str]:
-    value = getattr(row, metric)
+def _row(cost: Cost, row: ModuleCost, metric: str, value: int, whole: int, root: str) -> list[str]:
     return [
         one_line(row.name),
         one_line(row.kind),

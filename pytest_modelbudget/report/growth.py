@@ -9,7 +9,7 @@ from .. import units
 from ..growth import Comparison, Factor, Growth, ModuleChange
 from ..result import Result
 from .names import shown
-from .tables import costliest, plain
+from .tables import costliest, module_values, plain
 
 _INDENT = " " * 7  # the width of a label such as "where  "
 
@@ -34,8 +34,9 @@ def where_lines(result: Result, *, most: int = 5) -> list[str]:
     if metric == "memory":  # a peak belongs to no module
         return []
     whole = cost.metric(metric, result.module) or 0
+    values = module_values(cost, metric)
     rows = [
-        [shown(m.name), shown(m.kind), units.show(getattr(m, metric), metric), units.share(getattr(m, metric), whole)]
+        [shown(m.name), shown(m.kind), units.show(values[m.name], metric), units.share(values[m.name], whole)]
         for m in costliest(cost, metric, below=result.module, most=most)
     ]
     lines = plain(rows, right=(2, 3)).splitlines() if rows else []

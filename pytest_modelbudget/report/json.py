@@ -13,12 +13,14 @@ from .. import units
 from ..baseline.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
 from ..baseline.jsontext import Damaged, Place, decode, lines_of, parse
 from ..baseline.schema import ModuleRow
-from ..cost import CONVENTIONS, METRICS, Cost, ModuleCost
+from ..cost import CONVENTIONS, ESTIMATES, METRICS, Cost, ModuleCost
+from ..devices import find_device
 from ..errors import UsageError
 from ..growth import Comparison, Growth, ModuleChange
 from ..point import OperatingPoint
 from ..result import Result
 from ..run_report import SCHEMA, Report, ReportError
+from ..throughput import BOUNDS, Throughput
 from ..verdict import Judged, Regressed, Verdict
 
 FORMAT = "modelbudget-report"
@@ -150,6 +152,16 @@ def _unique_modules(data: dict[str, Any], place: Place) -> None:
         seen.add(row["name"])
 
 
+def _named_device(data: dict[str, Any], place: Place) -> None:
+    a_record(data["bound"], (*place, "bound"), BOUNDS)
+    try:
+        known = find_device(data["device"])
+    except UsageError as error:
+        raise Wrong(str(error).rstrip("."), (*place, "device")) from None
+    if not known.has_speed:
+        raise Wrong("a device whose speed is not known", (*place, "device"))
+
+
 def _true_verdict(data: dict[str, Any], place: Place) -> None:
     for number, problem in enumerate(data["problems"]):
         if not problem:
@@ -171,7 +183,7 @@ def _own_module(data: dict[str, Any], place: Place) -> None:
 _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Cost, "convention"): CONVENTIONS,
     (Cost, "executed"): ("meta", "real"),
-    (Judged, "metric"): METRICS,
+    (Judged, "metric"): (*METRICS, *ESTIMATES),
     (Regressed, "metric"): METRICS,
     (Growth, "metric"): METRICS,
     (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),
@@ -182,6 +194,7 @@ _MORE = {
     OperatingPoint: _point,
     Regressed: _tolerance,
     Cost: _unique_modules,
+    Throughput: _named_device,
     Verdict: _true_verdict,
     Comparison: _known_metrics,
     Result: _own_module,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .. import units
-from ..cost import METRICS
+from ..cost import ESTIMATES, METRICS
 from ..result import Result
 from .tables import TITLES
 
@@ -32,7 +32,7 @@ def columns(results: Iterable[Result]) -> list[str]:
         wanted.update(judged.metric for judged in result.verdict.judged if judged.limit is not None)
         if result.verdict.regressed and not wanted & {regressed.metric for regressed in result.verdict.regressed}:
             wanted.add(result.verdict.worst)
-    return [metric for metric in METRICS if metric in wanted]
+    return [metric for metric in (*METRICS, *ESTIMATES) if metric in wanted]
 
 
 def cell(result: Result, metric: str) -> Cell | None:
@@ -54,7 +54,7 @@ def cell(result: Result, metric: str) -> Cell | None:
         text, before_text = units.show_apart(used, before, metric)
         texts.append(text)
         since = "unchanged" if before == used else f"{_change(used, before)} (was {before_text})"
-    elif comparison is not None and comparison.status in ("new", "not comparable"):
+    elif comparison is not None and comparison.status in ("new", "not comparable") and metric not in ESTIMATES:
         since = comparison.status
     failed = judged.over or any(regressed.metric == metric for regressed in result.verdict.regressed)
     return Cell(metric, used, max(texts, key=len), budget, since, failed)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..cost import METRICS
+from .. import units
+from ..cost import ESTIMATES, METRICS
 from ..result import Result
 from ..run_report import Report
-from ..units import BYTE_METRICS
+from ..units import BYTE_METRICS, TIME_METRICS
 from .names import shown
 
 _HELP = {
@@ -18,6 +19,7 @@ _HELP = {
     "activations": "Elements output by convolutions and matrix products.",
     "weights": "Bytes of parameters and buffers.",
     "memory": "Peak bytes alive at once.",
+    "latency": "Time of a step on the device named: a roofline estimate, not a measurement.",
 }
 
 
@@ -29,19 +31,21 @@ def to_openmetrics(report: Report) -> str:
     versions = {"version": report.plugin_version, "torch": report.torch_version, "convention": report.convention}
     lines += _family("modelbudget_report", "info", "What the numbers were counted with.")
     lines.append(_sample("modelbudget_report_info", versions, 1))
-    for metric in METRICS:
+    for metric in (*METRICS, *ESTIMATES):
         used, limits = [], []
         for result, own in zip(results, labels, strict=True):
             if metric == "flops":
                 own = {**own, "convention": result.cost.convention}
+            if metric in ESTIMATES and result.cost.throughput is not None:
+                own = {**own, "device": result.cost.throughput.device}
             for judged in (judged for judged in result.verdict.judged if judged.metric == metric):
                 used.append((own, judged.used))
                 if judged.limit is not None:
                     limits.append((own, judged.limit))
         for suffix, prefix, samples in (("", "", used), ("_limit", "The budget. ", limits)):
             if samples:
-                unit = "bytes" if metric in BYTE_METRICS else ""
-                name = f"modelbudget_{metric}{suffix}" + (f"_{unit}" if unit else "")
+                unit = "bytes" if metric in BYTE_METRICS else "nanoseconds" if metric in TIME_METRICS else ""
+                name = f"modelbudget_{units.label(metric).replace(' ', '_')}{suffix}" + (f"_{unit}" if unit else "")
                 lines += _family(name, "gauge", prefix + _HELP[metric], unit)
                 lines += [_sample(name, own, value) for own, value in samples]
     if results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..result import Result
+from ..units import TIME_METRICS
 from .text import one_line
 
 
@@ -15,10 +16,13 @@ def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
     for result in results:
         prefix = "modelbudget" if len(results) == 1 else f"modelbudget[{one_line(result.entry)}]"
         for j in result.verdict.judged:
-            pairs.append((f"{prefix}.{j.metric}", str(j.used)))
+            name = f"estimated_{j.metric}_ns" if j.metric in TIME_METRICS else j.metric
+            pairs.append((f"{prefix}.{name}", str(j.used)))
             if j.limit is not None:
-                pairs.append((f"{prefix}.{j.metric}.limit", str(j.limit)))
+                pairs.append((f"{prefix}.{name}.limit", str(j.limit)))
         pairs.append((f"{prefix}.point", str(result.cost.point)))
         pairs.append((f"{prefix}.convention", result.cost.convention))
         pairs.append((f"{prefix}.executed", result.cost.executed))
+        if result.cost.throughput is not None:
+            pairs.append((f"{prefix}.estimated_for", result.cost.throughput.device))
     return pairs

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
 from .. import units
-from ..cost import Cost, ModuleCost
+from ..cost import ESTIMATES, Cost, ModuleCost
 from ..result import Result
 from ..verdict import Judged, Regressed
 from .standing import standing
@@ -21,6 +21,7 @@ TITLES = {
     "activations": "activations",
     "weights": "weights",
     "memory": "memory",
+    "latency": "estimated latency",
 }
 
 
@@ -57,7 +58,7 @@ def metric_table(judged: Iterable[Judged], regressed: Iterable[Regressed] = ()) 
         if j.limit is not None:
             used, limit = units.show_apart(j.used, j.limit, j.metric)
             over = f"over by {units.show(j.used - j.limit, j.metric)}" if j.over else ""
-            limits.append([j.metric, used, limit, units.share(j.used, j.limit), over])
+            limits.append([units.label(j.metric), used, limit, units.share(j.used, j.limit), over])
     for r in regressed:
         used, before = units.show_apart(r.used, r.before, r.metric)
         grown.append([r.metric, used, before, r.growth])
@@ -101,6 +102,14 @@ def _cell(j: Judged | None) -> str:
     return f"{used} of {limit}, {units.share(j.used, j.limit)}"
 
 
+def module_values(cost: Cost, metric: str) -> Mapping[str, int]:
+    """One metric of every module, with everything below it."""
+    if metric in ESTIMATES:
+        times = cost.throughput.by_module() if cost.throughput is not None else {}
+        return {name: times.get(name, 0) for name in cost.modules}
+    return {name: getattr(row, metric) for name, row in cost.modules.items()}
+
+
 def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> list[ModuleCost]:
     """The modules that tell where ``metric`` goes: the largest that do not contain one another.
 
@@ -108,20 +117,21 @@ def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> lis
     until there are ``most`` of them, so that one wrapper does not hide everything. It stays where more of its cost
     is its own than any child's.
     """
+    values = module_values(cost, metric)
     children: dict[str, list[str]] = {}
     for name in cost.modules:
         if name:
             children.setdefault(name.rpartition(".")[0], []).append(name)
-    whole = getattr(cost.modules[below], metric) if below in cost.modules else 0
-    shown = [n for n in children.get(below, []) if getattr(cost.modules[n], metric) > 0]
+    whole = values.get(below, 0)
+    shown = [n for n in children.get(below, []) if values[n] > 0]
     while shown and len(shown) < most:
-        largest = max(shown, key=lambda n: getattr(cost.modules[n], metric))
-        inside = [n for n in children.get(largest, []) if getattr(cost.modules[n], metric) > 0]
-        value = getattr(cost.modules[largest], metric)
-        parts = [getattr(cost.modules[n], metric) for n in inside]
+        largest = max(shown, key=lambda n: values[n])
+        inside = [n for n in children.get(largest, []) if values[n] > 0]
+        value = values[largest]
+        parts = [values[n] for n in inside]
         if not inside or value * 2 <= whole or value - sum(parts) > max(parts):
             break
         shown.remove(largest)
         shown.extend(inside)
-    rows = sorted((cost.modules[n] for n in shown), key=lambda row: -getattr(row, metric))
+    rows = sorted((cost.modules[n] for n in shown), key=lambda row: -values[row.name])
     return rows[:most]
