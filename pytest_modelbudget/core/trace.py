@@ -15,6 +15,7 @@ from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from . import sizes
 from .execution import MetaExecution, is_foreign
 from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
@@ -63,6 +64,9 @@ class Trace(TorchDispatchMode):
         self._stack: list[tuple[str, Any]] = [("", None)]
         self._paused = 0
         self._thread = threading.get_ident()
+        self.watch = sizes.current()
+        if self.watch is not None:
+            self.watch.start()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
@@ -86,13 +90,16 @@ class Trace(TorchDispatchMode):
             out = func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs)
         finally:
             self._paused -= 1
-        if self._paused or rule.kind is Kind.FREE:
+        if self._paused:
             return out
-        count = _count(rule.formula, args, kwargs, out)
-        if count is None:
+        count = None if rule.kind is Kind.FREE else _count(rule.formula, args, kwargs, out)
+        if count is not None:
+            self.add(_display(func), count, out)
+            return out
+        if rule.kind is not Kind.FREE:
             self._report(_display(func), self._stack[-1][0])
-        else:
-            self.add(_display(func), count)
+        if self.watch is not None:
+            self.watch.call(self._stack[-1][0], _display(func), None, out)
         return out
 
     def _watching(self, function: Any) -> Any:
@@ -104,8 +111,10 @@ class Trace(TorchDispatchMode):
 
         return watched
 
-    def add(self, operator: str, count: Count) -> None:
-        """Add one call to the module that is running and to its operator."""
+    def add(self, operator: str, count: Count, out: Any) -> None:
+        """Add one call, which returned ``out``, to the module that is running and to its operator."""
+        if self.watch is not None:
+            self.watch.call(self._stack[-1][0], operator, count, out)
         self.tallies[self._stack[-1][0]].add(count)
         tally = self.operators.get(operator)
         if tally is None:
@@ -194,10 +203,10 @@ class _Whole(TorchFunctionMode):
             out = func(*args, **kwargs)
         input = _unwrapped(args[0] if args else kwargs.get("input", kwargs.get("self")))
         if name == "adaptive_avg_pool2d":
-            self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out))
+            self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out), out)
         elif name == "instance_norm":
             weight = args[1] if len(args) > 1 else kwargs.get("weight")  # F.instance_norm passes it by name
-            self._trace.add(name, instance_norm_call(input, weight, out=out))
+            self._trace.add(name, instance_norm_call(input, weight, out=out), out)
         return out
 
 
@@ -221,8 +230,10 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     before = module_hooks.register_module_forward_pre_hook(trace.enter)
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
+        handing_out = trace.watch.handing_out() if trace.watch is not None else nullcontext()
         with torch.inference_mode(not grad), torch.set_grad_enabled(grad), _left_to_right(), _Whole(trace), trace:
-            yield
+            with handing_out:
+                yield
     finally:
         before.remove()
         after.remove()
