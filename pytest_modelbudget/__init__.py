@@ -13,21 +13,26 @@ if TYPE_CHECKING:
     from .core.measure import measure
     from .cost import Cost, ModuleCost
     from .errors import BudgetError, ModelError, TargetError, UsageError
+    from .sweeps import Sweep, sweep
 
 __all__ = [
     "BudgetError",
     "Cost",
     "ModelError",
     "ModuleCost",
+    "Sweep",
     "TargetError",
     "UsageError",
     "__version__",
     "budget",
     "measure",
+    "sweep",
 ]
 
 _WHERE = {
     "measure": "core.measure",
+    "sweep": "sweeps",
+    "Sweep": "sweeps",
     "Cost": "cost",
     "ModuleCost": "cost",
     "BudgetError": "errors",

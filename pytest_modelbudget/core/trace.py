@@ -231,9 +231,15 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
         handing_out = trace.watch.handing_out() if trace.watch is not None else nullcontext()
-        with torch.inference_mode(not grad), torch.set_grad_enabled(grad), _left_to_right(), _Whole(trace), trace:
-            with handing_out:
-                yield
+        with (
+            torch.inference_mode(not grad),
+            torch.set_grad_enabled(grad),
+            _left_to_right(),
+            _Whole(trace),
+            trace,
+            handing_out,
+        ):
+            yield
     finally:
         before.remove()
         after.remove()
