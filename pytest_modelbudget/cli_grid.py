@@ -12,6 +12,7 @@ from typing import Any
 from .cost import CONVENTIONS, METRICS
 from .errors import UsageError
 from .report.text import one_line
+from .units import BYTE_METRICS
 
 _RANGES = "values and ranges: 1,2,4 or 128:512:32, which is from, to and with the end, step"
 
@@ -38,6 +39,13 @@ def add_commands(commands: Any, target: str, shape: Callable[[str], Any]) -> Non
     )
     sweep.add_argument("--jobs", type=int, default=1, help="processes that count at the same time (default 1)")
     sweep.set_defaults(run=_sweep)
+    fit = commands.add_parser("fit", help="the largest batch or resolution within limits", allow_abbrev=False)
+    fit.add_argument("target", metavar="TARGET", help=target)
+    _add_axes(fit, shape)
+    for metric in METRICS:
+        example = "8GiB" if metric in BYTE_METRICS else "10G" if metric in ("flops", "macs") else "26M"
+        fit.add_argument(f"--{metric.replace('_', '-')}", metavar="LIMIT", help=f"such as {example}")
+    fit.set_defaults(run=_fit)
 
 
 def _add_axes(command: argparse.ArgumentParser, shape: Callable[[str], Any]) -> None:
@@ -98,6 +106,22 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _fit(arguments: argparse.Namespace) -> int:
+    from .fits import fit
+    from .report.fit import fit_text
+
+    options = _options(arguments)
+    for name in ("dtype", "mode"):
+        if "," in options.get(name, ""):
+            raise UsageError(f"--{name} {options[name]}: fit looks at one of them.")
+    limits = {metric: getattr(arguments, metric) for metric in METRICS}
+    sizes = {name: getattr(arguments, name) for name in ("batch", "res", "seq")}
+    with _bar() as progress:
+        found = fit(arguments.target, progress=progress, **sizes, **limits, **options)
+    print(fit_text(found))
+    return int(not found)
+
+
 def _check_files(paths: list[Path]) -> None:
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("One file is named twice: each output needs its own.")
@@ -114,7 +138,7 @@ def _bar() -> Iterator[Callable[[int, int], None] | None]:
     with tqdm(unit=" points", delay=1, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
-            bar.total = total
+            bar.total = total or None  # a search does not know how far it has to go
             bar.update(done - bar.n)
 
         yield progress

@@ -20,12 +20,13 @@ PACKAGE = Path(pytest_modelbudget.__file__).parent
 LAYERS = [
     ["_version", "errors", "atomic"],
     ["units", "point", "targets"],
-    ["cost", "affine", "axes"],
+    ["cost", "affine", "axes", "search"],
     ["core", "growth", "source"],
     ["verdict"],
     ["result"],
     ["baseline", "grid"],
     ["explain", "run_report", "diff", "history", "sweeps"],
+    ["fits"],
     ["report"],
     ["marker", "config", "gate", "session"],
     ["options", "watched"],
@@ -34,7 +35,7 @@ LAYERS = [
 ]
 """From the bottom up: a module imports from layers below, from its own folder, and beside it without a cycle."""
 
-LAZILY_UPWARD = {("cost", "report"), ("sweeps", "report")}  # Cost.table, Sweep.table
+LAZILY_UPWARD = {("cost", "report"), ("sweeps", "report"), ("fits", "report")}  # Cost.table and its like
 
 
 class Import(NamedTuple):
