@@ -11,6 +11,7 @@ from . import units
 from .cost import METRICS
 from .errors import UsageError, nearest
 from .point import OperatingPoint, operating_point
+from .scaling import parse_scaling
 
 _LATER = {
     "memory": "peak memory",
@@ -20,13 +21,15 @@ _LATER = {
     "loss": "training",
     "device": "peak memory",
     "latency": "predicted time",
-    "scaling": "growth exponents",
 }
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts or bytes."""
+    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts or bytes.
+
+    ``scaling`` has exponents, as texts, by what they are of.
+    """
 
     model: Any = None
     batch: int | None = None
@@ -50,7 +53,7 @@ class Budget:
     device: Any = None
     latency: Any = None
     module: str = ""
-    scaling: Any = None
+    scaling: Mapping[str, str] | None = None
     tolerance: Decimal | None = None
     name: str | None = None
 
@@ -89,6 +92,8 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Budget:
     for metric in METRICS:
         if metric in given:
             given[metric] = units.parse(given[metric], metric)
+    if "scaling" in given:
+        given["scaling"] = parse_scaling(given["scaling"])
     if "tolerance" in given:
         given["tolerance"] = units.parse_percent(given["tolerance"], "tolerance")
     budget = Budget(**given)

@@ -21,7 +21,7 @@ LAYERS = [
     ["_version", "errors", "atomic"],
     ["units", "point", "targets"],
     ["cost", "affine", "axes", "search"],
-    ["core", "growth", "source"],
+    ["core", "growth", "source", "scaling"],
     ["verdict"],
     ["result"],
     ["baseline", "grid"],

@@ -24,7 +24,7 @@ def _one(result: Result, root: str, full: bool) -> str:
     lines = [f"{verdict.headline().ljust(58)}  {place}"]
     if result.entry != result.nodeid:
         lines.append(f"    {one_line(result.entry)}")
-    lines += [f"    {line}" for problem in verdict.problems for line in _body(problem, verdict.headline())]
+    lines += [f"    {line}" for problem in verdict.reasons for line in _body(problem, verdict.headline())]
     table = metric_table(verdict.judged, verdict.regressed)
     lines += ["", table] if table else [""]
     lines.append(conditions(cost, result.module))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -19,6 +20,7 @@ from ..growth import Comparison, Growth, ModuleChange
 from ..point import OperatingPoint
 from ..result import Result
 from ..run_report import SCHEMA, Report, ReportError
+from ..scaling import DIMENSIONS, Scaled, parse_scaling
 from ..verdict import Judged, Regressed, Verdict
 
 FORMAT = "modelbudget-report"
@@ -174,11 +176,25 @@ _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Judged, "metric"): METRICS,
     (Regressed, "metric"): METRICS,
     (Growth, "metric"): METRICS,
+    (Scaled, "metric"): ("flops", "params"),
+    (Scaled, "dimension"): DIMENSIONS,
     (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),
     (Comparison, "status"): ("new", "same", "changed", "not comparable"),
 }
 
+
+def _exponent(data: dict[str, Any], place: Place) -> None:
+    text = data["allowed"]
+    try:
+        known = parse_scaling({data["dimension"]: Decimal(text)})
+    except (UsageError, ArithmeticError):
+        known = {}
+    if text not in known.values():
+        raise Wrong(f"{json.dumps(text)} is not an exponent", (*place, "allowed"))
+
+
 _MORE = {
+    Scaled: _exponent,
     OperatingPoint: _point,
     Regressed: _tolerance,
     Cost: _unique_modules,

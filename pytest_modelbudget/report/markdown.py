@@ -123,7 +123,7 @@ def _section(result: Result) -> str:
 def _explained(result: Result) -> list[str]:
     verdict = result.verdict
     lines = [verdict.headline(), f"{shown(result.path)}:{result.line}"]
-    for problem in verdict.problems:
+    for problem in verdict.reasons:
         lines += [line for line in problem.splitlines() if line != verdict.headline()]
     for block in (
         metric_table(verdict.judged, verdict.regressed).splitlines(),
