@@ -19,6 +19,7 @@ from .explain import Recount, compare, explain
 from .growth import Comparison
 from .marker import Budget
 from .point import OperatingPoint
+from .remedy import remedies
 from .result import Result
 from .scaling import Scaled, measure_scaling
 from .verdict import judge, look
@@ -93,7 +94,8 @@ def evaluate(
             scaling=scaling,
             problems=problems,
         )
-        result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison)
+        fits = remedies(cost, budget.limits, recount, module=budget.module) if config.counter == "aten" else ()
+        result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison, fits)
         results.append(_explained(result, baseline, recount, test.root))
     return results
 

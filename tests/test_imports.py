@@ -22,7 +22,7 @@ LAYERS = [
     ["units", "point", "targets"],
     ["cost", "affine", "axes", "search"],
     ["core", "growth", "source", "scaling"],
-    ["verdict"],
+    ["verdict", "remedy"],
     ["result"],
     ["baseline", "grid"],
     ["explain", "run_report", "diff", "history", "sweeps"],

@@ -18,6 +18,7 @@ from ..cost import CONVENTIONS, METRICS, Cost, ModuleCost
 from ..errors import UsageError
 from ..growth import Comparison, Growth, ModuleChange
 from ..point import OperatingPoint
+from ..remedy import Remedy
 from ..result import Result
 from ..run_report import SCHEMA, Report, ReportError
 from ..scaling import DIMENSIONS, Scaled, parse_scaling
@@ -176,6 +177,7 @@ _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Judged, "metric"): METRICS,
     (Regressed, "metric"): METRICS,
     (Growth, "metric"): METRICS,
+    (Remedy, "size"): DIMENSIONS,
     (Scaled, "metric"): ("flops", "params"),
     (Scaled, "dimension"): DIMENSIONS,
     (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from ..cost import CONVENTIONS
 from ..result import Result
 from ..run_report import Report
-from .failure import conditions
+from .failure import conditions, remedy_text
 from .growth import growth_lines, where_lines
 from .metrics import TITLES, cell, columns
 from .names import shown
@@ -130,6 +130,7 @@ def _explained(result: Result) -> list[str]:
         conditions(result.cost, result.module).splitlines(),
         growth_lines(result, most=10),
         where_lines(result),
+        [f"fits   {remedy_text(result)}"] if result.remedies else [],
     ):
         lines += ["", *block] if block else []
     return [shown(line.rstrip(), 500) for line in lines]
