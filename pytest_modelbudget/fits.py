@@ -12,7 +12,7 @@ from .errors import ModelError, UsageError
 from .grid import Progress, count
 from .point import OperatingPoint, operating_point
 from .search import Look, Search
-from .sweeps import known_options, named_targets
+from .sweeps import known_options, named_targets, parts_of_points
 from .targets import FoundTarget
 
 CAPS = {"batch": 1 << 16, "res": 1 << 13, "seq": 1 << 17}
@@ -116,8 +116,7 @@ def fit(
         raise UsageError("Two sizes can be searched at once: give one of batch, res and seq.")
     if len(given["res"]) > 1 and any(height != width for height, width in given["res"]):
         raise UsageError(f"res={res!r}: only square pictures are searched. Give one of height x width to keep it.")
-    rest = {k: options.pop(k) for k in ("channels", "dtype", "mode") if k in options}
-    start = operating_point(**{n: v[0] for n, v in given.items() if n not in free}, **rest)
+    start = operating_point(**parts_of_points(options), **{n: v[0] for n, v in given.items() if n not in free})
     return _Finder(name, model, options, limits, given, start, by_default, progress).fit(free)
 
 
@@ -142,8 +141,7 @@ class _Finder:
     def look(self, point: OperatingPoint) -> Look:
         """Count one point. Raises `UsageError` where a limited metric is not measured."""
         if point not in self._known:
-            options = {"channels": point.channels, **self._options}
-            counted = count(self._model, point, options, watch=False)
+            counted = count(self._model, point, self._options, watch=False)
             missing = [metric for metric in self._limits if metric not in counted.values]
             if missing and not counted.refused:
                 raise UsageError(f"{missing[0]} was not measured, so that no limit on it can be kept.")

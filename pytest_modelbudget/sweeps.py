@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from . import axes
@@ -181,15 +182,19 @@ def sweep(
     options = known_options(options)
     chosen = _metrics(metrics)
     targets = named_targets(target)
-    points = _points(batch, res, seq, dtype, mode, options.get("channels"), targets, given="inputs" in options)
-    if sum(map(len, points.values())) > axes.MOST:
-        raise UsageError(f"The grid has {sum(map(len, points.values()))} points. At most {axes.MOST} are counted.")
+    given = {name: axes.axis(name, value) for name, value in (("batch", batch), ("res", res), ("seq", seq))}
+    given |= {name: axes.choices(name, value) for name, value in (("dtype", dtype), ("mode", mode))}
+    number = prod(map(len, given.values())) * len(targets)
+    if number > axes.MOST:
+        raise UsageError(f"The grid has {number} points. At most {axes.MOST} are counted.")
+    by_mode = {one: _options_of(one, options, given["mode"]) for one in given["mode"]}
+    points = {name: _points(given, model, by_mode) for name, model in targets.items()}
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs={jobs!r} is not a whole number above zero.")
     grids = []
     for name, model in targets.items():
         lines = not exact and set(chosen) <= set(LINES) and _lines_are_possible(model, options)
-        grids += [Grid(name, model, group, options, lines=lines) for group in _groups(points[name])]
+        grids += [Grid(name, model, group, by_mode[group[0].mode], lines=lines) for group in _groups(points[name])]
     counts = count_all(grids, jobs, progress)
     found = {(grid.target, p): _cell(grid.target, p, c, chosen) for grid in grids for p, c in grid.known.items()}
     cells = tuple(found[name, point] for name in targets for point in points[name])
@@ -244,30 +249,33 @@ def named_targets(target: Any) -> dict[str, Any]:
     return {name: find_target(model) if isinstance(model, str) else model for name, model in found.items()}
 
 
+def _options_of(mode: str, options: Mapping[str, Any], modes: Sequence[str]) -> Mapping[str, Any]:
+    """The options for one mode: beside training, inference is counted without those that are for training."""
+    for_training = ("optimizer", "loss") if mode == "infer" and "train" in modes else ()
+    return {name: value for name, value in options.items() if name not in for_training}
+
+
+def parts_of_points(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are part of an operating point."""
+    return {field.name: options[field.name] for field in fields(OperatingPoint) if field.name in options}
+
+
 def _points(
-    batch: Any,
-    res: Any,
-    seq: Any,
-    dtype: Any,
-    mode: Any,
-    channels: Any,
-    targets: Mapping[str, Any],
-    *,
-    given: bool,
-) -> dict[str, list[OperatingPoint]]:
-    """All points, for each target: the resolution that its zoo gives it stands in for one that is left out."""
-    batches, sizes = axes.axis("batch", batch), axes.axis("res", res)
-    lengths, dtypes, modes = axes.axis("seq", seq), axes.choices("dtype", dtype), axes.choices("mode", mode)
-    found = {}
-    for name, model in targets.items():
-        by_zoo = isinstance(model, FoundTarget) and res is None and seq is None and not given
-        own = axes.axis("res", model.res) if by_zoo else sizes
-        found[name] = [
-            operating_point(batch=b, res=r, seq=s, dtype=d, mode=m, channels=channels)
-            for m, d, s, r, b in product(modes, dtypes, lengths, own, batches)
-        ]
-        found[name] = [p if p.res is None and p.seq is None else p.with_batch_one() for p in found[name]]
-    return found
+    given: Mapping[str, tuple[Any, ...]], model: Any, by_mode: Mapping[str, Mapping[str, Any]]
+) -> list[OperatingPoint]:
+    """The points for a model: the resolution that its zoo gives it stands in for one that is left out."""
+    sizes = given["res"]
+    if (
+        isinstance(model, FoundTarget)
+        and sizes == given["seq"] == (None,)
+        and "inputs" not in by_mode[given["mode"][0]]
+    ):
+        sizes = axes.axis("res", model.res)
+    found = [
+        operating_point(**{**parts_of_points(by_mode[m]), "batch": b, "res": r, "seq": s, "dtype": d, "mode": m})
+        for m, d, s, r, b in product(given["mode"], given["dtype"], given["seq"], sizes, given["batch"])
+    ]
+    return [point if point.res is None and point.seq is None else point.with_batch_one() for point in found]
 
 
 def _lines_are_possible(model: Any, options: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import pytest_modelbudget.core.measure
 from pytest_modelbudget import ModelError, UsageError, measure, sweep
+from pytest_modelbudget.cost import METRICS
 from pytest_modelbudget.grid import LINES
 
 BATCHES = [1, 2, 3, 6, 9]
@@ -328,6 +329,18 @@ def test_every_point_on_request():
     assert exact.cells == sweep(UNet, batch=range(1, 6), res=[32, 64]).cells
 
 
+@pytest.mark.parametrize("factory", [UNet, WithMemory, lambda: nn.LSTM(8, 4)])
+def test_every_metric_that_there_is(factory):
+    """Memory, where it is measured, is counted at every point: the highest of many lines is no line."""
+    axes = {"inputs": (3, "batch", 8)} if factory not in (UNet, WithMemory) else {"res": [16, 32]}
+    found = sweep(factory, batch=range(1, 6), metrics=METRICS, **axes)
+    for cell in found:
+        res = cell.point.res
+        cost = measure(factory, batch=cell.point.batch, res=res, inputs=axes.get("inputs"))
+        assert cell.values == {m: value for m in METRICS if (value := cost.metric(m)) is not None}
+    assert found.counts == len(found)
+
+
 def test_rows_and_per_sample():
     found = sweep(lambda: nn.Conv2d(3, 4, 1, bias=False), batch="1,3", res="8", metrics="flops,params")
     assert found.rows()[1] == {
@@ -366,7 +379,7 @@ def test_progress_is_told():
 
 
 def test_several_processes(tmp_path):
-    file = tmp_path / "models.py"
+    file = tmp_path / "several_nets.py"
     file.write_text("from torch import nn\n\n\ndef net():\n    return nn.Conv2d(3, 4, 1)\n")
     text = f"{file}:net"
     found = sweep(text, batch=[1, 2, 3, 4], res=[8, 16], jobs=2)
