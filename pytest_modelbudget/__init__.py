@@ -13,21 +13,31 @@ if TYPE_CHECKING:
     from .core.measure import measure
     from .cost import Cost, ModuleCost
     from .errors import BudgetError, ModelError, TargetError, UsageError
+    from .fits import Fit, fit
+    from .sweeps import Sweep, sweep
 
 __all__ = [
     "BudgetError",
     "Cost",
+    "Fit",
     "ModelError",
     "ModuleCost",
+    "Sweep",
     "TargetError",
     "UsageError",
     "__version__",
     "budget",
+    "fit",
     "measure",
+    "sweep",
 ]
 
 _WHERE = {
     "measure": "core.measure",
+    "fit": "fits",
+    "Fit": "fits",
+    "sweep": "sweeps",
+    "Sweep": "sweeps",
     "Cost": "cost",
     "ModuleCost": "cost",
     "BudgetError": "errors",

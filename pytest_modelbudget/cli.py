@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import cli_grid
 from ._version import __version__
 from .config import BASELINE
 from .cost import CONVENTIONS, METRICS
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     count.add_argument("--counter", choices=("aten", "fvcore"), default="aten", help="who counts")
     count.add_argument("--json", action="store_true", help="print the whole cost as JSON")
     count.set_defaults(run=_count)
+    cli_grid.add_commands(commands, _TARGET, _shape)
     _add_review(commands)
     return parser
 

@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from .affine import Course
 from .config import Config
 from .core.build import Prebuilt, call_on_meta, is_module
 from .core.measure import measure
+from .core.sizes import watching
 from .core.standin import undisturbed_process
 from .cost import Cost
-from .errors import UsageError
+from .errors import BudgetError, UsageError
 from .explain import Recount, compare, explain
 from .growth import Comparison
 from .marker import Budget
 from .point import OperatingPoint
+from .remedy import remedies
 from .result import Result
+from .scaling import Scaled, measure_scaling
 from .verdict import judge, look
 
 if TYPE_CHECKING:
@@ -77,6 +81,8 @@ def evaluate(
         cost = _measure(target, budget, budget.point(test.arguments), config)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
         comparison = _compared(cost, entry, baseline, config, budget.module)
+        recount = _recount(budget, test, body, target, config)
+        scaling, problems = _scaling(budget, cost, recount)
         verdict = judge(
             cost,
             budget.limits,
@@ -85,10 +91,34 @@ def evaluate(
             comparison=comparison,
             tolerance=tolerance,
             recording=config.update,
+            scaling=scaling,
+            problems=problems,
         )
-        result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison)
-        results.append(_explained(result, baseline, _recount(budget, test, body, target, config), test.root))
+        fits = remedies(cost, budget.limits, recount, module=budget.module) if config.counter == "aten" else ()
+        result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison, fits)
+        results.append(_explained(result, baseline, recount, test.root))
     return results
+
+
+def _scaling(budget: Budget, cost: Cost, recount: Recount) -> tuple[tuple[Scaled, ...], tuple[str, ...]]:
+    """How the model grows with what the budget names, and what kept that from being measured."""
+    if budget.scaling is None:
+        return (), ()
+    known: dict[OperatingPoint, tuple[Cost, Course] | BudgetError] = {}
+
+    def count(point: OperatingPoint) -> tuple[Cost, Course]:
+        if point not in known:
+            with watching() as watch:
+                try:
+                    known[point] = recount(point), watch.course()
+                except BudgetError as error:
+                    known[point] = error
+        found = known[point]
+        if isinstance(found, BudgetError):
+            raise found
+        return found
+
+    return measure_scaling(budget.scaling, cost, count, module=budget.module)
 
 
 def _compared(

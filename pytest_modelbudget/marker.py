@@ -12,6 +12,7 @@ from .cost import ESTIMATES, METRICS
 from .devices import find_device, named_devices
 from .errors import UsageError, nearest
 from .point import OperatingPoint, operating_point
+from .scaling import parse_scaling
 
 _LATER = {
     "memory": "peak memory",
@@ -19,13 +20,15 @@ _LATER = {
     "amp": "training",
     "attention": "peak memory",
     "loss": "training",
-    "scaling": "growth exponents",
 }
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts, bytes, nanoseconds."""
+    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts, bytes, nanoseconds.
+
+    ``scaling`` has exponents, as texts, by what they are of.
+    """
 
     model: Any = None
     batch: int | None = None
@@ -49,7 +52,7 @@ class Budget:
     device: Any = None
     latency: int | None = None
     module: str = ""
-    scaling: Any = None
+    scaling: Mapping[str, str] | None = None
     tolerance: Decimal | None = None
     name: str | None = None
 
@@ -92,6 +95,8 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     for metric in (*METRICS, *ESTIMATES):
         if metric in given:
             given[metric] = units.parse(given[metric], metric)
+    if "scaling" in given:
+        given["scaling"] = parse_scaling(given["scaling"])
     if "tolerance" in given:
         given["tolerance"] = units.parse_percent(given["tolerance"], "tolerance")
     budget = Budget(**given)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .cost import Cost
 from .growth import Comparison
+from .remedy import Remedy
 from .verdict import Verdict
 
 
@@ -15,7 +16,7 @@ from .verdict import Verdict
 class Result:
     """A cost, its verdict, and where the budget stands: file (relative to the root) and line.
 
-    ``comparison`` is ``None`` where no baseline was asked for.
+    ``comparison`` is ``None`` where no baseline was asked for. ``remedies`` say what would fit, if it is over a limit.
     """
 
     entry: str
@@ -26,6 +27,7 @@ class Result:
     cost: Cost
     verdict: Verdict
     comparison: Comparison | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -34,6 +36,7 @@ class Result:
             "cost": self.cost.to_dict(),
             "verdict": self.verdict.to_dict(),
             "comparison": self.comparison.to_dict() if self.comparison is not None else None,
+            "remedies": [vars(remedy) for remedy in self.remedies],
         }
 
     @classmethod
@@ -44,4 +47,5 @@ class Result:
         fields["verdict"] = Verdict.from_dict(fields["verdict"])
         if fields["comparison"] is not None:
             fields["comparison"] = Comparison.from_dict(fields["comparison"])
+        fields["remedies"] = tuple(Remedy(**remedy) for remedy in fields["remedies"])
         return cls(**fields)

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,23 @@ _FORMS = "package.module:factory, path/file.py:factory, torchvision:resnet50, ti
 
 @dataclass(frozen=True)
 class FoundTarget:
-    """A factory (or a module), how a marker would name it, and the resolution its zoo gives it, if any."""
+    """A factory (or a module), how a marker would name it, and the resolution its zoo gives it, if any.
+
+    ``text`` is the TARGET itself, by which another process finds it.
+    """
 
     model: Any
     code: str
     res: int | tuple[int, int] | None = None
+    text: str = ""
 
 
 def find_target(text: str) -> FoundTarget:
     """Load what ``text`` names. Raises `UsageError` for its form, `TargetError` when it does not load."""
+    return replace(_find(text), text=text)
+
+
+def _find(text: str) -> FoundTarget:
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
         raise UsageError(f"{text!r} is not a TARGET. Allowed: {_FORMS}.")

@@ -11,6 +11,7 @@ from typing import Any
 from . import units
 from .cost import ESTIMATES, METRICS, Cost
 from .growth import Comparison
+from .scaling import Scaled
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,22 @@ class Verdict:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     regressed: tuple[Regressed, ...] = ()
+    scaling: tuple[Scaled, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Nothing over its limit or its baseline, and nothing wrong with the measurement."""
-        return not self.problems and not self.over and not self.regressed
+        return not self.problems and not self.over and not self.regressed and not self.steep
+
+    @property
+    def steep(self) -> tuple[Scaled, ...]:
+        """What grows faster than it may, the furthest above first."""
+        return tuple(sorted((s for s in self.scaling if s.over), key=lambda s: float(s.allowed) - s.exponent))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """In sentences: what is wrong with the measurement, and what grows too fast."""
+        return (*self.problems, *(scaled.sentence() for scaled in self.steep))
 
     @property
     def over(self) -> tuple[Judged, ...]:
@@ -90,7 +102,8 @@ class Verdict:
         if self.problems:
             return self.problems[0].splitlines()[0]
         if not self.over:
-            return self.regressed[0].sentence() if self.regressed else "within budget"
+            steep = self.steep
+            return steep[0].sentence() if steep else self.regressed[0].sentence() if self.regressed else "within budget"
         worst = self.over[0]
         assert worst.limit is not None  # a metric is over only if it has a limit
         used, limit = units.show_apart(worst.used, worst.limit, worst.metric)
@@ -106,6 +119,7 @@ class Verdict:
             "problems": list(self.problems),
             "warnings": list(self.warnings),
             "regressed": [vars(regressed) for regressed in self.regressed],
+            "scaling": [vars(scaled) for scaled in self.scaling],
         }
 
     @classmethod
@@ -116,6 +130,7 @@ class Verdict:
             tuple(data["problems"]),
             tuple(data["warnings"]),
             tuple(Regressed(**row) for row in data["regressed"]),
+            tuple(Scaled(**row) for row in data["scaling"]),
         )
 
 
@@ -128,25 +143,34 @@ def judge(
     comparison: Comparison | None = None,
     tolerance: Decimal | None = None,
     recording: bool = False,
+    scaling: tuple[Scaled, ...] = (),
+    problems: Iterable[str] = (),
 ) -> Verdict:
     """Judge a cost, or that of its submodule ``module``, by its limits and by its baseline.
 
     Without limits a cost is judged by its baseline, with a tolerance of 0 %; with limits only if a ``tolerance``
     (percent) is given. A budget that measured nothing fails: neither limits nor a baseline to compare with,
     FLOPs of zero under a limit on compute, or, with ``unknown_ops="error"``, operators that nobody can count.
-    ``recording`` a baseline, limits alone judge, and there may be none. Raises `UsageError` for an unknown ``module``.
+    ``recording`` a baseline, limits alone judge, and there may be none. ``scaling`` is how it grows, beside what is
+    allowed, ``problems`` what kept that from being measured. Raises `UsageError` for an unknown ``module``.
     """
     seen = look(cost, module=module, unknown_ops=unknown_ops)
     judged = tuple(Judged(j.metric, j.used, limits.get(j.metric)) for j in seen.judged)
-    problems = []
-    by_baseline = not recording and (not limits or tolerance is not None)
+    problems = list(problems)
+    by_baseline = not recording and (not (limits or scaling) or tolerance is not None)
     regressed = _regressed(judged, comparison, tolerance or Decimal(0)) if by_baseline else ()
     if by_baseline and comparison is not None and comparison.status == "not comparable":
         problems.append(
             "not comparable with its baseline\n"  # the report says why
             "Accept the numbers of this run with: pytest --budget-update"
         )
-    if not limits and not recording and (comparison is None or comparison.status == "new"):
+    if (
+        not limits
+        and not scaling
+        and not problems
+        and not recording
+        and (comparison is None or comparison.status == "new")
+    ):
         now = ", ".join(
             f'{j.metric}="{units.show_limit(j.used, j.metric)}"' for j in judged if j.metric in ("flops", "params")
         )
@@ -161,7 +185,7 @@ def judge(
             f"measured nothing: {', '.join(zero)} of {where} came to 0, so this limit could never fail.\n"
             "Check that forward runs what is meant to be measured, or limit something that is there, such as params=."
         )
-    return Verdict(judged, (*seen.problems, *problems), seen.warnings, regressed)
+    return Verdict(judged, (*seen.problems, *problems), seen.warnings, regressed, scaling)
 
 
 def _regressed(judged: Iterable[Judged], comparison: Comparison | None, tolerance: Decimal) -> tuple[Regressed, ...]:

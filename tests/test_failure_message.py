@@ -3,6 +3,7 @@
 The numbers in it, by hand, at 32 x 32 pixels. FLOPs: the stem 8 * (3 * 9) * 1024 = 221184; each block's convolution
 8 * (8 * 9) * 1024 = 589824 and its norm 2 * 8 * 1024 = 16384, together 606208; the head 8 * 10 = 80; all 1433680.
 Parameters: the stem 8 * 27 + 8 = 224; each block 8 * 72 + 2 * 8 = 592; the head 8 * 10 + 10 = 90; all 1498.
+What fits at r x r pixels: 1400 r^2 + 80 FLOPs, of which 1184 r^2 in the body, and 24 r^2 + 10 activations.
 Activations: 8 * 1024 for each convolution, 10 for the head. Weights: 4 bytes for each parameter, and for each norm's
 buffers 2 * 8 * 4 + 8; all 6136.
 """
@@ -130,7 +131,7 @@ def test_it_is_no_longer_for_a_larger_model(pytester, depth):
             return deep({depth})
     """
     lines = message(pytester, source).splitlines()
-    assert len(lines) == 5 + 1 + 5
+    assert len(lines) == 5 + 1 + 5  # nothing fits
     assert max(map(len, lines)) < 90
 
 
@@ -138,3 +139,48 @@ def test_a_test_within_budget_says_nothing(pytester):
     result = run(pytester, "@budget(model=Net, flops='2M', res=32)\ndef test_it(): ...", "-q")
     assert outcomes(result) == {"passed": 1}
     assert "budget" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("source", "fits"),
+    [
+        # 1400 r^2 + 80 FLOPs for each of b images
+        ('@budget(model=Net, flops="16M", batch=12, res=32)', "fits   batch <= 11, or res <= 30"),
+        ('@budget(model=Net, flops="1M", batch=12, res=32)', "fits   res <= 7 at batch 12"),
+        ('@budget(model=Net, flops="3M", batch=3, res=(32, 64))', "fits   batch <= 1 at res 32x64"),
+        ('@budget(model=lambda: nn.Sequential(nn.Flatten(), nn.Linear(48, 9)), flops="2k", batch=8, res=4)',
+         "fits   batch <= 4 at res 4"),
+        ('@budget(model=lambda: nn.Sequential(nn.Embedding(5, 8), nn.Linear(8, 8)), flops="1k", batch=2, seq=30)',
+         "fits   seq <= 7 at batch 2"),
+    ],
+)  # fmt: skip
+def test_what_would_fit(pytester, source, fits):
+    assert message(pytester, f"{source}\ndef test_it(): ...").splitlines()[-1] == fits
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '@budget(model=Net, params="1k", flops="1k", res=32)',  # no size helps against parameters
+        '@budget(model=Net, flops="10", res=32)',  # not even the smallest
+        '@budget(model=lambda: nn.Sequential(nn.Flatten(), nn.Linear(48, 9)), flops="2", res=4)',
+    ],
+)
+def test_what_would_fit_is_not_said_where_nothing_does(pytester, source):
+    assert "fits " not in message(pytester, f"{source}\ndef test_it(): ...")
+
+
+def test_what_would_fit_is_found_in_few_counts(pytester, monkeypatch):
+    import pytest_modelbudget.gate
+
+    calls = []
+
+    def counting(*args, **keywords):
+        calls.append(args)
+        return true_measure(*args, **keywords)
+
+    true_measure = pytest_modelbudget.gate.measure
+    monkeypatch.setattr(pytest_modelbudget.gate, "measure", counting)
+    lines = message(pytester, '@budget(model=Net, flops="1.2G", batch=50, res=224)\ndef test_it(): ...').splitlines()
+    assert lines[-1] == "fits   batch <= 17, or res <= 130"  # 1400 * 224^2 * 17 < 1.2e9, 50 * 1400 * 130^2 < 1.2e9
+    assert len(calls) <= 14

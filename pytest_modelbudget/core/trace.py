@@ -17,6 +17,7 @@ from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from . import sizes
 from .execution import MetaExecution, is_foreign
 from .fused import FUSED, fused_attention, has_fused_kernel
 from .memory import Ledger
@@ -88,6 +89,9 @@ class Trace(TorchDispatchMode):
         self._thread = threading.get_ident()
         self._phase = "forward"
         self._borders: tuple[list[int], list[str]] = ([0], [""])  # autograd's sequence numbers, and who began there
+        self.watch = sizes.current()
+        if self.watch is not None:
+            self.watch.start()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
@@ -113,15 +117,18 @@ class Trace(TorchDispatchMode):
         self.ledger.saw(out, module)
         if rule.composite:
             self.ledger.passed(passed, module)
-        if self.calls is not None and not self._paused:
-            self.calls.saw(func, module, args, kwargs, out, _count(rule.formula, args, kwargs, out))
-        if self._paused or rule.kind is Kind.FREE:
+        if self._paused:
             return out
-        count = _count(rule.formula, args, kwargs, out)
-        if count is None:
+        count = None if rule.kind is Kind.FREE else _count(rule.formula, args, kwargs, out)
+        if self.calls is not None:
+            self.calls.saw(func, module, args, kwargs, out, count)
+        if count is not None:
+            self.add(_display(func), count, out, module)
+            return out
+        if rule.kind is not Kind.FREE:
             self._report(_display(func), module)
-        else:
-            self.add(_display(func), count, module)
+        if self.watch is not None:
+            self.watch.call(module, _display(func), None, out)
         return out
 
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any], *, composite: bool) -> tuple[Any, int]:
@@ -204,16 +211,19 @@ class Trace(TorchDispatchMode):
 
         return watched
 
-    def add(self, operator: str, count: Count, module: str | None = None) -> None:
-        """Add one call to its operator and to ``module``, or to the one that is running.
+    def add(self, operator: str, count: Count, out: Any, module: str | None = None) -> None:
+        """Add one call, which returned ``out``, to its operator and to ``module``, or to the one that is running.
 
         What backward outputs are gradients: activations are those of the forward pass.
         """
+        module = self._module() if module is None else module
         if self._phase != "forward":
             count = count._replace(activations=0)
             if self._phase == "backward":
                 self.backward.add(count)
-        self.tallies[self._module() if module is None else module].add(count)
+        if self.watch is not None:
+            self.watch.call(module, operator, count, out)
+        self.tallies[module].add(count)
         tally = self.operators.get(operator)
         if tally is None:
             tally = self.operators[operator] = Tally()
@@ -313,10 +323,10 @@ class _Whole(TorchFunctionMode):
         input = _unwrapped(args[0] if args else kwargs.get("input", kwargs.get("self")))
         self._trace.saw_whole(name, input, out)
         if name == "adaptive_avg_pool2d":
-            self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out))
+            self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out), out)
         elif name == "instance_norm":
             weight = args[1] if len(args) > 1 else kwargs.get("weight")  # F.instance_norm passes it by name
-            self._trace.add(name, instance_norm_call(input, weight, out=out))
+            self._trace.add(name, instance_norm_call(input, weight, out=out), out)
         return out
 
 
@@ -363,7 +373,15 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     before = module_hooks.register_module_forward_pre_hook(trace.enter)
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
-        with torch.inference_mode(not grad), torch.set_grad_enabled(grad), _left_to_right(), _Whole(trace), trace:
+        handing_out = trace.watch.handing_out() if trace.watch is not None else nullcontext()
+        with (
+            torch.inference_mode(not grad),
+            torch.set_grad_enabled(grad),
+            _left_to_right(),
+            _Whole(trace),
+            trace,
+            handing_out,
+        ):
             yield
     finally:
         before.remove()

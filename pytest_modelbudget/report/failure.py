@@ -25,7 +25,7 @@ def _one(result: Result, root: str, full: bool) -> str:
     lines = [f"{verdict.headline().ljust(58)}  {place}"]
     if result.entry != result.nodeid:
         lines.append(f"    {one_line(result.entry)}")
-    lines += [f"    {line}" for problem in verdict.problems for line in _body(problem, verdict.headline())]
+    lines += [f"    {line}" for problem in verdict.reasons for line in _body(problem, verdict.headline())]
     table = metric_table(verdict.judged, verdict.regressed)
     lines += ["", table] if table else [""]
     lines.append(conditions(cost, result.module))
@@ -35,7 +35,21 @@ def _one(result: Result, root: str, full: bool) -> str:
     where = _where(cost, verdict.worst, result.module, root, full) if verdict.over or verdict.regressed else ""
     if where:
         lines += [where] if growth else ["", where]
+    if result.remedies:
+        lines.append(f"fits   {remedy_text(result)}")
     return "\n".join(lines)
+
+
+def remedy_text(result: Result) -> str:
+    """``batch <= 12, or res <= 208``; of one alone also what it holds for: ``res <= 226 at batch 1``."""
+    text = ", or ".join(f"{remedy.size} <= {remedy.at_most}" for remedy in result.remedies)
+    if len(result.remedies) > 1:
+        return text
+    point, size = result.cost.point, result.remedies[0].size
+    held = [f"batch {point.batch}"] if size != "batch" and point.batch is not None else []
+    held += [f"res {point.show_res()}"] if size != "res" and point.res is not None else []
+    held += [f"seq {point.seq}"] if size != "seq" and point.seq is not None else []
+    return f"{text} at {', '.join(held)}" if held else text
 
 
 def _body(problem: str, headline: str) -> list[str]:

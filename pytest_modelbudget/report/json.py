@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -18,8 +19,10 @@ from ..devices import find_device
 from ..errors import UsageError
 from ..growth import Comparison, Growth, ModuleChange
 from ..point import OperatingPoint
+from ..remedy import Remedy
 from ..result import Result
 from ..run_report import SCHEMA, Report, ReportError
+from ..scaling import DIMENSIONS, Scaled, parse_scaling
 from ..throughput import BOUNDS, Throughput
 from ..verdict import Judged, Regressed, Verdict
 
@@ -186,11 +189,26 @@ _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Judged, "metric"): (*METRICS, *ESTIMATES),
     (Regressed, "metric"): METRICS,
     (Growth, "metric"): METRICS,
+    (Remedy, "size"): DIMENSIONS,
+    (Scaled, "metric"): ("flops", "params"),
+    (Scaled, "dimension"): DIMENSIONS,
     (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),
     (Comparison, "status"): ("new", "same", "changed", "not comparable"),
 }
 
+
+def _exponent(data: dict[str, Any], place: Place) -> None:
+    text = data["allowed"]
+    try:
+        known = parse_scaling({data["dimension"]: Decimal(text)})
+    except (UsageError, ArithmeticError):
+        known = {}
+    if text not in known.values():
+        raise Wrong(f"{json.dumps(text)} is not an exponent", (*place, "allowed"))
+
+
 _MORE = {
+    Scaled: _exponent,
     OperatingPoint: _point,
     Regressed: _tolerance,
     Cost: _unique_modules,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from ..cost import CONVENTIONS
 from ..result import Result
 from ..run_report import Report
-from .failure import conditions
+from .failure import conditions, remedy_text
 from .growth import growth_lines, where_lines
 from .metrics import TITLES, cell, columns
 from .names import shown
@@ -123,13 +123,14 @@ def _section(result: Result) -> str:
 def _explained(result: Result) -> list[str]:
     verdict = result.verdict
     lines = [verdict.headline(), f"{shown(result.path)}:{result.line}"]
-    for problem in verdict.problems:
+    for problem in verdict.reasons:
         lines += [line for line in problem.splitlines() if line != verdict.headline()]
     for block in (
         metric_table(verdict.judged, verdict.regressed).splitlines(),
         conditions(result.cost, result.module).splitlines(),
         growth_lines(result, most=10),
         where_lines(result),
+        [f"fits   {remedy_text(result)}"] if result.remedies else [],
     ):
         lines += ["", *block] if block else []
     return [shown(line.rstrip(), 500) for line in lines]

@@ -129,7 +129,7 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
     before = {row.name: int(getattr(row, metric)) for row in kept if hasattr(row, metric)}
     rows, left_out = _rows(result, growth, metric, before, most)
     steps, mark = bars(result, growth)
-    problems = [line for text in (*verdict.problems, *verdict.warnings) for line in text.splitlines()]
+    problems = [line for text in (*verdict.reasons, *verdict.warnings) for line in text.splitlines()]
     return Entry(
         number=number,
         name=shown(result.entry, 200),

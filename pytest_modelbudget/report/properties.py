@@ -20,6 +20,9 @@ def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
             pairs.append((f"{prefix}.{name}", str(j.used)))
             if j.limit is not None:
                 pairs.append((f"{prefix}.{name}.limit", str(j.limit)))
+        for s in result.verdict.scaling:
+            name = f"{prefix}.scaling.{'params.' if s.metric == 'params' else ''}{s.dimension}"
+            pairs += [(name, f"{s.exponent:.2f}"), (f"{name}.limit", s.allowed)]
         pairs.append((f"{prefix}.point", str(result.cost.point)))
         pairs.append((f"{prefix}.convention", result.cost.convention))
         pairs.append((f"{prefix}.executed", result.cost.executed))

@@ -16,7 +16,13 @@ def standing(result: Result) -> str:
     """One of `ORDER`: what became of an entry's budget, or of its cost since the baseline."""
     verdict, comparison = result.verdict, result.comparison
     if not verdict.passed:
-        return "over budget" if verdict.over else "above its baseline" if verdict.regressed else "not judged"
+        return (
+            "over budget"
+            if verdict.over or verdict.steep
+            else "above its baseline"
+            if verdict.regressed
+            else "not judged"
+        )
     if comparison is None:
         return "within budget"
     if comparison.status in ("new", "not comparable"):

@@ -31,7 +31,9 @@ def summary(results: Sequence[Result], *, verbosity: int = 0) -> Iterator[Line]:
         yield Line(CONVENTIONS[convention], {})
     for result in results:
         drifted = result.verdict.passed and standing(result) in ("grew", "not comparable")
-        for text in (*result.cost.notes, *result.verdict.warnings, *([why(result)] if drifted else [])):
+        grows = ", ".join(scaled.says() for scaled in result.verdict.scaling)
+        said = [*([f"grows as {grows}"] if grows else []), *([why(result)] if drifted else [])]
+        for text in (*result.cost.notes, *result.verdict.warnings, *said):
             for line in text.splitlines():
                 yield Line(f"{one_line(result.entry)}: {one_line(line.strip())}", {"yellow": True})
     if verbosity > 0:

@@ -1,0 +1,147 @@
+"""Whether a cost is a line in the batch: decided from what a model did at three batches, not from its totals alone.
+
+What is compared is the whole course of a count: every operator call with its cost and the sizes it returned, every
+size that the model's own code compared, and all arithmetic on sizes that does not keep a line a line. The course must
+be the same at the smallest, a middle and the largest batch, every number in it must lie on a line through the three
+and be whole at every batch that is asked for, and every comparison and division is done again for each of them. So
+``if batch > 16`` and a batch cut into chunks are seen, between the three batches, too. What cannot be seen: code
+that takes sizes past us (through numpy, or C code that reads an int for itself) and changes course only *between*
+the batches that were counted.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+from typing import Any, NamedTuple
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+"""What the model's own code may ask of two sizes; the answer is part of the course."""
+
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "pow": operator.pow,
+    "lshift": operator.lshift,
+    "rshift": operator.rshift,
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
+}
+"""What it may do with two sizes that need not give a line where they are lines."""
+
+
+class Event(NamedTuple):
+    """One step of a course. ``key`` is what must be the same at every batch, ``values`` what may be a line.
+
+    ``("call", module, operator, sizes)``: multiply-adds, FLOPs in both conventions, activations, then the sizes of
+    what it returned. ``("compare", name, answer)``: both sides. ``("compute", name)``: both sides and the result.
+    ``("read", how)``: a size that left our sight.
+    """
+
+    key: tuple[Any, ...]
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Course:
+    """All that happened in one count, in order."""
+
+    events: tuple[Event, ...]
+
+    @cached_property
+    def keys(self) -> tuple[Any, ...]:
+        """What must be the same at every batch."""
+        return tuple(event.key for event in self.events)
+
+    @cached_property
+    def calls(self) -> tuple[Event, ...]:
+        """The operator calls."""
+        return tuple(event for event in self.events if event.key[0] == "call")
+
+
+@dataclass(frozen=True)
+class Line:
+    """How the calls of one course move with the batch: for each, whether it is in proportion to it, or constant.
+
+    ``plain`` says that every call is one of the two, and that nothing else in the course moves with the batch but
+    what keeps a line a line: then one count gives all batches of a course with the same keys.
+    """
+
+    keys: tuple[Any, ...]
+    kinds: tuple[str, ...]
+    plain: bool
+
+
+def line(counted: Sequence[tuple[int, Course]], wanted: Iterable[int]) -> Line | None:
+    """The line of three courses, each with its batch, in ascending order; ``None`` where they are none.
+
+    ``wanted`` are all the batches it must hold for.
+    """
+    (low, first), (middle, second), (high, third) = counted
+    if first.keys != second.keys or first.keys != third.keys:
+        return None
+    batches = [batch for batch in wanted if batch not in (low, middle, high)]
+    step = 0
+    for batch in batches:
+        step = gcd(step, batch - low)
+    known: dict[tuple[Any, ...], str | None] = {}
+    kinds, plain = [], True
+    for one, two, three in zip(first.events, second.events, third.events, strict=True):
+        row = (one, two.values, three.values)
+        if row not in known:
+            known[row] = _kind(one.key, (one.values, two.values, three.values), (low, middle, high), step, batches)
+        kind = known[row]
+        if kind is None:
+            return None
+        if one.key[0] == "call":
+            kinds.append(kind)
+        plain = plain and kind != "mixed"
+    return Line(first.keys, tuple(kinds), plain)
+
+
+def _kind(
+    key: tuple[Any, ...],
+    values: tuple[tuple[Any, ...], ...],
+    at: tuple[int, int, int],
+    step: int,
+    wanted: Sequence[int],
+) -> str | None:
+    """``constant``, ``in proportion`` or ``mixed``; ``None`` for what is no line, or does not stay one."""
+    first, second, third = values
+    if first == second == third:
+        return "constant"
+    if key[0] == "read":
+        return None
+    low, middle, high = at
+    for a, b, c in zip(first, second, third, strict=True):
+        if not (isinstance(a, int) and isinstance(b, int) and isinstance(c, int)):
+            if not a == b == c:
+                return None
+        elif (b - a) * (high - low) != (c - a) * (middle - low) or (c - a) * step % (high - low):
+            return None
+    if key[0] == "call":
+        counts = zip(first[:4], third[:4], strict=True)
+        kinds = {"constant" if a == c else "in proportion" if a * high == c * low else "mixed" for a, c in counts if c}
+        return kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "constant"
+    function = (COMPARISONS if key[0] == "compare" else ARITHMETIC)[key[1]]
+    for batch in wanted:
+        left, right, *result = (on_line(a, c, low, high, batch) for a, c in zip(first, third, strict=True))
+        if function(left, right) != (key[2] if key[0] == "compare" else result[0]):
+            return None
+    return "constant" if key[0] == "compare" else "mixed"
+
+
+def on_line(first: Any, last: Any, low: int, high: int, at: int) -> Any:
+    """The value at ``at`` of a line through ``(low, first)`` and ``(high, last)``, which is whole there."""
+    return first if first == last else first + (last - first) * (at - low) // (high - low)
