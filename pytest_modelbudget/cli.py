@@ -16,6 +16,7 @@ from ._version import __version__
 from .config import BASELINE
 from .cost import CONVENTIONS, METRICS
 from .errors import BudgetError, TargetError, UsageError, nearest
+from .point import OPTIMIZERS
 from .report.text import one_line
 from .units import parse_percent
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     count = commands.add_parser("count", help="cost table of a model, and a marker ready to paste", allow_abbrev=False)
     count.add_argument("target", metavar="TARGET", help=_TARGET)
     _add_point(count)
-    count.add_argument("--device", help="a card such as T4: also the predicted time of a step, which is an estimate")
+    count.add_argument("--measure", action="store_true", help="also run the step for real, on the device at hand")
     count.add_argument("--depth", type=int, default=2, help="levels of modules to list (default 2)")
     count.add_argument("--convention", choices=tuple(CONVENTIONS), default="fvcore", help="convention for FLOPs")
     count.add_argument("--counter", choices=("aten", "fvcore"), default="aten", help="who counts")
@@ -97,7 +98,11 @@ def _add_point(command: argparse.ArgumentParser) -> None:
         help="a float input such as batch,80,seq; repeatable",
     )
     command.add_argument("--dtype", help="dtype to count in: fp32, bf16, fp16, fp64 (default: the model's own)")
-    command.add_argument("--mode", default="infer", help="infer (a forward pass in eval mode)")
+    command.add_argument("--mode", default="infer", help="infer (a forward pass in eval mode) or train (a step)")
+    command.add_argument("--optimizer", help=f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw)")
+    command.add_argument("--amp", help="autocast: bf16 or fp16")
+    command.add_argument("--attention", help="how attention is kept in memory: fused (default) or math")
+    command.add_argument("--device", help="cuda, or a card such as T4: its memory rules, and its predicted time")
 
 
 def _resolution(text: str) -> int | tuple[int, int]:
@@ -131,7 +136,11 @@ def _count(arguments: argparse.Namespace) -> int:
         inputs=arguments.inputs,
         dtype=arguments.dtype,
         mode=arguments.mode,
+        optimizer=arguments.optimizer,
+        amp=arguments.amp,
+        attention=arguments.attention,
         device=arguments.device,
+        measured=arguments.measure,
         convention=arguments.convention,
         counter=arguments.counter,
     )

@@ -65,6 +65,7 @@ class Config:
     tolerance: Decimal | None = None
     update: bool = False
     strict: bool = False
+    measure: bool = False
     reports: tuple[Path, ...] = ()
 
 
@@ -92,15 +93,16 @@ def read_config(values: Mapping[str, Any]) -> Config:
         named=bool(values.get("budget_baseline_named")),
         tolerance=units.parse_percent(tolerance, "budget_tolerance") if tolerance else None,
         update=bool(values.get("budget_update")),
-        strict=_flag(values.get("budget_strict")),
+        strict=_flag("budget_strict", values.get("budget_strict")),
+        measure=_flag("budget_measure", values.get("budget_measure")),
         reports=tuple(Path(path) for path in values.get("budget_report") or ()),
     )
 
 
-def _flag(value: Any) -> bool:
+def _flag(name: str, value: Any) -> bool:
     text = str(value or "false").strip().lower()
     if text not in _FLAGS:
-        raise UsageError(f"budget_strict = {value}: allowed are true and false.")
+        raise UsageError(f"{name} = {value}: allowed are true and false.")
     return _FLAGS[text]
 
 

@@ -51,6 +51,10 @@ def _not_comparable(cost: Cost, old: Entry, module: str) -> str:
         ("counter", cost.counter, old.counter),
         ("mode", cost.point.mode, old.point.mode),
         ("dtype", cost.point.dtype, old.point.dtype),
+        ("optimizer", cost.point.optimizer, old.point.optimizer),
+        ("amp", cost.point.amp, old.point.amp),
+        ("attention", cost.point.attention, old.point.attention),
+        ("device", cost.point.device, old.point.device),
     ):
         if now != before:
             return f"the baseline was counted with {what} {before or 'default'}, this run with {now or 'default'}"

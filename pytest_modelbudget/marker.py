@@ -14,14 +14,6 @@ from .errors import UsageError, nearest
 from .point import OperatingPoint, operating_point
 from .scaling import parse_scaling
 
-_LATER = {
-    "memory": "peak memory",
-    "optimizer": "training",
-    "amp": "training",
-    "attention": "peak memory",
-    "loss": "training",
-}
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -71,7 +63,16 @@ class Budget:
         for name in ("batch", "res", "seq"):
             value = getattr(self, name)
             given[name] = arguments.get(name) if value is None else value
-        point = operating_point(**given, channels=self.channels, dtype=self.dtype, mode=self.mode)
+        point = operating_point(
+            **given,
+            channels=self.channels,
+            dtype=self.dtype,
+            mode=self.mode,
+            optimizer=self.optimizer if self.mode == "train" else None,
+            amp=self.amp,
+            attention=self.attention,
+            device=self.device,
+        )
         return point if point.res is None and point.seq is None else point.with_batch_one()
 
 
@@ -100,20 +101,9 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     if "tolerance" in given:
         given["tolerance"] = units.parse_percent(given["tolerance"], "tolerance")
     budget = Budget(**given)
-    for name, what in _LATER.items():
-        if name in given:
-            raise UsageError(f"{name}= is not available yet: this version has no budgets for {what}.")
-    if budget.mode == "train":
-        raise UsageError("mode='train' is not available yet: this version has no budgets for training.")
-    operating_point(
-        batch=budget.batch,
-        res=budget.res,
-        channels=budget.channels,
-        seq=budget.seq,
-        dtype=budget.dtype,
-        mode=budget.mode,
-    )
+    budget.point({})
     _check_device(budget, whole=whole)
+    _check_training(budget, whole=whole)
     _check_rest(budget)
     return budget
 
@@ -126,6 +116,19 @@ def _check_device(budget: Budget, *, whole: bool) -> None:
         raise UsageError(
             f"latency={limit!r} is a limit on a predicted time, and here is {found}. "
             f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
+        )
+
+
+def _check_training(budget: Budget, *, whole: bool) -> None:
+    for name in ("optimizer", "loss"):
+        if whole and getattr(budget, name) is not None and budget.mode != "train":
+            raise UsageError(f"{name}= is for a training step. Add mode='train', or leave it out.")
+    if budget.loss is not None and not callable(budget.loss):
+        raise UsageError(f"loss={budget.loss!r} is not a loss. Allowed: a callable that gets the model's output.")
+    if budget.memory is not None and budget.module:
+        raise UsageError(
+            f"memory= is a limit on the whole model, and here is module={budget.module!r}: a peak has no parts. "
+            "Give it a marker of its own."
         )
 
 

@@ -29,6 +29,9 @@ def declare(parser: pytest.Parser) -> None:
     strict = "fail the run when the baseline has entries whose tests are gone"
     group.addoption("--budget-strict", dest="budget_strict", action="store_true", default=None, help=strict)
     parser.addini("budget_strict", strict, default="")
+    real = "also run each step for real on the device at hand: its peak memory and time beside what is predicted"
+    group.addoption("--budget-measure", dest="budget_measure", action="store_true", default=None, help=real)
+    parser.addini("budget_measure", real, default="")
     report = "write a report: .json, .md, .html or .txt (OpenMetrics); may be given several times"
     group.addoption("--budget-report", dest="budget_report", metavar="FILE", action="append", help=report)
     parser.addini("budget_report", report, type="linelist", default=[])
@@ -40,7 +43,7 @@ def values_of(config: pytest.Config) -> dict[str, Any]:
     """
     values = {c.name: (config.getoption(c.name, None) if c.option else None) or config.getini(c.name) for c in CHOICES}
     values["budget_update"] = config.getoption("budget_update")
-    for name in ("budget_tolerance", "budget_strict"):
+    for name in ("budget_tolerance", "budget_strict", "budget_measure"):
         values[name] = config.getoption(name) or config.getini(name)
     here, root = config.invocation_params.dir, config.rootpath
     option, key = config.getoption("budget_baseline"), config.getini("budget_baseline")

@@ -178,6 +178,12 @@ def judge(
             "no limits and no baseline: this budget could never fail.\n"
             f"Record a baseline with pytest --budget-update, or add limits; what it costs now passes {now}."
         )
+    missing = [metric for metric in limits if cost.metric(metric, module) is None]
+    if missing:
+        problems.append(
+            f"measured nothing: the counter {cost.counter!r} does not know {', '.join(missing)}, "
+            "so this limit could never fail.\nLeave the limit out, or count with budget_counter = aten."
+        )
     zero = [j.metric for j in judged if j.metric in _COMPUTE and j.limit is not None and j.used == 0]
     if zero:
         where = f"module {module!r}" if module else "the model"

@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from ..cost import CONVENTIONS, Cost
 from ..devices import Device, find_device
 from ..errors import BudgetError, ModelError, TargetError, UsageError, nearest
+from ..peak import Measured
 from ..point import OperatingPoint, operating_point
 from ..throughput import Throughput, predict
 from .autocast import autocast
@@ -26,10 +28,11 @@ from .execution import MetaExecution, NeedsData, is_missing_data
 from .fused import attention_kernels
 from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
+from .measured import device_at_hand, time_and_peak
 from .memory import Ledger, no_collection
 from .modules import ModuleTree, traced_cost
 from .roofline import Calls
-from .standin import borrowed, copied, kept, on_meta, same_everywhere, seed, undisturbed_process
+from .standin import borrowed, copied, kept, moved, on_meta, same_everywhere, seed, undisturbed_process
 from .trace import Trace, counting
 from .training import Training, tensors_in
 
@@ -53,6 +56,7 @@ def measure(
     attention: Any = None,
     loss: Any = None,
     device: Any = None,
+    measured: bool = False,
     convention: str = "fvcore",
     counter: str = "aten",
 ) -> Cost:
@@ -62,6 +66,10 @@ def measure(
     device so that weights take neither memory nor time. ``batch`` and ``res`` (pixels, or (height, width)) make one
     float image tensor, ``batch`` and ``seq`` one int64 tensor of token ids, ``inputs`` anything else.
     ``convention`` is ``"fvcore"`` (1 FLOP a multiply-add, norms included) or ``"torch"`` (2, nothing else).
+    ``mode="train"`` is a training step: forward, a loss (the model's own, ``loss``, or the sum of its outputs),
+    backward, and the step of ``optimizer``. ``amp`` is autocast, ``attention="math"`` keeps the score matrix in memory,
+    ``device`` says whose memory rules hold and, if it names a card, predicts the time of a step. ``measured`` also
+    runs the step for real, on the device at hand.
     ``counter="fvcore"`` counts with ``fvcore.nn.FlopCountAnalysis`` instead of the operators' own formulas.
     ``device="T4"`` also predicts the time of a step on that card, which is an estimate: `Cost.throughput`.
 
@@ -99,7 +107,9 @@ def measure(
         )
     with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        return _Measurement(model, point, inputs, convention, counter, training, named).cost()
+        measurement = _Measurement(model, point, inputs, convention, counter, training, named)
+        cost = measurement.cost()
+        return replace(cost, measured=measurement.for_real()) if measured else cost
 
 
 def attempt(
@@ -174,6 +184,32 @@ class _Measurement:
                 break  # perhaps for what was kept real beside what is on meta: a real run will tell
         self._notes.append(f"{reads}: run for real on seeded inputs.")
         return self._real_run(grad=grad)
+
+    def for_real(self) -> Measured:
+        """The same step run for real: its peak and its time."""
+        model, _ = self._model(real=True)
+        device = device_at_hand()
+        dtype = getattr(torch, self._point.dtype) if self._point.dtype else None
+        inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
+        before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
+        with borrowed(model, moved(dtype, device)), no_collection():
+            model.train(self._training is not None)
+            arguments, keywords = inputs.real(device)
+            optimizer = self._training.optimizer(model) if self._training is not None else None
+
+            def step() -> None:
+                with attention_kernels(self._point.attention, real=True):
+                    if self._training is not None:
+                        self._training.plain_step(model, arguments, keywords, optimizer, precision)
+                    else:
+                        with torch.no_grad(), precision():
+                            model(*arguments, **keywords)
+
+            precision = self._precision(real=True, device=device.type)
+            given = describe(arguments, keywords)
+            held = (*model.parameters(), *model.buffers(), *tensors_in((arguments, keywords)))
+            with self._blaming(model, None, given):
+                return time_and_peak(step, device, held, before, rules=self._point.rules)
 
     def run_once(self, *, real: bool, grad: bool) -> Cost:
         model, built = self._model(real=real)
@@ -265,13 +301,13 @@ class _Measurement:
                 throughput=self._throughput(trace),
             )
 
-    def _precision(self, real: bool) -> Callable[[], AbstractContextManager[Any]]:
+    def _precision(self, real: bool, device: str = "cpu") -> Callable[[], AbstractContextManager[Any]]:
         """The autocast that forward runs in, if any: PyTorch's own where there is data, ours on meta."""
         if self._point.amp is None:
             return nullcontext
         dtype = getattr(torch, self._point.amp)
         if real:
-            return partial(torch.autocast, "cpu", dtype=dtype)
+            return partial(torch.autocast, device, dtype=dtype)
         return partial(autocast, dtype, self._point.rules)
 
     def _throughput(self, trace: Trace) -> Throughput | None:

@@ -149,6 +149,10 @@ class Ledger:
         self._clock += 1
         self._top = self._tops[name] = _Top(self._live, self._clock)
 
+    def highest(self, phase: str) -> int:
+        """The most that was alive at once in a phase."""
+        return self._tops[phase].live
+
     def peak(self, phases: Iterable[str], later: Iterable[str] = ()) -> Peak:
         """The highest of ``phases``. Blocks of the kinds in ``later`` count as there from the beginning.
 

@@ -48,6 +48,17 @@ def copied(dtype: torch.dtype | None) -> Replace:
     return replace
 
 
+def moved(dtype: torch.dtype | None, device: torch.device) -> Replace:
+    """Copies with data on ``device``."""
+    copy = copied(dtype)
+
+    def replace(tensor: torch.Tensor) -> torch.Tensor:
+        new = copy(tensor)
+        return new if is_lazy(new) else new.to(device)
+
+    return replace
+
+
 def kept(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor itself."""
     return tensor

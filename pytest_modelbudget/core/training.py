@@ -61,6 +61,20 @@ class Training:
         """One step, as `train_step`."""
         return train_step(model, arguments, keywords, trace, loss=self.loss, optimizer=optimizer, forward=forward)
 
+    def plain_step(
+        self,
+        model: torch.nn.Module,
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        optimizer: Any,
+        forward: Callable[[], AbstractContextManager[Any]],
+    ) -> None:
+        """A step as people write it, with nothing watching."""
+        model.zero_grad()
+        _backward(model, arguments, keywords, self.loss, forward)
+        if optimizer is not None:
+            optimizer.step()
+
 
 def make_optimizer(choice: str | Optimizer, model: torch.nn.Module, rules: str) -> Any:
     """The optimizer of a model's trainable parameters, or ``None``.
@@ -107,13 +121,7 @@ def train_step(
     """
     owners = {id(p): name.rpartition(".")[0] for name, p in model.named_parameters()}
 
-    def run() -> None:
-        with forward():
-            value = _loss(model(*arguments, **keywords), loss)
-        trace.phase("backward")
-        value.backward()
-
-    run()
+    _backward(model, arguments, keywords, loss, forward, lambda: trace.phase("backward"))
     for parameter in model.parameters():
         if parameter.grad is not None:
             trace.ledger.hold([parameter.grad], "gradients", owners[id(parameter)])
@@ -126,6 +134,21 @@ def train_step(
     trace.phase("optimizer")
     optimizer.step()
     return trace.ledger.peak(PHASES, later=("optimizer",))
+
+
+def _backward(
+    model: torch.nn.Module,
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    loss: Callable[[Any], Any] | None,
+    forward: Callable[[], AbstractContextManager[Any]],
+    between: Callable[[], None] = lambda: None,
+) -> None:
+    """Forward, the loss, ``between``, and backward. The loss is gone when this returns."""
+    with forward():
+        value = _loss(model(*arguments, **keywords), loss)
+    between()
+    value.backward()
 
 
 def _loss(output: Any, loss: Callable[[Any], Any] | None) -> torch.Tensor:

@@ -8,14 +8,15 @@ from .. import units
 from ..cost import ESTIMATES, METRICS, Cost
 from ..verdict import uncounted
 from .failure import conditions
-from .tables import module_table, plain
+from .memory import memory_text
+from .tables import indented, module_table, plain, prediction_error
 from .text import one_line
 
 
 def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
     """The whole text of one count. ``code`` is how a test would name the factory, ``inputs`` the shapes given."""
-    totals = [[units.label(metric), units.show(value, metric, unit=True)] for metric, value in _metrics(cost)]
-    parts = [conditions(cost), plain(totals, right=(1,)), module_table(cost, depth)]
+    parts = [conditions(cost), _totals(cost), module_table(cost, depth)]
+    parts += [text for text in (memory_text(cost),) if text]
     unknown = uncounted(cost)
     if unknown:
         parts.append(unknown)
@@ -28,6 +29,30 @@ def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int 
     return "\n\n".join([*parts, f"A marker that passes at this cost{under}:", marker(cost, code, inputs)])
 
 
+def _totals(cost: Cost) -> str:
+    """Every metric; forward and backward apart; and, where the step was run for real, what that measured."""
+    rows = []
+    for metric, value in _metrics(cost):
+        rows.append([units.label(metric), units.show(value, metric, unit=True), *_measured(cost, metric, value)])
+        if metric == "flops" and cost.backward_flops:
+            for name, part in (("  forward", cost.forward_flops), ("  backward", cost.backward_flops)):
+                rows.append([indented(name), units.show(part, metric, unit=True)])
+    measured = cost.measured
+    if measured is None:
+        return plain(rows, right=(1,))
+    if cost.throughput is None:
+        rows.append(["time of a step", "", units.show(measured.nanoseconds, "latency")])
+    headers = ["", "predicted", f"measured on {one_line(measured.device)}", "error"]
+    return plain([row + [""] * (4 - len(row)) for row in rows], headers, right=(1, 2, 3))
+
+
+def _measured(cost: Cost, metric: str, value: int) -> list[str]:
+    if cost.measured is None or metric not in ("memory", "latency"):
+        return []
+    found = cost.measured.memory if metric == "memory" else cost.measured.nanoseconds
+    return [units.show(found, metric), prediction_error(value, found)]
+
+
 def _metrics(cost: Cost) -> list[tuple[str, int]]:
     found = [(metric, cost.metric(metric)) for metric in (*METRICS, *ESTIMATES)]
     return [(metric, value) for metric, value in found if value is not None]
@@ -37,6 +62,8 @@ def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None
     """A budget at what the model costs now, rounded up so that it passes. FLOPs of zero are nothing to limit."""
     arguments = [f'flops="{units.show_limit(cost.flops, "flops")}"'] if cost.flops else []
     arguments.append(f'params="{units.show_limit(cost.params, "params")}"')
+    if cost.memory is not None:
+        arguments.append(f'memory="{units.show_limit(cost.memory, "memory")}"')
     point = cost.point
     if point.batch is not None:
         arguments.append(f"batch={point.batch}")
@@ -49,8 +76,15 @@ def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None
     if cost.throughput is not None:
         limit = units.show_limit(cost.throughput.nanoseconds, "latency")
         arguments.append(f'device="{cost.throughput.device}", latency="{limit}"')
+    elif point.device is not None:
+        arguments.append(f'device="{point.device}"')
     if point.dtype is not None:
         arguments.append(f'dtype="{point.dtype}"')
+    if point.mode != "infer":
+        arguments.append(f'mode="{point.mode}", optimizer="{point.optimizer}"')
+    for name in ("amp", "attention"):
+        if getattr(point, name) is not None:
+            arguments.append(f'{name}="{getattr(point, name)}"')
     if inputs is not None:
         arguments.append(f"inputs={_code(inputs[0] if len(inputs) == 1 else inputs)}")
     name = "".join(c if f"_{c}".isidentifier() else "_" for c in one_line(cost.model)).lower()

@@ -9,6 +9,7 @@ from ..cost import CONVENTIONS, Cost, ModuleCost
 from ..result import Result
 from ..source import locate
 from .growth import growth_lines
+from .memory import by_kind, measured_text, peak_line
 from .tables import costliest, metric_table, module_values, plain
 from .text import one_line
 from .throughput import prediction
@@ -29,6 +30,8 @@ def _one(result: Result, root: str, full: bool) -> str:
     table = metric_table(verdict.judged, verdict.regressed)
     lines += ["", table] if table else [""]
     lines.append(conditions(cost, result.module))
+    if verdict.worst == "memory" and verdict.over and cost.peak is not None:
+        lines += ["", peak_line(cost.peak), *by_kind(cost.peak)]
     growth = growth_lines(result, most=len(cost.modules) if full else 5)
     if growth:
         lines += ["", *growth]
@@ -65,6 +68,8 @@ def conditions(cost: Cost, module: str = "") -> str:
         lines[0] += f" Counted by {cost.counter}."
     if cost.throughput is not None:
         lines.append(prediction(cost.throughput))
+    if cost.measured is not None:
+        lines.append(measured_text(cost))
     return "\n".join([*lines, *(one_line(note) for note in cost.notes)])
 
 

@@ -37,6 +37,12 @@ def plain(rows: Iterable[Sequence[str]], headers: Sequence[str] = (), *, right: 
     return "\n".join(line.rstrip() for line in text.replace(_INDENT, " ").splitlines())
 
 
+def indented(text: str) -> str:
+    """A cell whose leading spaces stay."""
+    stripped = text.lstrip()
+    return _INDENT * (len(text) - len(stripped)) + stripped
+
+
 def module_table(cost: Cost, depth: int = 2, metrics: Sequence[str] = ("flops", "params", "activations")) -> str:
     """Every module down to ``depth`` levels: name, class, its metrics with everything below it, share of FLOPs."""
     rows = []
@@ -71,13 +77,32 @@ def summary_table(results: Sequence[Result]) -> str:
     """One row for each measured entry: operating point, FLOPs, parameters and whatever has a limit."""
     limited = {j.metric for r in results for j in r.verdict.judged if j.limit is not None}
     metrics = [m for m in TITLES if m in limited or m in ("flops", "params")]
+    measured = any(r.cost.measured is not None for r in results)
     rows = []
     for result in results:
         by_metric = {j.metric: j for j in result.verdict.judged}
         cells = [_cell(by_metric.get(metric)) for metric in metrics]
+        if measured:
+            cells += _measured(result.cost)
         rows.append([one_line(result.entry), str(result.cost.point), *cells, _standing(result)])
-    headers = ["entry", "operating point", *(TITLES[m] for m in metrics), "verdict"]
+    headers = ["entry", "operating point", *(TITLES[m] for m in metrics)]
+    headers += [*(["measured memory", "measured time"] if measured else []), "verdict"]
     return plain(rows, headers)
+
+
+def _measured(cost: Cost) -> list[str]:
+    """Peak and time of a real run, the peak with the error of the prediction."""
+    if cost.measured is None:
+        return ["-", "-"]
+    memory = units.show(cost.measured.memory, "memory")
+    if cost.memory is not None and cost.measured.memory:
+        memory += f", predicted {prediction_error(cost.memory, cost.measured.memory)}"
+    return [memory, units.show(cost.measured.nanoseconds, "latency")]
+
+
+def prediction_error(predicted: int, measured: int) -> str:
+    """The error of a prediction in percent of what was measured."""
+    return "exactly" if predicted == measured else units.change(predicted, measured)
 
 
 def _standing(result: Result) -> str:
