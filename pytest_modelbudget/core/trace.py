@@ -86,7 +86,7 @@ class Trace(TorchDispatchMode):
         self._rules: dict[Any, Rule] = {}
         self._stack: list[tuple[str, Any]] = [("", None)]
         self._paused = 0
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self._phase = "forward"
         self._borders: tuple[list[int], list[str]] = ([0], [""])  # autograd's sequence numbers, and who began there
         self.watch = sizes.current()
@@ -258,7 +258,7 @@ class Trace(TorchDispatchMode):
         names = self._names.get(id(module))
         if names is None:
             return
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             self._report("a module called in another thread", names[0])
             return
         inside = self._stack[-1][0]
@@ -274,7 +274,7 @@ class Trace(TorchDispatchMode):
 
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised."""
-        if id(module) in self._names and threading.get_ident() == self._thread:
+        if id(module) in self._names and threading.get_ident() == self.thread:
             if self._execution is None and out is not None and isinstance(module, torch.jit.ScriptModule):
                 for kernel in unseen_kernels():
                     self._report(kernel, self._stack[-1][0])
@@ -378,6 +378,7 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
             torch.inference_mode(not grad),
             torch.set_grad_enabled(grad),
             _left_to_right(),
+            _attention_seen_everywhere(trace) if grad and trace.fused else nullcontext(),
             _Whole(trace),
             trace,
             handing_out,
@@ -386,6 +387,26 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     finally:
         before.remove()
         after.remove()
+
+
+@contextmanager
+def _attention_seen_everywhere(trace: Trace) -> Iterator[None]:
+    """Let attention be seen inside PyTorch's own functions, within which no function mode is on.
+
+    ``F.multi_head_attention_forward`` is one, and finds ``scaled_dot_product_attention`` by its name.
+    """
+    original = F.scaled_dot_product_attention
+
+    def attention(*args: Any, **kwargs: Any) -> torch.Tensor:
+        if threading.get_ident() == trace.thread and torch.is_grad_enabled() and has_fused_kernel(args, kwargs):
+            return fused_attention(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    F.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = original
 
 
 def _left_to_right() -> Any:
