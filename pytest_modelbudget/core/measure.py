@@ -21,7 +21,17 @@ from .execution import MetaExecution, NeedsData, is_missing_data
 from .fvcore import fvcore_cost
 from .inputs import Inputs, describe
 from .modules import ModuleTree, traced_cost
-from .standin import borrowed, copied, kept, on_meta, same_everywhere, seed, undisturbed_process
+from .standin import (
+    borrowed,
+    copied,
+    kept,
+    on_meta,
+    original_of,
+    same_everywhere,
+    seed,
+    set_eval,
+    undisturbed_process,
+)
 from .trace import Trace, counting
 
 COUNTERS = ("aten", "fvcore")
@@ -154,13 +164,14 @@ class _Measurement:
         return self._original(build(self._target, self._point, real=real).model), True
 
     def _original(self, model: torch.nn.Module) -> torch.nn.Module:
-        original = getattr(model, "_orig_mod", None)
-        compiled = [m for m in model.modules() if hasattr(m, "_orig_mod") or getattr(m, "_compiled_call_impl", None)]
+        original = original_of(model)
+        compiled = [m for m in model.modules() if original_of(m) is not m or getattr(m, "_compiled_call_impl", None)]
         note = "torch.compile: the original module was counted, not what the compiler makes of it."
         if compiled and note not in self._notes:
             self._notes.append(note)
-        model = original if isinstance(original, torch.nn.Module) else model
-        return copy.deepcopy(model) if isinstance(model, torch.jit.ScriptModule) else model  # no state to be put back
+        return (
+            copy.deepcopy(original) if isinstance(original, torch.jit.ScriptModule) else original
+        )  # no state to be put back
 
     def _run(self, model: torch.nn.Module, built: bool, *, real: bool, grad: bool) -> Cost:
         dtype = getattr(torch, self._point.dtype) if self._point.dtype else None
@@ -169,7 +180,7 @@ class _Measurement:
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
         replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad)
         with borrowed(model, replace):
-            model.eval()
+            set_eval(model)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs)
             if self._counter == "fvcore":
                 with self._blaming(model, None, describe(arguments, keywords)):

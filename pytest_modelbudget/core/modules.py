@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..cost import Cost, ModuleCost
+from .standin import original_of
 from .trace import Tally, Trace
 
 
@@ -39,9 +41,7 @@ class ModuleTree:
 
 
 def _walk(module: torch.nn.Module, name: str, owner: str, attribute: str, above: set[int]) -> Iterator[_Place]:
-    original = getattr(module, "_orig_mod", None)
-    if isinstance(original, torch.nn.Module):
-        module = original
+    module = original_of(module)
     if id(module) in above:
         return
     yield _Place(name, module, owner, attribute)
@@ -66,19 +66,26 @@ class _Tensor(NamedTuple):
 
 def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
     found: dict[int, _Tensor] = {}
-    for _, tensor in module.named_parameters(recurse=False):
-        if not torch.nn.parameter.is_lazy(tensor):
+    kind = type(module)
+    own = kind.named_parameters is not _PARAMETERS or kind.named_buffers is not _BUFFERS
+    parameters = [t for _, t in module.named_parameters(recurse=False)] if own else module._parameters.values()
+    buffers = [t for _, t in module.named_buffers(recurse=False)] if own else module._buffers.values()
+    for tensor in parameters:
+        if tensor is not None and not is_lazy(tensor):
             count = tensor.numel()
             found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, tensor.nbytes, True)
-    for _, buffer in module.named_buffers(recurse=False):
-        if not torch.nn.parameter.is_lazy(buffer):
+    for buffer in buffers:
+        if buffer is not None and not is_lazy(buffer):
             found.setdefault(id(buffer), _Tensor(buffer.numel(), 0, buffer.nbytes, False))
     return found
 
 
+_PARAMETERS, _BUFFERS = torch.nn.Module.named_parameters, torch.nn.Module.named_buffers
+
+
 def traced_cost(tree: ModuleTree, trace: Trace, *, convention: str, notes: tuple[str, ...], **about: Any) -> Cost:
     """The `Cost` of a trace; ``about`` are the fields of it that the trace does not know."""
-    if any(torch.nn.parameter.is_lazy(p) for p in tree.places[0].module.parameters()):
+    if any(p is not None and is_lazy(p) for place in tree.places for p in place.module._parameters.values()):
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
     return whole_cost(
         module_rows(tree, trace.tallies, convention),

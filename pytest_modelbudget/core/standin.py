@@ -25,7 +25,7 @@ def on_meta(dtype: torch.dtype | None, *, grad: bool) -> Replace:
     """Tensors without data, floating ones in ``dtype`` if one is asked for."""
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
-        if is_lazy(tensor):
+        if type(tensor) not in _LEAVES and is_lazy(tensor):
             # Once materialised it takes data made in forward; on meta, PyTorch wants both made in the same mode.
             with torch.inference_mode(not grad):
                 return _still_lazy(tensor, dtype, META)
@@ -64,6 +64,26 @@ def _still_lazy(tensor: torch.Tensor, dtype: torch.dtype | None, device: torch.d
     return new
 
 
+def original_of(module: torch.nn.Module) -> torch.nn.Module:
+    """The module that a compiled one was made from, or the module itself."""
+    modules = vars(module).get("_modules")
+    original = modules.get("_orig_mod") if isinstance(modules, dict) else None  # a scripted one's are no dictionary
+    return original if isinstance(original, torch.nn.Module) else module
+
+
+def set_eval(model: torch.nn.Module) -> None:
+    """As ``model.eval()``: at once, where no module has a way of its own to change its mode."""
+    modules = list(model.modules())
+    if any(kind.train is not _TRAIN or kind.eval is not _EVAL for kind in {type(module) for module in modules}):
+        model.eval()
+        return
+    for module in modules:
+        vars(module)["training"] = False
+
+
+_TRAIN, _EVAL = torch.nn.Module.train, torch.nn.Module.eval
+
+
 @contextmanager
 def borrowed(model: torch.nn.Module, replace: Replace) -> Iterator[None]:
     """Replace every tensor of ``model`` inside, then restore tensors, modes, hooks, attributes and classes.
@@ -88,6 +108,7 @@ class _Held:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
+        self._empty: list[Any] = []  # most of them: a module has a dozen dictionaries of hooks
         self._classes: list[tuple[torch.nn.Module, type]] = []
         self._visit(model, _OBJECTS)
 
@@ -100,7 +121,8 @@ class _Held:
             self._enter(value, objects)
         elif isinstance(value, tuple):
             for item in value:
-                self._visit(item, objects)
+                if type(item) not in _LEAVES:
+                    self._visit(item, objects)
         elif objects and _is_plain(value):
             self._enter(vars(value), objects - 1)
 
@@ -110,13 +132,18 @@ class _Held:
         content = dict(container) if isinstance(container, dict) else list(container)
         self._containers[id(container)] = (container, content)
         for item in content.values() if isinstance(content, dict) else content:
-            if type(item) not in _LEAVES:
+            kind = type(item)
+            if kind in _LEAVES:
+                continue
+            if kind in _PLAIN_CONTAINERS and not item:
+                self._empty.append(item)
+            else:
                 self._visit(item, objects)
 
     def replace(self, replacer: _Replacer) -> None:
         """Put what ``replacer`` makes of each thing in its place."""
         for container, content in self._containers.values():
-            if not content or isinstance(container, set):  # what is in a set is looked up by identity
+            if isinstance(container, set):  # what is in a set is looked up by identity
                 continue
             for key, item in content.items() if isinstance(content, dict) else enumerate(content):
                 if type(item) in _STAY:
@@ -133,6 +160,9 @@ class _Held:
         for module, kind in self._classes:
             if type(module) is not kind:
                 module.__class__ = kind  # a lazy module became its final class
+        for container in self._empty:
+            if container:
+                container.clear()
         for container, content in self._containers.values():
             if not _same(container, content):
                 _refill(container, content)
@@ -147,14 +177,17 @@ class _Replacer:
 
     def value(self, value: Any) -> Any:
         """What stands in for ``value``: often itself."""
-        if isinstance(value, torch.Tensor):
-            return self._once(value, self._tensor)
-        if isinstance(value, torch.jit.ScriptModule):
-            return self._once(value, self._scripted)
-        if isinstance(value, torch.nn.Module):
-            original = getattr(value, "_orig_mod", None)
-            return original if isinstance(original, torch.nn.Module) else value
-        if isinstance(value, tuple):
+        kind = type(value)
+        if issubclass(kind, torch.Tensor):
+            known = self._done.get(id(value))
+            return known[1] if known is not None else self._once(value, self._tensor)
+        if issubclass(kind, torch.nn.Module):
+            if isinstance(value, torch.jit.ScriptModule):
+                return self._once(value, self._scripted)
+            return original_of(value)
+        if issubclass(kind, tuple):
+            if all(type(item) in _SIMPLE for item in value):
+                return value
             items = [self.value(item) for item in value]
             if any(new is not old for new, old in zip(items, value, strict=True)):
                 return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
@@ -171,9 +204,11 @@ class _Replacer:
         if new is tensor:
             return tensor
         if isinstance(tensor, torch.nn.Parameter) and not isinstance(new, torch.nn.Parameter):
-            new = torch.nn.Parameter(new, requires_grad=tensor.requires_grad)
-        for name, value in getattr(tensor, "__dict__", {}).items():
-            setattr(new, name, value)
+            new = torch.Tensor._make_subclass(torch.nn.Parameter, new, tensor.requires_grad)
+        named = getattr(tensor, "__dict__", None)
+        if named:
+            for name, value in named.items():
+                setattr(new, name, value)
         return new
 
     def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -184,9 +219,10 @@ class _Replacer:
 
 
 _CONTAINERS = (dict, list, set, deque)
+_PLAIN_CONTAINERS = frozenset({OrderedDict, *_CONTAINERS})
 _SIMPLE = frozenset({type(None), bool, int, float, str, FunctionType})
 _LEAVES = _SIMPLE | {torch.Tensor, torch.nn.Parameter}  # there is nothing to visit in them
-_STAY = _SIMPLE | {OrderedDict, *_CONTAINERS}  # not replaced themselves: what is in them is
+_STAY = _SIMPLE | _PLAIN_CONTAINERS  # not replaced themselves: what is in them is
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
 
 

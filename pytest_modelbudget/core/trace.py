@@ -71,7 +71,7 @@ class Trace(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
-        if is_foreign(types):
+        if types and is_foreign(types):
             return NotImplemented
         kwargs = kwargs or {}
         rule = self._rules.get(func)
