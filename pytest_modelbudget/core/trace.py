@@ -20,6 +20,7 @@ from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
 from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
+from .transforms import around_transforms, can_be_told
 
 
 class Tally:
@@ -226,8 +227,10 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     before = module_hooks.register_module_forward_pre_hook(trace.enter)
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
-        with torch.inference_mode(not grad), torch.set_grad_enabled(grad), _left_to_right(), _Whole(trace), trace:
-            yield
+        with torch.inference_mode(not grad), torch.set_grad_enabled(grad), _left_to_right():
+            dissolves = grad or not can_be_told()
+            with _Whole(trace) if dissolves else around_transforms(lambda: _Whole(trace)), trace:
+                yield
     finally:
         before.remove()
         after.remove()
