@@ -109,6 +109,7 @@ class _Held:
     def __init__(self, model: torch.nn.Module) -> None:
         self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
         self._empty: list[Any] = []  # most of them: a module has a dozen dictionaries of hooks
+        self._slots: list[tuple[Any, Any, Any]] = []  # a container, a key, and what is there that may be replaced
         self._classes: list[tuple[torch.nn.Module, type]] = []
         self._visit(model, _OBJECTS)
 
@@ -131,26 +132,28 @@ class _Held:
             return
         content = dict(container) if isinstance(container, dict) else list(container)
         self._containers[id(container)] = (container, content)
-        for item in content.values() if isinstance(content, dict) else content:
+        stays = isinstance(container, set)  # what is in a set is looked up by identity
+        for key, item in content.items() if isinstance(content, dict) else enumerate(content):
             kind = type(item)
-            if kind in _LEAVES:
+            if kind in _SIMPLE or (kind is tuple and _SIMPLE.issuperset(map(type, item))):
                 continue
-            if kind in _PLAIN_CONTAINERS and not item:
-                self._empty.append(item)
-            else:
+            if kind in _PLAIN_CONTAINERS:
+                if item:
+                    self._visit(item, objects)
+                else:
+                    self._empty.append(item)
+                continue
+            if not stays:
+                self._slots.append((container, key, item))
+            if kind not in _LEAVES:
                 self._visit(item, objects)
 
     def replace(self, replacer: _Replacer) -> None:
         """Put what ``replacer`` makes of each thing in its place."""
-        for container, content in self._containers.values():
-            if isinstance(container, set):  # what is in a set is looked up by identity
-                continue
-            for key, item in content.items() if isinstance(content, dict) else enumerate(content):
-                if type(item) in _STAY:
-                    continue
-                new = replacer.value(item)
-                if new is not item:
-                    _base(container).__setitem__(container, key, new)
+        for container, key, item in self._slots:
+            new = replacer.value(item)
+            if new is not item:
+                _base(container).__setitem__(container, key, new)
         for module, _ in self._classes:
             if vars(module).get("_compiled_call_impl") is not None:  # module.compile(): count the original
                 vars(module)["_compiled_call_impl"] = None
@@ -186,8 +189,6 @@ class _Replacer:
                 return self._once(value, self._scripted)
             return original_of(value)
         if issubclass(kind, tuple):
-            if all(type(item) in _SIMPLE for item in value):
-                return value
             items = [self.value(item) for item in value]
             if any(new is not old for new, old in zip(items, value, strict=True)):
                 return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
@@ -222,7 +223,6 @@ _CONTAINERS = (dict, list, set, deque)
 _PLAIN_CONTAINERS = frozenset({OrderedDict, *_CONTAINERS})
 _SIMPLE = frozenset({type(None), bool, int, float, str, FunctionType})
 _LEAVES = _SIMPLE | {torch.Tensor, torch.nn.Parameter}  # there is nothing to visit in them
-_STAY = _SIMPLE | _PLAIN_CONTAINERS  # not replaced themselves: what is in them is
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
 
 
@@ -237,6 +237,9 @@ def _is_plain(value: Any) -> bool:
 
 def _base(container: Any) -> Any:
     """The built-in class of a container: a subclass may have an opinion on what is put in it."""
+    own = type(container)
+    if own in _PLAIN_CONTAINERS:
+        return own
     return next(kind for kind in (OrderedDict, dict, list, set, deque) if isinstance(container, kind))
 
 
