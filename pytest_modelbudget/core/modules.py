@@ -142,15 +142,21 @@ def module_rows(tree: ModuleTree, tallies: dict[str, Tally], convention: str) ->
 
 def _row(place: _Place, total: list[int], tensors: dict[int, _Tensor], tallies: dict[str, Tally]) -> ModuleCost:
     tally = tallies.get(place.name)
+    params = trainable = size = 0
+    for tensor in tensors.values():
+        size += tensor.size
+        trainable += tensor.trainable
+        if tensor.parameter:
+            params += tensor.elements
     return ModuleCost(
         name=place.name,
         kind=type(place.module).__name__,
         flops=total[0],
         macs=total[1],
-        params=sum(t.elements for t in tensors.values() if t.parameter),
-        trainable_params=sum(t.trainable for t in tensors.values()),
+        params=params,
+        trainable_params=trainable,
         activations=total[2],
-        weights=sum(t.size for t in tensors.values()),
+        weights=size,
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
         owner=place.owner or f"{type(place.module).__module__}:{type(place.module).__qualname__}",

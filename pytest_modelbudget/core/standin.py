@@ -204,7 +204,9 @@ class _Replacer:
         new = self._replace(tensor)
         if new is tensor:
             return tensor
-        if isinstance(tensor, torch.nn.Parameter) and not isinstance(new, torch.nn.Parameter):
+        kind = type(tensor)
+        parameter = kind is torch.nn.Parameter or (kind is not torch.Tensor and isinstance(tensor, torch.nn.Parameter))
+        if parameter and (type(new) is torch.Tensor or not isinstance(new, torch.nn.Parameter)):
             new = torch.Tensor._make_subclass(torch.nn.Parameter, new, tensor.requires_grad)
         named = getattr(tensor, "__dict__", None)
         if named:
