@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import timm
 import torch
@@ -49,10 +51,11 @@ TORCHVISION = [
 @pytest.mark.parametrize("grad", [False, True], ids=["inference", "autograd"])
 def test_over_whole_models_every_output_is_pytorchs(factory, grad):
     remember.forget()
+    res = 16 if factory is Mixed else 224  # PyTorch runs the steps of a recurrent layer one by one
     with checked_against_pytorch() as compared:
-        attempt(factory, real=False, grad=grad, batch=2, res=224)
-        attempt(factory, real=False, grad=grad, batch=2, res=224)  # now from what is remembered
-    assert compared.total() > 60
+        attempt(factory, real=False, grad=grad, batch=2, res=res)
+        attempt(factory, real=False, grad=grad, batch=2, res=res)  # now from what is remembered
+    assert compared.total() > 30
 
 
 @pytest.mark.parametrize("factory", TORCHVISION[:8], ids=lambda f: f.__name__)
@@ -143,6 +146,15 @@ def test_a_wrong_memory_is_found(monkeypatch):
         monkeypatch.setitem(remember._MEMORY, key, wrong)
     with pytest.raises(AssertionError, match="max_pool2d"), checked_against_pytorch():
         measure(model, batch=1, res=8)
+
+
+@pytest.mark.parametrize("operator", OUTPUTS, ids=str)
+def test_a_rule_takes_every_argument_of_its_operator(operator):
+    arguments = operator._schema.arguments
+    positional = [a.name for a in arguments if not a.kwarg_only]
+    inspect.signature(OUTPUTS[operator]).bind(*positional, **{a.name: None for a in arguments if a.kwarg_only})
+    required = [a.name for a in arguments if not a.has_default_value()]
+    inspect.signature(OUTPUTS[operator]).bind(*required)
 
 
 # One operator at a time, on whatever it may be given.

@@ -179,9 +179,12 @@ class MetaBuild(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator; filling a meta tensor with values is nothing to do."""
-        if is_foreign(types):
+        if types and is_foreign(types):
             return NotImplemented
-        if _name(func) in _FILLS and args[0].is_meta:
+        fills = _KNOWN_FILLS.get(func)
+        if fills is None:
+            fills = _KNOWN_FILLS[func] = _name(func) in _FILLS
+        if fills and args[0].is_meta:
             return args[0]
         return self.execution.run(func, args, kwargs or {})
 
@@ -211,6 +214,9 @@ _FILLS = frozenset(
 )
 
 
+_KNOWN_FILLS: dict[Any, bool] = {}
+
+
 def meta_like(tensor: torch.Tensor) -> torch.Tensor:
     """An empty meta tensor with the layout of ``tensor``."""
     if tensor.layout == torch.sparse_coo:  # empty_like would hold no elements
@@ -230,12 +236,12 @@ def is_missing_data(error: BaseException) -> bool:
 
 def is_foreign(types: Any) -> bool:
     """Whether a tensor subclass with a dispatch of its own is among the arguments: it unwraps itself first."""
-    return any(
-        kind is not torch.Tensor
-        and kind is not torch.nn.Parameter
-        and kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
-        for kind in types
-    )
+    for kind in types:
+        if kind is torch.Tensor or kind is torch.nn.Parameter:
+            continue
+        if kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl:
+            return True
+    return False
 
 
 def _name(operator: Any) -> str:

@@ -27,10 +27,12 @@ def _fits(tensor: torch.Tensor | None, size: tuple[int, ...], dtype: torch.dtype
 
 def _linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Any:
     """``(..., K)`` and a weight ``(N, K)`` make ``(..., N)``."""
-    dtype, size = input.dtype, input.shape
-    if not is_plain(input) or not is_plain(weight) or dtype not in FLOATING or weight.dtype is not dtype:
+    if not is_plain(input) or not is_plain(weight):
         return NotImplemented
-    if len(size) < 2 or weight.dim() != 2 or not is_row_major(input) or 0 in size or 0 in weight.shape:
+    dtype, size = input.dtype, input.shape
+    if dtype not in FLOATING or weight.dtype is not dtype:
+        return NotImplemented
+    if len(size) < 2 or weight.dim() != 2 or not input.is_contiguous() or 0 in size or 0 in weight.shape:
         return NotImplemented
     outputs, inputs = weight.shape
     if size[-1] != inputs or not _fits(bias, (outputs,), dtype):
@@ -40,8 +42,10 @@ def _linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 def _product(self: torch.Tensor, mat2: torch.Tensor) -> Any:
     """``(M, K)`` and ``(K, N)`` make ``(M, N)``; so do stacks of as many of each."""
+    if not is_plain(self) or not is_plain(mat2):
+        return NotImplemented
     one, other, dtype = self.shape, mat2.shape, self.dtype
-    if not is_plain(self) or not is_plain(mat2) or dtype not in FLOATING or mat2.dtype is not dtype:
+    if dtype not in FLOATING or mat2.dtype is not dtype:
         return NotImplemented
     if len(one) != len(other) or one[:-2] != other[:-2] or one[-1] != other[-2] or 0 in one or 0 in other:
         return NotImplemented
@@ -57,18 +61,17 @@ def _bmm(self: torch.Tensor, mat2: torch.Tensor) -> Any:
 
 
 def _addmm(self: torch.Tensor, mat1: torch.Tensor, mat2: torch.Tensor, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    if mat1.dim() != 2 or not _fits(self, mat2.shape[1:], mat1.dtype) or not is_row_major(self):
+    if mat1.dim() != 2 or not is_plain(mat2) or not _fits(self, mat2.shape[1:], mat1.dtype) or not is_row_major(self):
         return NotImplemented
     return _mm(mat1, mat2)
 
 
 def _matmul(self: torch.Tensor, other: torch.Tensor) -> Any:
     """Matrices, and stacks that PyTorch can multiply without copying them first."""
-    rank = len(self.shape)
-    if rank < 2 or other.dim() < 2:
+    if not is_plain(self) or not is_plain(other) or self.dim() < 2 or other.dim() < 2:
         return NotImplemented
-    if other.dim() == 2 and rank > 2:
-        return _linear(self, other.t())
+    if other.dim() == 2 and self.dim() > 2:
+        return _linear(self, other.t()) if is_row_major(self) else NotImplemented
     if not (_folds(self) and _folds(other)):
         return NotImplemented
     return _product(self, other)
@@ -90,8 +93,10 @@ def _convolution(
     groups: int = 1,
 ) -> Any:
     """``(N, C, *sides)`` and ``(M, C/groups, *kernel)`` make ``(N, M, *sides)``, as `torch.nn.Conv2d` says."""
+    if not is_plain(input) or not is_plain(weight):
+        return NotImplemented
     size, kernel, dtype = input.shape, weight.shape, input.dtype
-    if not is_plain(input) or not is_plain(weight) or dtype not in FLOATING or weight.dtype is not dtype:
+    if dtype not in FLOATING or weight.dtype is not dtype:
         return NotImplemented
     rank = len(size)
     if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel or groups < 1 or not is_row_major(input):
@@ -143,8 +148,10 @@ def _batch_norm(
 
 
 def _normalised(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
+    if not is_plain(input):
+        return NotImplemented
     size, dtype = input.shape, input.dtype
-    if not is_plain(input) or dtype not in FLOATING or len(size) < 2 or 0 in size:
+    if dtype not in FLOATING or len(size) < 2 or 0 in size:
         return NotImplemented
     for tensor in per_channel:
         if not _fits(tensor, size[1:2], dtype):
@@ -165,7 +172,11 @@ def _native_batch_norm(
 
     So the kernels of CPU and CUDA have it; on meta PyTorch says one a channel for both.
     """
-    if input.dtype not in _FULL or (not training and (running_mean is None or running_var is None)):
+    if (
+        not is_plain(input)
+        or input.dtype not in _FULL
+        or (not training and (running_mean is None or running_var is None))
+    ):
         return NotImplemented
     if training and input.numel() <= input.shape[1]:  # one value has no deviation
         return NotImplemented
@@ -181,9 +192,11 @@ def _native_batch_norm_backward(
 ) -> Any:
     """Gradients of input, weight and bias, of those that ``output_mask`` asks for. On meta PyTorch gives all three."""
     mask = rest[-1]
+    if not is_plain(input) or not is_plain(grad_out):
+        return NotImplemented
     if grad_out.shape != input.shape or grad_out.stride() != input.stride() or grad_out.dtype is not input.dtype:
         return NotImplemented
-    if input.dtype not in _FULL or weight is None or not is_plain(grad_out):
+    if input.dtype not in _FULL or weight is None:
         return NotImplemented
     first = _normalised(input, weight)
     if first is NotImplemented:
@@ -200,8 +213,10 @@ def _layer_norm(
     *options: Any,
 ) -> Any:
     """As its input."""
+    if not is_plain(input):
+        return NotImplemented
     size, dtype, normalized = input.shape, input.dtype, tuple(normalized_shape)
-    if not is_plain(input) or dtype not in FLOATING or not is_row_major(input) or 0 in size or not normalized:
+    if dtype not in FLOATING or not is_row_major(input) or 0 in size or not normalized:
         return NotImplemented
     if size[-len(normalized) :] != normalized or not _fits(weight, normalized, dtype):
         return NotImplemented
@@ -232,9 +247,9 @@ def _native_layer_norm_backward(
 ) -> Any:
     if weight is None or bias is None or not all(output_mask) or input.dtype not in _FULL:
         return NotImplemented
-    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype:
+    if not is_plain(input) or not is_plain(grad_out) or not is_row_major(grad_out):
         return NotImplemented
-    if not is_plain(grad_out) or not is_row_major(grad_out):
+    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype:
         return NotImplemented
     first = _layer_norm(input, normalized_shape, weight, bias)
     if first is NotImplemented:
@@ -250,7 +265,13 @@ def _group_norm(
     *options: Any,
 ) -> Any:
     """As its input."""
-    if len(input.shape) < 2 or num_groups < 1 or input.shape[1] % num_groups or not is_row_major(input):
+    if (
+        not is_plain(input)
+        or input.dim() < 2
+        or num_groups < 1
+        or input.shape[1] % num_groups
+        or not is_row_major(input)
+    ):
         return NotImplemented
     if input.dim() > 3 and (input.shape[1] == 1 or max(input.shape[2:]) == 1):
         return NotImplemented
@@ -259,8 +280,10 @@ def _group_norm(
 
 def _adaptive_avg_pool2d(self: torch.Tensor, output_size: Any) -> Any:
     """The last two sizes become ``output_size``."""
+    if not is_plain(self) or self.dtype not in FLOATING or self.dim() != 4 or not is_row_major(self):
+        return NotImplemented
     size = self.shape
-    if not is_plain(self) or self.dtype not in FLOATING or len(size) != 4 or not is_row_major(self) or 0 in size:
+    if 0 in size:
         return NotImplemented
     if size[1] == 1 or max(size[2:]) == 1 or len(output_size) != 2 or min(output_size) < 1:
         return NotImplemented
@@ -279,17 +302,19 @@ def _attention(
     enable_gqa: bool = False,
 ) -> Any:
     """``(..., L, E)``, ``(..., S, E)`` and ``(..., S, V)`` make ``(..., L, V)``."""
+    if not all(is_plain(t) and t.dtype is query.dtype for t in (query, key, value)):
+        return NotImplemented
     q, k, v, dtype = query.shape, key.shape, value.shape, query.dtype
     if len(q) != 4 or q[:2] != k[:2] or k[:3] != v[:3] or q[3] != k[3] or dropout_p or dtype not in FLOATING:
         return NotImplemented
-    if attn_mask is not None or not all(is_plain(t) and t.dtype is dtype for t in (query, key, value)):
-        return NotImplemented
-    return NotImplemented if 0 in (*q, *k, *v) else new((*q[:3], v[3]), dtype)
+    return NotImplemented if attn_mask is not None or 0 in (*q, *k, *v) else new((*q[:3], v[3]), dtype)
 
 
 def _cat(tensors: Any, dim: int = 0) -> Any:
     """Sizes add up along ``dim``."""
     first = tensors[0]
+    if not is_plain(first):
+        return NotImplemented
     dtype, rank, size = first.dtype, len(first.shape), list(first.shape)
     if not -rank <= dim < rank or dtype not in FLOATING:
         return NotImplemented

@@ -32,7 +32,18 @@ from .measured import device_at_hand, time_and_peak
 from .memory import Ledger, no_collection
 from .modules import ModuleTree, traced_cost
 from .roofline import Calls
-from .standin import borrowed, copied, kept, moved, on_meta, same_everywhere, seed, undisturbed_process
+from .standin import (
+    borrowed,
+    copied,
+    kept,
+    moved,
+    on_meta,
+    original_of,
+    same_everywhere,
+    seed,
+    set_mode,
+    undisturbed_process,
+)
 from .trace import Trace, counting
 from .training import Training, tensors_in
 
@@ -237,13 +248,14 @@ class _Measurement:
         return self._original(build(self._target, self._point, real=real).model), True
 
     def _original(self, model: torch.nn.Module) -> torch.nn.Module:
-        original = getattr(model, "_orig_mod", None)
-        compiled = [m for m in model.modules() if hasattr(m, "_orig_mod") or getattr(m, "_compiled_call_impl", None)]
+        original = original_of(model)
+        compiled = [m for m in model.modules() if original_of(m) is not m or getattr(m, "_compiled_call_impl", None)]
         note = "torch.compile: the original module was counted, not what the compiler makes of it."
         if compiled and note not in self._notes:
             self._notes.append(note)
-        model = original if isinstance(original, torch.nn.Module) else model
-        return copy.deepcopy(model) if isinstance(model, torch.jit.ScriptModule) else model  # no state to be put back
+        return (
+            copy.deepcopy(original) if isinstance(original, torch.jit.ScriptModule) else original
+        )  # no state to be put back
 
     def _run(
         self,
@@ -261,7 +273,7 @@ class _Measurement:
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
         replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad)
         with borrowed(model, replace), no_collection():
-            model.train(self._training is not None)
+            set_mode(model, training=self._training is not None)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs, values=values)
             given = describe(arguments, keywords)
             if self._counter == "fvcore":

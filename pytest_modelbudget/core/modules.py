@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..cost import Cost, ModuleCost
 from ..peak import Peak
 from .memory import dense_parts
+from .standin import original_of
 from .trace import Tally, Trace
 
 
@@ -42,9 +44,7 @@ class ModuleTree:
 
 
 def _walk(module: torch.nn.Module, name: str, owner: str, attribute: str, above: set[int]) -> Iterator[_Place]:
-    original = getattr(module, "_orig_mod", None)
-    if isinstance(original, torch.nn.Module):
-        module = original
+    module = original_of(module)
     if id(module) in above:
         return
     yield _Place(name, module, owner, attribute)
@@ -69,14 +69,21 @@ class _Tensor(NamedTuple):
 
 def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
     found: dict[int, _Tensor] = {}
-    for _, tensor in module.named_parameters(recurse=False):
-        if not torch.nn.parameter.is_lazy(tensor):
+    kind = type(module)
+    own = kind.named_parameters is not _PARAMETERS or kind.named_buffers is not _BUFFERS
+    parameters = [t for _, t in module.named_parameters(recurse=False)] if own else module._parameters.values()
+    buffers = [t for _, t in module.named_buffers(recurse=False)] if own else module._buffers.values()
+    for tensor in parameters:
+        if tensor is not None and not is_lazy(tensor):
             count = tensor.numel()
             found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, _size(tensor), True)
-    for _, buffer in module.named_buffers(recurse=False):
-        if not torch.nn.parameter.is_lazy(buffer):
+    for buffer in buffers:
+        if buffer is not None and not is_lazy(buffer):
             found.setdefault(id(buffer), _Tensor(buffer.numel(), 0, _size(buffer), False))
     return found
+
+
+_PARAMETERS, _BUFFERS = torch.nn.Module.named_parameters, torch.nn.Module.named_buffers
 
 
 def _size(tensor: torch.Tensor) -> int:
@@ -88,7 +95,7 @@ def traced_cost(
     tree: ModuleTree, trace: Trace, peak: Peak, *, convention: str, notes: tuple[str, ...], **about: Any
 ) -> Cost:
     """The `Cost` of a trace and its peak; ``about`` are the fields of it that they do not know."""
-    if any(torch.nn.parameter.is_lazy(p) for p in tree.places[0].module.parameters()):
+    if any(p is not None and is_lazy(p) for place in tree.places for p in place.module._parameters.values()):
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
     return whole_cost(
         module_rows(tree, trace.tallies, convention, peak.kept),
@@ -153,15 +160,21 @@ def module_rows(
 
 def _row(place: _Place, total: list[int], tensors: dict[int, _Tensor], tallies: dict[str, Tally]) -> ModuleCost:
     tally = tallies.get(place.name)
+    params = trainable = size = 0
+    for tensor in tensors.values():
+        size += tensor.size
+        trainable += tensor.trainable
+        if tensor.parameter:
+            params += tensor.elements
     return ModuleCost(
         name=place.name,
         kind=type(place.module).__name__,
         flops=total[0],
         macs=total[1],
-        params=sum(t.elements for t in tensors.values() if t.parameter),
-        trainable_params=sum(t.trainable for t in tensors.values()),
+        params=params,
+        trainable_params=trainable,
         activations=total[2],
-        weights=sum(t.size for t in tensors.values()),
+        weights=size,
         memory=total[3],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),

@@ -33,6 +33,24 @@ def _channels_last(size: tuple[int, ...]) -> tuple[int, ...] | None:
     return (channels * height * width, 1, channels * width, channels)
 
 
+@lru_cache(maxsize=1 << 12)
+def _compact(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The strides of an element-wise result: dimensions in the same order in memory, without gaps.
+
+    `None` where the order is in doubt: dimensions of size 1, or of equal strides.
+    """
+    if stride == row_major(size):
+        return stride
+    if not size or min(size) < 2 or min(stride) < 1 or len(set(stride)) < len(stride):
+        return None
+    strides = [0] * len(size)
+    step = 1
+    for i in sorted(range(len(size)), key=stride.__getitem__):
+        strides[i] = step
+        step *= size[i]
+    return tuple(strides)
+
+
 def is_plain(tensor: torch.Tensor) -> bool:
     """Whether a tensor is on meta and has one size and strides."""
     return tensor.is_meta and tensor.layout is _STRIDED and not tensor.is_nested
@@ -58,6 +76,15 @@ def like(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> Any:
     """A new meta tensor of the size and strides of a dense one; `NotImplemented` for any other."""
     size, stride = tensor.shape, tensor.stride()
     if stride != row_major(size) and stride != _channels_last(size):
+        return NotImplemented
+    return _empty_strided(size, stride, dtype=dtype or tensor.dtype, device=META)
+
+
+def ordered_like(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> Any:
+    """A new meta tensor with the dimensions in the same order in memory; `NotImplemented` if that is in doubt."""
+    size = tensor.shape
+    stride = _compact(size, tensor.stride())
+    if stride is None:
         return NotImplemented
     return _empty_strided(size, stride, dtype=dtype or tensor.dtype, device=META)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .plain import broadcast, is_dense, is_plain, is_row_major, like, new
+from .plain import broadcast, is_dense, is_plain, is_row_major, new, ordered_like
 
 aten = torch.ops.aten
 Rule = Callable[..., Any]
@@ -26,7 +26,7 @@ def _unary(self: torch.Tensor, *options: Any, **more: Any) -> Any:
     """As ``self``, whose values alone change."""
     if not is_plain(self) or self.dtype not in FLOATING:
         return NotImplemented
-    return like(self)
+    return ordered_like(self)
 
 
 def _in_place(self: torch.Tensor, *options: Any, **more: Any) -> Any:
@@ -42,21 +42,21 @@ def _pair(one: Any, other: Any, dtypes: frozenset[torch.dtype], dtype: torch.dty
     if not isinstance(other, torch.Tensor):
         kind = type(other)
         stays = kind is int or (kind is float and (one.dtype in FLOATING or dtype is not None))
-        return like(one, dtype) if stays and one.dtype is not torch.bool else NotImplemented
+        return ordered_like(one, dtype) if stays and one.dtype is not torch.bool else NotImplemented
     if not is_plain(other) or other.dtype is not one.dtype:
         return NotImplemented
     size = one.shape
     if size == other.shape:
         if one.stride() != other.stride():
             return NotImplemented
-        return like(one, dtype)
+        return ordered_like(one, dtype)
     if not is_row_major(one) or not is_row_major(other):
         return NotImplemented
     together = broadcast(size, other.shape)
     return NotImplemented if together is None else new(together, dtype or one.dtype)
 
 
-def _arithmetic(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+def _arithmetic(self: Any, other: Any, alpha: Any = 1) -> Any:
     if type(alpha) is not int and self.dtype not in FLOATING:
         return NotImplemented
     return _pair(self, other, _SIGNED)
@@ -71,7 +71,7 @@ def _comparison(self: Any, other: Any) -> Any:
     return _pair(self, other, _ANY, torch.bool)
 
 
-def _arithmetic_in_place(self: torch.Tensor, other: Any, *, alpha: Any = 1) -> Any:
+def _arithmetic_in_place(self: torch.Tensor, other: Any, alpha: Any = 1) -> Any:
     if not is_plain(self) or self.dtype not in FLOATING or not is_dense(self):
         return NotImplemented
     if not isinstance(other, torch.Tensor):
@@ -132,7 +132,7 @@ def _softmax_backward(grad_output: torch.Tensor, output: torch.Tensor, dim: int,
 
 def _same_pair(one: torch.Tensor, other: torch.Tensor, *options: Any, **more: Any) -> Any:
     """Two row-major tensors of one size give a third, as in the gradient of an element-wise function."""
-    if one.shape != other.shape or not is_plain(one) or not is_row_major(one):
+    if not is_plain(one) or not is_plain(other) or one.shape != other.shape or not is_row_major(one):
         return NotImplemented
     return _pair(one, other, FLOATING)
 

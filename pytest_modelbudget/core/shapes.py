@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from .layers import LAYERS
+from .plain import new
 from .pointwise import POINTWISE, Rule, entries
 
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -65,6 +66,35 @@ def _directly(operator: Any) -> Rule:
     return run
 
 
+def _directly_if_contiguous(operator: Any) -> Rule:
+    """The rule of one that makes a view of a contiguous tensor, and of another may have to make a copy."""
+
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        direct = self.is_meta and self.layout is torch.strided and self.is_contiguous()
+        return operator(self, *args, **kwargs) if direct else NotImplemented
+
+    return run
+
+
+def _copy_in_place(self: Any, src: Any, non_blocking: bool = False) -> Any:
+    return torch.ops.aten.copy_.default(self, src) if self.is_meta and src.is_meta else NotImplemented
+
+
+def _memory(
+    size: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: Any = None,
+    memory_format: Any = None,
+) -> Any:
+    """New memory of a size, on meta whatever device it is meant for."""
+    if layout not in (None, torch.strided) or memory_format is not None or (size and min(size) < 0):
+        return NotImplemented
+    return new(tuple(size), dtype or torch.get_default_dtype())
+
+
 _VIEWS = [
     "view", "_unsafe_view", "transpose.int", "permute", "t", "select.int", "slice.Tensor", "unsqueeze", "squeeze",
     "squeeze.dim", "squeeze.dims", "expand", "detach", "alias", "unflatten.int", "split.Tensor", "split.sizes",
@@ -75,6 +105,10 @@ OUTPUTS: dict[Any, Rule] = {
     **POINTWISE,
     **LAYERS,
     **{operator: _directly(operator) for operator, _ in entries(_directly, *_VIEWS)},
+    torch.ops.aten.reshape.default: _directly_if_contiguous(torch.ops.aten.reshape.default),
+    torch.ops.aten.flatten.using_ints: _directly_if_contiguous(torch.ops.aten.flatten.using_ints),
+    torch.ops.aten.copy_.default: _copy_in_place,
+    **dict(entries(_memory, "empty.memory_format", "zeros", "ones", "rand", "randn")),
     **{
         getattr(getattr(torch.ops.aten, name), overload): _recurrent
         for name in _RECURRENT

@@ -25,7 +25,7 @@ def on_meta(dtype: torch.dtype | None, *, grad: bool) -> Replace:
     """Tensors without data, floating ones in ``dtype`` if one is asked for."""
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
-        if is_lazy(tensor):
+        if type(tensor) not in _LEAVES and is_lazy(tensor):
             # Once materialised it takes data made in forward; on meta, PyTorch wants both made in the same mode.
             with torch.inference_mode(not grad):
                 return _still_lazy(tensor, dtype, META)
@@ -75,6 +75,26 @@ def _still_lazy(tensor: torch.Tensor, dtype: torch.dtype | None, device: torch.d
     return new
 
 
+def original_of(module: torch.nn.Module) -> torch.nn.Module:
+    """The module that a compiled one was made from, or the module itself."""
+    modules = vars(module).get("_modules")
+    original = modules.get("_orig_mod") if isinstance(modules, dict) else None  # a scripted one's are no dictionary
+    return original if isinstance(original, torch.nn.Module) else module
+
+
+def set_mode(model: torch.nn.Module, *, training: bool) -> None:
+    """As ``model.train(training)``: at once, where no module has a way of its own to change its mode."""
+    modules = list(model.modules())
+    if any(kind.train is not _TRAIN or kind.eval is not _EVAL for kind in {type(module) for module in modules}):
+        model.train() if training else model.eval()
+        return
+    for module in modules:
+        vars(module)["training"] = training
+
+
+_TRAIN, _EVAL = torch.nn.Module.train, torch.nn.Module.eval
+
+
 @contextmanager
 def borrowed(model: torch.nn.Module, replace: Replace) -> Iterator[None]:
     """Replace every tensor of ``model`` inside, then restore tensors, modes, hooks, attributes and classes.
@@ -99,6 +119,8 @@ class _Held:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
+        self._empty: list[Any] = []  # most of them: a module has a dozen dictionaries of hooks
+        self._slots: list[tuple[Any, Any, Any]] = []  # a container, a key, and what is there that may be replaced
         self._classes: list[tuple[torch.nn.Module, type]] = []
         self._visit(model, _OBJECTS)
 
@@ -111,7 +133,8 @@ class _Held:
             self._enter(value, objects)
         elif isinstance(value, tuple):
             for item in value:
-                self._visit(item, objects)
+                if type(item) not in _LEAVES:
+                    self._visit(item, objects)
         elif objects and _is_plain(value):
             self._enter(vars(value), objects - 1)
 
@@ -120,21 +143,28 @@ class _Held:
             return
         content = dict(container) if isinstance(container, dict) else list(container)
         self._containers[id(container)] = (container, content)
-        for item in content.values() if isinstance(content, dict) else content:
-            if type(item) not in _LEAVES:
+        stays = isinstance(container, set)  # what is in a set is looked up by identity
+        for key, item in content.items() if isinstance(content, dict) else enumerate(content):
+            kind = type(item)
+            if kind in _SIMPLE or (kind is tuple and _SIMPLE.issuperset(map(type, item))):
+                continue
+            if kind in _PLAIN_CONTAINERS:
+                if item:
+                    self._visit(item, objects)
+                else:
+                    self._empty.append(item)
+                continue
+            if not stays:
+                self._slots.append((container, key, item))
+            if kind not in _LEAVES:
                 self._visit(item, objects)
 
     def replace(self, replacer: _Replacer) -> None:
         """Put what ``replacer`` makes of each thing in its place."""
-        for container, content in self._containers.values():
-            if not content or isinstance(container, set):  # what is in a set is looked up by identity
-                continue
-            for key, item in content.items() if isinstance(content, dict) else enumerate(content):
-                if type(item) in _STAY:
-                    continue
-                new = replacer.value(item)
-                if new is not item:
-                    _base(container).__setitem__(container, key, new)
+        for container, key, item in self._slots:
+            new = replacer.value(item)
+            if new is not item:
+                _base(container).__setitem__(container, key, new)
         for module, _ in self._classes:
             if vars(module).get("_compiled_call_impl") is not None:  # module.compile(): count the original
                 vars(module)["_compiled_call_impl"] = None
@@ -144,6 +174,9 @@ class _Held:
         for module, kind in self._classes:
             if type(module) is not kind:
                 module.__class__ = kind  # a lazy module became its final class
+        for container in self._empty:
+            if container:
+                container.clear()
         for container, content in self._containers.values():
             if not _same(container, content):
                 _refill(container, content)
@@ -158,14 +191,15 @@ class _Replacer:
 
     def value(self, value: Any) -> Any:
         """What stands in for ``value``: often itself."""
-        if isinstance(value, torch.Tensor):
-            return self._once(value, self._tensor)
-        if isinstance(value, torch.jit.ScriptModule):
-            return self._once(value, self._scripted)
-        if isinstance(value, torch.nn.Module):
-            original = getattr(value, "_orig_mod", None)
-            return original if isinstance(original, torch.nn.Module) else value
-        if isinstance(value, tuple):
+        kind = type(value)
+        if issubclass(kind, torch.Tensor):
+            known = self._done.get(id(value))
+            return known[1] if known is not None else self._once(value, self._tensor)
+        if issubclass(kind, torch.nn.Module):
+            if isinstance(value, torch.jit.ScriptModule):
+                return self._once(value, self._scripted)
+            return original_of(value)
+        if issubclass(kind, tuple):
             items = [self.value(item) for item in value]
             if any(new is not old for new, old in zip(items, value, strict=True)):
                 return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
@@ -181,10 +215,14 @@ class _Replacer:
         new = self._replace(tensor)
         if new is tensor:
             return tensor
-        if isinstance(tensor, torch.nn.Parameter) and not isinstance(new, torch.nn.Parameter):
-            new = torch.nn.Parameter(new, requires_grad=tensor.requires_grad)
-        for name, value in getattr(tensor, "__dict__", {}).items():
-            setattr(new, name, value)
+        kind = type(tensor)
+        parameter = kind is torch.nn.Parameter or (kind is not torch.Tensor and isinstance(tensor, torch.nn.Parameter))
+        if parameter and (type(new) is torch.Tensor or not isinstance(new, torch.nn.Parameter)):
+            new = torch.Tensor._make_subclass(torch.nn.Parameter, new, tensor.requires_grad)
+        named = getattr(tensor, "__dict__", None)
+        if named:
+            for name, value in named.items():
+                setattr(new, name, value)
         return new
 
     def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -195,9 +233,9 @@ class _Replacer:
 
 
 _CONTAINERS = (dict, list, set, deque)
+_PLAIN_CONTAINERS = frozenset({OrderedDict, *_CONTAINERS})
 _SIMPLE = frozenset({type(None), bool, int, float, str, FunctionType})
 _LEAVES = _SIMPLE | {torch.Tensor, torch.nn.Parameter}  # there is nothing to visit in them
-_STAY = _SIMPLE | {OrderedDict, *_CONTAINERS}  # not replaced themselves: what is in them is
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
 
 
@@ -212,6 +250,9 @@ def _is_plain(value: Any) -> bool:
 
 def _base(container: Any) -> Any:
     """The built-in class of a container: a subclass may have an opinion on what is put in it."""
+    own = type(container)
+    if own in _PLAIN_CONTAINERS:
+        return own
     return next(kind for kind in (OrderedDict, dict, list, set, deque) if isinstance(container, kind))
 
 

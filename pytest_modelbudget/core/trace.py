@@ -27,6 +27,7 @@ from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
 from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 from .roofline import Calls
+from .transforms import around_transforms, can_be_told
 
 
 class Tally:
@@ -95,7 +96,7 @@ class Trace(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
-        if is_foreign(types):
+        if types and is_foreign(types):
             return NotImplemented
         kwargs = kwargs or {}
         rule = self._rules.get(func)
@@ -335,7 +336,7 @@ def _without_gradients() -> Iterator[None]:
     """``torch.no_grad()`` below which views are views, also while an operator is being dispatched."""
     key = torch._C.DispatchKey.ADInplaceOrView
     excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(key)
-    with torch.inference_mode(False), torch.no_grad():
+    with torch._C._InferenceMode(False), torch.no_grad():
         torch._C._dispatch_tls_set_dispatch_key_excluded(key, False)
         try:
             yield
@@ -374,12 +375,13 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
         handing_out = trace.watch.handing_out() if trace.watch is not None else nullcontext()
+        dissolves = grad or not can_be_told()
         with (
             torch.inference_mode(not grad),
             torch.set_grad_enabled(grad),
             _left_to_right(),
             _attention_seen_everywhere(trace) if grad and trace.fused else nullcontext(),
-            _Whole(trace),
+            _Whole(trace) if dissolves else around_transforms(lambda: _Whole(trace)),
             trace,
             handing_out,
         ):
