@@ -57,11 +57,17 @@ def convolution_backward_flop(
     grad: Any, input: Any, weight: Any, bias_sizes: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
     output_padding: Any, groups: int, output_mask: Any, *, out: Any,
 ) -> Count:  # fmt: skip
-    """The gradient of the input, and that of the weight, take as many multiply-adds as the forward each."""
+    """The gradient of the input, and that of the weight, take as many multiply-adds as the forward each.
+
+    For ``torch.utils.flop_counter`` that of a grouped weight is one of a full weight, cut down: ``groups`` times as
+    many. Its convention is its own number, so there it stands as that counts it.
+    """
     forward = _spread(input.numel() if transposed else grad.numel(), weight, grad)
     wanted = [tensor for tensor, asked in zip((input, weight), output_mask, strict=False) if asked]
     real = 3 if weight.dtype.is_complex else 1
-    return multiply_adds(forward.macs * len(wanted), sum(tensor.numel() for tensor in wanted) * real)
+    count = multiply_adds(forward.macs * len(wanted), sum(tensor.numel() for tensor in wanted) * real)
+    cut = 2 * forward.macs * (groups - 1) if output_mask[1] else 0
+    return count._replace(torch=count.torch + cut)
 
 
 @formula("conv_tbc")
