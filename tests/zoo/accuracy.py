@@ -15,7 +15,7 @@ INTRODUCTION = """\
 
 Every model of torchvision, those of timm with a figure in its benchmark results, and architectures of Hugging Face
 transformers: what this counts, beside what was published. This file is made by `make accuracy`; the tests in
-`tests/zoo` assert every row of it.
+`tests/zoo` (`make zoo` runs all of them) assert every row of it.
 
 A difference of 0 means: the same to the last digit that was published. Where a figure differs, the last column says
 why. Counted with torch {torch}, torchvision {torchvision}, timm {timm}, transformers {transformers}.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import timm
+import torch
+from fvcore.nn import FlopCountAnalysis
 from timm_models import (
     ALL,
     FAMILIES,
@@ -16,6 +18,7 @@ from timm_models import (
     inputs,
     measured,
     measured_as_published,
+    unfused_attention,
 )
 
 from pytest_modelbudget.core.measure import attempt
@@ -43,6 +46,17 @@ def test_model(name):
         assert params.agrees, params
         assert work.agrees != (name in WRONG_GMACS), work
         assert activations.agrees != (name in WRONG_MACTS), activations
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("name", sorted(SAMPLE - set(PUBLISHED)))
+def test_unpublished_family_as_fvcore_counts(name):
+    """Where timm published no figure, fvcore is asked: it runs the model for real, which takes a while."""
+    with unfused_attention():
+        model = timm.create_model(name).eval()
+        theirs = FlopCountAnalysis(model, torch.zeros(1, *inputs(name)))
+        theirs.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+        assert fvcore_flops(measured(name, model))[0] == theirs.total()
 
 
 def test_sixty_models_of_all_families():
