@@ -72,10 +72,11 @@ class Course:
 
 @dataclass(frozen=True)
 class Line:
-    """How the calls of one course move with the batch: for each, whether it is in proportion to it, or constant.
+    """How the calls of one course move with the batch, a letter for each of their values.
 
-    ``plain`` says that every call is one of the two, and that nothing else in the course moves with the batch but
-    what keeps a line a line: then one count gives all batches of a course with the same keys.
+    ``0`` is nothing, ``c`` constant, ``p`` in proportion to the batch, ``m`` a line with both. ``plain`` says that
+    there is no ``m``, and that nothing else moves with the batch but what keeps a line a line: then one count
+    gives all batches of a course with the same keys.
     """
 
     keys: tuple[Any, ...]
@@ -106,7 +107,7 @@ def line(counted: Sequence[tuple[int, Course]], wanted: Iterable[int]) -> Line |
             return None
         if one.key[0] == "call":
             kinds.append(kind)
-        plain = plain and kind != "mixed"
+        plain = plain and "m" not in kind
     return Line(first.keys, tuple(kinds), plain)
 
 
@@ -117,12 +118,10 @@ def _kind(
     step: int,
     wanted: Sequence[int],
 ) -> str | None:
-    """``constant``, ``in proportion`` or ``mixed``; ``None`` for what is no line, or does not stay one."""
+    """A letter for each value as `Line` has them; ``None`` for what is no line, or does not stay one."""
     first, second, third = values
-    if first == second == third:
-        return "constant"
     if key[0] == "read":
-        return None
+        return "c" if first == second == third else None
     low, middle, high = at
     for a, b, c in zip(first, second, third, strict=True):
         if not (isinstance(a, int) and isinstance(b, int) and isinstance(c, int)):
@@ -130,16 +129,21 @@ def _kind(
                 return None
         elif (b - a) * (high - low) != (c - a) * (middle - low) or (c - a) * step % (high - low):
             return None
-    if key[0] == "call":
-        counts = zip(first[:4], third[:4], strict=True)
-        kinds = {"constant" if a == c else "in proportion" if a * high == c * low else "mixed" for a, c in counts if c}
-        return kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "constant"
+    kinds = "".join(_letter(a, c, low, high) for a, c in zip(first, third, strict=True))
+    if key[0] == "call" or first == third:
+        return kinds if key[0] == "call" else "c"
     function = (COMPARISONS if key[0] == "compare" else ARITHMETIC)[key[1]]
     for batch in wanted:
         left, right, *result = (on_line(a, c, low, high, batch) for a, c in zip(first, third, strict=True))
         if function(left, right) != (key[2] if key[0] == "compare" else result[0]):
             return None
-    return "constant" if key[0] == "compare" else "mixed"
+    return "c" if key[0] == "compare" else "m"
+
+
+def _letter(first: Any, last: Any, low: int, high: int) -> str:
+    if first == last:
+        return "c" if first else "0"
+    return "p" if first * high == last * low else "m"
 
 
 def on_line(first: Any, last: Any, low: int, high: int, at: int) -> Any:

@@ -205,13 +205,13 @@ class Grid:
         counted = self.courses[row[high]]
         if counted.course is None or counted.course.keys != pattern.keys:
             return
-        sums = {"in proportion": [0] * 4, "constant": [0] * 4}
-        for event, kind in zip(counted.course.calls, pattern.kinds, strict=True):
-            for number, value in enumerate(event.values[:4]):
-                sums[kind][number] += value
-        moving, still = sums["in proportion"], sums["constant"]
-        if any(value * batch % high for value in moving for batch in self.batches):
-            return
+        moving, still = [0] * 4, [0] * 4
+        for event, kinds in zip(counted.course.calls, pattern.kinds, strict=True):
+            for number, (value, kind) in enumerate(zip(event.values, kinds, strict=True)):
+                if (kind == "p" and any(value * batch % high for batch in self.batches)) or (kind == "0" and value):
+                    return
+                if number < 4:
+                    (moving if kind == "p" else still)[number] += value
         torch = self.options.get("convention", "fvcore") == "torch"
         columns = {"macs": 0, "flops": 2 if torch else 1, "activations": 3}
         if any(counted.values[metric] != moving[i] + still[i] for metric, i in columns.items()):

@@ -164,3 +164,25 @@ def test_pictures(models, capsys):
     assert "Params against FLOPs" in again
     assert main(["sweep", *targets, *options[:-2]]) == 0
     assert (models / "a.svg").read_text() == again  # the same data, the same bytes
+
+
+def test_a_bar_on_a_terminal(capsys, monkeypatch):
+    """It is drawn on stderr, and gone when the table is printed."""
+    import tqdm
+
+    bars = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, **options):
+            super().__init__(**{**options, "delay": 0})
+            bars.append(self)
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["sweep", "models.py:Pixels", "--batch", "1:5", "--res", "8"]) == 0
+    assert [(bar.n, bar.total) for bar in bars] == [(5, 5)]
+    out, err = capsys.readouterr()
+    assert out.startswith("models.py:Pixels: infer.")
+    assert "points" in err
+    assert main(["fit", "models.py:Pixels", "--res", "8", "--flops", "10k"]) == 0
+    assert bars[1].n > 0

@@ -52,13 +52,13 @@ class Frugal(Rows):
 
 
 CASES = [
-    Case(torchvision.models.resnet18, "res", range(1, 130), {"flops": "0.5G"}, {"batch": 1}),
+    Case(torchvision.models.resnet18, "res", range(90, 130), {"flops": "0.5G"}, {"batch": 1}),
     Case(torchvision.models.resnet18, "batch", range(1, 20), {"flops": "2G", "activations": "7M"}, {"res": 96}),
-    Case(torchvision.models.mobilenet_v3_small, "res", range(60, 150), {"macs": "30M", "params": "3M"}, {"batch": 2}),
-    Case(torchvision.models.swin_t, "res", range(60, 120), {"flops": "2G"}, {"batch": 1}),
+    Case(torchvision.models.mobilenet_v3_small, "res", range(80, 120), {"macs": "30M", "params": "3M"}, {"batch": 2}),
+    Case(torchvision.models.swin_t, "res", range(100, 120), {"flops": "2G"}, {"batch": 1}),
     Case(torchvision.models.vit_b_16, "batch", range(1, 9), {"flops": "100G"}, {"res": 224}),
-    Case(torchvision.models.vit_b_16, "res", range(200, 250), {"flops": "20G"}, {"batch": 1}),
-    Case(dynamic_vit, "res", range(250, 300), {"flops": "2G"}, {"batch": 1}),
+    Case(torchvision.models.vit_b_16, "res", range(214, 240), {"flops": "20G"}, {"batch": 1}),
+    Case(dynamic_vit, "res", range(264, 290), {"flops": "2G"}, {"batch": 1}),
     Case(UNet, "res", range(1, 220), {"activations": "400k"}, {"batch": 1}),
     Case(UNet, "batch", range(1, 60), {"flops": "30M"}, {"res": 64}),
     Case(Mixing, "batch", range(1, 200), {"macs": "100k"}, {"res": 8}),

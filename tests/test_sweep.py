@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import hypothesis.strategies as st
 import pytest
@@ -259,6 +261,61 @@ def test_batch_and_resolution_together_decide():
     factory = BothDecide
     found = sweep(factory, batch=[1, 2, 4, 8, 16], res=[(5, 8), (7, 8), (9, 8), (20, 8), (90, 8)])
     assert_true(found, factory)
+
+
+class ByBoth(Rows):
+    """What it does with the rows of all images together depends on both sizes, in one of many ways."""
+
+    way, limit = "product", 4
+
+    def forward(self, image):
+        batch, _, height, _ = image.shape
+        rows = image[:, 0, :, :8].reshape(batch * height, 8)
+        if self.way == "product":
+            return self.layer(rows if batch * height > 5 * self.limit else rows[:1])
+        if self.way == "sum":
+            return self.layer(rows if batch + height > 5 * self.limit else rows[:1])
+        if self.way == "height":
+            return self.layer(rows if height % self.limit else rows[:1])
+        if self.way == "slice":
+            return self.layer(rows[:: self.limit])
+        if self.way == "part":
+            return self.layer(rows[: batch * height // self.limit])
+        if self.way == "least":
+            return self.layer(rows[: min(batch, height)])
+        if self.way == "chunks":
+            return torch.cat([self.layer(part) for part in rows.split(5 * self.limit)])
+        return self.layer(rows[: max(batch - height, 1)])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(["product", "sum", "height", "slice", "part", "least", "chunks", "difference"]),
+    st.integers(1, 9),
+    st.sets(st.integers(1, 24), min_size=4, max_size=6),
+    st.sets(st.integers(8, 40), min_size=3, max_size=5),
+)
+def test_no_grid_hides_what_batch_and_resolution_decide_together(way, limit, batches, sizes):
+    model = type("Model", (ByBoth,), {"way": way, "limit": limit})
+    assert_true(sweep(model, batch=sorted(batches), res=[(size, 8) for size in sorted(sizes)]), model)
+
+
+def test_watched_sizes_leave_no_trace():
+    kept = []
+
+    class Keeps(Rows):
+        def by_batch(self, x):
+            self.last = x.shape[0]
+            kept.append(x.shape[1])
+            return self.layer(x)
+
+    model = Keeps()
+    sweep(model, batch=range(1, 6), res=8)
+    assert not hasattr(model, "last")
+    for size in kept:  # a number like any other, in code that keeps it
+        assert (size, size + 1, str(size), hash(size)) == (8, 9, "8", hash(8))
+        assert type(copy.deepcopy(size)) is int
+        assert type(pickle.loads(pickle.dumps(size))) is int
 
 
 def test_a_model_that_takes_offence_at_watched_sizes_is_counted_as_it_is():
