@@ -271,7 +271,7 @@ class _Measurement:
         inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
         device = _device(model)
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
-        replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad)
+        replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad, keep=built)
         with borrowed(model, replace), no_collection():
             set_mode(model, training=self._training is not None)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs, values=values)

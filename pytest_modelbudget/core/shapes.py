@@ -80,6 +80,12 @@ def _copy_in_place(self: Any, src: Any, non_blocking: bool = False) -> Any:
     return torch.ops.aten.copy_.default(self, src) if self.is_meta and src.is_meta else NotImplemented
 
 
+def _lift_fresh(self: Any) -> Any:
+    """What ``torch.tensor`` made: a small one stays real, so that code may read it."""
+    small = self.is_meta or (type(self) is torch.Tensor and self.numel() <= 1)
+    return torch.ops.aten.lift_fresh.default(self) if small else NotImplemented
+
+
 def _memory(
     size: Any,
     *,
@@ -108,6 +114,7 @@ OUTPUTS: dict[Any, Rule] = {
     torch.ops.aten.reshape.default: _directly_if_contiguous(torch.ops.aten.reshape.default),
     torch.ops.aten.flatten.using_ints: _directly_if_contiguous(torch.ops.aten.flatten.using_ints),
     torch.ops.aten.copy_.default: _copy_in_place,
+    torch.ops.aten.lift_fresh.default: _lift_fresh,
     **dict(entries(_memory, "empty.memory_format", "zeros", "ones", "rand", "randn")),
     **{
         getattr(getattr(torch.ops.aten, name), overload): _recurrent

@@ -21,14 +21,16 @@ from .remember import META
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
 
-def on_meta(dtype: torch.dtype | None, *, grad: bool) -> Replace:
-    """Tensors without data, floating ones in ``dtype`` if one is asked for."""
+def on_meta(dtype: torch.dtype | None, *, grad: bool, keep: bool = False) -> Replace:
+    """Tensors without data, floating ones in ``dtype`` if one is asked for; ``keep`` those that have none already."""
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
         if type(tensor) not in _LEAVES and is_lazy(tensor):
             # Once materialised it takes data made in forward; on meta, PyTorch wants both made in the same mode.
             with torch.inference_mode(not grad):
                 return _still_lazy(tensor, dtype, META)
+        if keep and tensor.is_meta and dtype is None:
+            return tensor
         return _cast(tensor.detach() if tensor.is_meta else meta_like(tensor), dtype)
 
     return replace
