@@ -1,13 +1,15 @@
 # make test: lint, types and tests.   make demo: the examples' gate, once passing and once stopped.
-# Both set up what they need in .venv the first time, and start at once the second.
+# make benchmark: the other counters side by side, into benchmarks/results.
+# All set up what they need in .venv the first time, and start at once the second.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COUNTERS := $(VENV)/.counters
 JOBS ?= 2
 
-.PHONY: test lint demo clean
+.PHONY: test lint demo benchmark clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -26,6 +28,13 @@ test: lint
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
+
+$(COUNTERS): $(READY) benchmarks/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/requirements.txt
+	touch $@
+
+benchmark: $(COUNTERS)
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -61,7 +61,6 @@ def compare(rounds: int, limit: float, report: Any) -> list[dict[str, Any]]:
     """One row for each counter and model. Counters take turns; new rounds start until ``limit`` seconds are over."""
     start = time.monotonic()
     cells = {(case.name, c.name): Cell(case.name, c.name) for case in models.CASES for c in counters.COUNTERS}
-    done = 0
     for turn in range(rounds):
         if turn and (time.monotonic() - start) * (turn + 1) / turn > limit:
             break
@@ -69,7 +68,6 @@ def compare(rounds: int, limit: float, report: Any) -> list[dict[str, Any]]:
             report(f"comparison, round {turn + 1}: {case.name}")
             for counter in _in_turn(counters.COUNTERS, turn):
                 cells[case.name, counter.name].measure()
-        done += 1
     return [cell.row() for cell in cells.values()]
 
 
@@ -88,13 +86,8 @@ class Cell:
         worker = process.Worker(Counting, self._counter, self._case)
         try:
             sample = worker.ask("first")
-            if not self._samples:  # a second count that fails is worth knowing; the first one counts
-                self._samples.append(sample)
-                self._samples[-1] |= {f"warm_{name}": value for name, value in worker.ask("again").items()}
-            else:
-                self._samples.append(
-                    sample | {f"warm_{name}": value for name, value in worker.ask("again").items()}
-                )
+            self._samples.append(sample)  # a second count that fails is worth knowing; the first one counts
+            sample |= {f"warm_{name}": value for name, value in worker.ask("again").items()}
         except process.Failed as failed:
             self._error = str(failed)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -56,7 +57,7 @@ class Against:
             batch, size = (value, self._case.size) if axis == "batch" else (1, value)
             point = self._case.point(batch, size)
             count = counters.BY_NAME[counters.OURS].count
-            taken.append(self._ours(lambda p=point: count(self._model, None, p), counters.forget, times=5))
+            taken.append(self._ours(partial(count, self._model, None, point), counters.forget, times=5))
         return [seconds / taken[0] for seconds in taken]
 
     def _ours(self, count: Callable[[], Any], before: Callable[[], Any], times: int = 3) -> float:
@@ -86,6 +87,8 @@ class Large:
             with torch.device("meta"):
                 self._model = models.llama(self._name).eval()
                 self._ids = torch.zeros((1, self._tokens), dtype=torch.int64)
+                # Without a mask transformers reads values to look for packed sequences, which meta does not have.
+                self._mask = torch.zeros((1, 1, self._tokens, self._tokens), dtype=torch.bool)
             self._forward(), self._count()  # warm
         forward = process.median_seconds(self._forward, enough=10.0)
         return process.median_seconds(self._count, enough=10.0, before=counters.forget) / forward
@@ -100,7 +103,7 @@ class Large:
 
     def _forward(self) -> None:
         with torch.inference_mode():
-            self._model(self._ids)
+            self._model(self._ids, attention_mask=self._mask)
 
     def _count(self) -> float:
         return counters.BY_NAME[counters.OURS].count(self._model, None, {"batch": 1, "seq": self._tokens})

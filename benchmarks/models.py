@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from . import truth
 
@@ -39,7 +40,7 @@ class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = [3, 32, 64, 128, 256, 512]
-        self.down = nn.ModuleList(_pair(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(_pair(a, b) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in (256, 128, 64, 32))
         self.join = nn.ModuleList(_pair(2 * w, w) for w in (256, 128, 64, 32))
         self.head = nn.Conv2d(32, 2, 1)
@@ -119,5 +120,9 @@ _LLAMA_2 = {
 def llama(name: str) -> nn.Module:
     """A Llama 2 in bfloat16 from its published sizes; nothing is downloaded."""
     config = LlamaConfig(vocab_size=32000, max_position_embeddings=4096, use_cache=False, **_LLAMA_2[name])
-    model: nn.Module = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    return model
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        return LlamaForCausalLM(config)
+    finally:
+        torch.set_default_dtype(before)

@@ -69,7 +69,7 @@ def efficientnet_b0(batch: int = 1, res: int = 224) -> int:
 
 
 def lstm(batch: int = 1, seq: int = 128) -> int:
-    """Hochreiter and Schmidhuber 1997, with forget gates: four gates of (input + hidden) x hidden a step; two layers."""
+    """Hochreiter and Schmidhuber 1997, with forget gates: four gates of (input + hidden) x hidden; two layers."""
     return batch * seq * (4 * 512 * (256 + 512) + 4 * 512 * (512 + 512) + 512 * 256)
 
 
