@@ -21,7 +21,9 @@ MODES = ("infer", "train")
 OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
 ATTENTIONS = ("fused", "math")
 
-_OPTIONAL = ("optimizer", "amp", "attention", "device")
+POINT_SOMETIMES = ("optimizer", "amp", "attention", "device")
+"""Fields of an operating point that its plain data has only where they are set."""
+
 _SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
@@ -96,7 +98,7 @@ class OperatingPoint:
             "seq": self.seq,
             "dtype": self.dtype,
             "mode": self.mode,
-            **{name: value for name in _OPTIONAL if (value := getattr(self, name)) is not None},
+            **{name: value for name in POINT_SOMETIMES if (value := getattr(self, name)) is not None},
         }
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..cost import CONVENTIONS, METRICS, Cost
 from ..errors import BudgetError
-from ..point import DTYPES, MODES, OperatingPoint
+from ..point import DTYPES, MODES, POINT_SOMETIMES, OperatingPoint
 from .checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
 from .jsontext import Conflict, Damaged, Place, decode, lines_of, parse
 
@@ -82,7 +82,6 @@ class Baseline:
 _TEXTS = ("test", "model", "inputs", "module", "counter", "plugin_version", "torch_version")
 _ENTRY = tuple(field.name for field in fields(Entry) if field.name != "name")
 _POINT = ("batch", "res", "channels", "seq", "dtype", "mode")
-_POINT_SOMETIMES = ("optimizer", "amp", "attention", "device")  # written where they are set
 _ALWAYS = tuple(metric for metric in METRICS if metric != "memory")  # the metrics that every count has
 _ROW = tuple(field.name for field in fields(ModuleRow))
 _ROW_TEXTS, _ROW_COUNTS = _ROW[:3], _ROW[3:]
@@ -210,7 +209,7 @@ def _read_entry(name: str, tree: Any, place: Place) -> Entry:
 
 
 def _read_point(tree: Any, place: Place) -> OperatingPoint:
-    data = a_record(tree, place, _POINT, _POINT_SOMETIMES)
+    data = a_record(tree, place, _POINT, POINT_SOMETIMES)
     numbers = {
         field: None if data[field] is None else a_count(data[field], (*place, field), least=1)
         for field in ("batch", "channels", "seq")
@@ -225,7 +224,7 @@ def _read_point(tree: Any, place: Place) -> OperatingPoint:
     if data["dtype"] is not None:
         dtype = one_of(data["dtype"], (*place, "dtype"), sorted(set(DTYPES.values())))
     mode = one_of(data["mode"], (*place, "mode"), MODES)
-    texts = {field: a_text(data[field], (*place, field)) for field in _POINT_SOMETIMES if field in data}
+    texts = {field: a_text(data[field], (*place, field)) for field in POINT_SOMETIMES if field in data}
     values: dict[str, Any] = {**numbers, **texts}
     return OperatingPoint(**values, res=res, dtype=dtype, mode=mode)
 

@@ -119,6 +119,7 @@ def train_step(
     optimizer's part twice, first to have its state, which every later step has from the beginning.
     Raises `ModelError` where nothing can be differentiated, `UsageError` for a loss that is no scalar.
     """
+    model.zero_grad()  # an earlier attempt may have left gradients
     owners = {id(p): name.rpartition(".")[0] for name, p in model.named_parameters()}
 
     _backward(model, arguments, keywords, loss, forward, lambda: trace.phase("backward"))

@@ -18,7 +18,8 @@ from ..cost import CONVENTIONS, ESTIMATES, METRICS, Cost, ModuleCost
 from ..devices import find_device
 from ..errors import UsageError
 from ..growth import Comparison, Growth, ModuleChange
-from ..point import OperatingPoint
+from ..peak import KINDS, PHASES, Peak
+from ..point import POINT_SOMETIMES, OperatingPoint
 from ..remedy import Remedy
 from ..result import Result
 from ..run_report import SCHEMA, Report, ReportError
@@ -104,8 +105,11 @@ def _check(value: Any, kind: Any, place: Place) -> None:
 
 def _check_record(value: Any, kind: Any, place: Place) -> None:
     shape = _shape(kind)
-    a_record(value, place, shape)
+    sometimes = POINT_SOMETIMES if kind is OperatingPoint else ()
+    a_record(value, place, [name for name in shape if name not in sometimes], sometimes)
     for name, inner in shape.items():
+        if name not in value:
+            continue
         here = (*place, name)
         _check(value[name], inner, here)
         words = _WORDS.get((kind, name))
@@ -173,6 +177,11 @@ def _true_verdict(data: dict[str, Any], place: Place) -> None:
         raise Wrong(f"{json.dumps(data['passed'])}, but the metrics say otherwise", (*place, "passed"))
 
 
+def _peak(data: dict[str, Any], place: Place) -> None:
+    a_record(data["kinds"], (*place, "kinds"), KINDS)
+    a_record(data["phases"], (*place, "phases"), (), PHASES)
+
+
 def _known_metrics(data: dict[str, Any], place: Place) -> None:
     if data["before"] is not None:
         a_record(data["before"], (*place, "before"), (), METRICS)
@@ -186,6 +195,7 @@ def _own_module(data: dict[str, Any], place: Place) -> None:
 _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Cost, "convention"): CONVENTIONS,
     (Cost, "executed"): ("meta", "real"),
+    (Peak, "phase"): PHASES,
     (Judged, "metric"): (*METRICS, *ESTIMATES),
     (Regressed, "metric"): METRICS,
     (Growth, "metric"): METRICS,
@@ -208,6 +218,7 @@ def _exponent(data: dict[str, Any], place: Place) -> None:
 
 
 _MORE = {
+    Peak: _peak,
     Scaled: _exponent,
     OperatingPoint: _point,
     Regressed: _tolerance,
