@@ -67,6 +67,15 @@ class MetaExecution:
         self._values = values
         self._stand_ins = WeakTensorKeyDictionary()
 
+    def by_rule(self, rule: Callable[..., Any] | None, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What a rule says of a call whose arguments need no preparing; `NotImplemented` for any other."""
+        if rule is None:
+            return NotImplemented
+        try:
+            return rule(*args, **kwargs)
+        except (RuntimeError, TypeError):
+            return NotImplemented  # `run` meets the same error, and says what it means
+
     def run(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` when values are asked for."""
 

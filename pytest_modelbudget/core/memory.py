@@ -48,6 +48,9 @@ class Ledger:
         self.rules = rules
         self._round = BLOCK[rules]
         self._skip = 8 if rules == "cuda" and on_meta else -1  # bytes: a real number beside tensors on meta
+        self._held: set[int] = set()
+        self._kept: list[torch.Tensor] = []
+        self._base = dict.fromkeys(KINDS, 0)
         self._open: dict[int, tuple[_Block, Any]] = {}
         self._all: list[_Block] = []
         self._clock = 0
@@ -58,15 +61,25 @@ class Ledger:
 
     # -- what is seen ----------------------------------------------------------------------------------------------
 
-    def hold(self, tensors: Iterable[torch.Tensor], kind: str, module: str = "") -> None:
-        """Tensors that are there before anything runs, or that turn out to be for something else than they seemed."""
+    def hold(self, tensors: Iterable[torch.Tensor], kind: str) -> None:
+        """Tensors that are there before anything runs, and stay."""
+        held = self._held
+        for tensor in tensors:
+            self._kept.append(tensor)  # so that nothing new gets its address
+            for storage in _storages(tensor):
+                if storage._cdata not in held:
+                    held.add(storage._cdata)
+                    self._base[kind] += self._size(storage)
+        self._live = sum(self._base.values())
+        self._top = self._tops["forward"] = _Top(self._live, 0)
+
+    def turned_out(self, tensors: Iterable[torch.Tensor], kind: str, module: str = "") -> None:
+        """Tensors that operators made, and that are for something else than they seemed to be."""
         for tensor in tensors:
             for storage in _storages(tensor):
                 known = self._open.get(storage._cdata)
                 if known is not None:
                     known[0].kind, known[0].module = kind, module
-                else:
-                    self._add(storage, kind, module)
 
     def saw(self, result: Any, module: str) -> None:
         """What an operator returned: tensors with a new storage are new memory."""
@@ -79,13 +92,15 @@ class Ledger:
 
     def _saw(self, tensor: torch.Tensor, module: str) -> None:
         for storage in _storages(tensor):
-            known = self._open.get(storage._cdata)
+            key = storage._cdata
+            known = self._open.get(key)
             if known is None:
-                self._add(storage, self._kind, module)
+                if key not in self._held:
+                    self._add(storage, self._kind, module)
                 continue
             size = self._size(storage)
             if size != known[0].size:  # resized in place
-                self._gone(storage._cdata)
+                self._gone(key)
                 self._add(storage, known[0].kind, known[0].module)
 
     def _size(self, storage: Any) -> int:
@@ -93,9 +108,9 @@ class Ledger:
         return -(-size // self._round) * self._round
 
     def _add(self, storage: Any, kind: str, module: str) -> None:
-        if storage.nbytes() <= self._skip and storage.device.type == "cpu":
-            return
         size = self._size(storage)
+        if self._skip > 0 and storage.nbytes() <= self._skip and storage.device.type == "cpu":
+            return
         self._clock += 1
         block = _Block(size, kind, module, self._clock)
         key = storage._cdata
@@ -161,15 +176,16 @@ class Ledger:
         """
         later = frozenset(later)
         alive = {name: self._alive(self._tops[name], later) for name in phases}
-        totals = {name: sum(b.size for b in blocks) + self._tops[name].passing for name, blocks in alive.items()}
+        base = sum(self._base.values())
+        totals = {name: base + sum(b.size for b in blocks) + self._tops[name].passing for name, blocks in alive.items()}
         phase = max(totals, key=lambda name: totals[name])
         top = self._tops[phase]
-        kinds = dict.fromkeys(KINDS, 0)
-        kinds["temporaries"] = top.passing
+        kinds = dict(self._base)
+        kinds["temporaries"] += top.passing
         kept: dict[str, int] = {top.module: top.passing} if top.passing else {}
         for block in alive[phase]:
             kinds[block.kind] += block.size
-            if block.kind not in ("weights", "inputs", "optimizer"):
+            if block.kind != "optimizer":
                 kept[block.module] = kept.get(block.module, 0) + block.size
         return Peak(phase=phase, module=top.module, kinds=kinds, phases=totals, kept=kept)
 

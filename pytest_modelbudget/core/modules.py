@@ -88,7 +88,9 @@ _PARAMETERS, _BUFFERS = torch.nn.Module.named_parameters, torch.nn.Module.named_
 
 def _size(tensor: torch.Tensor) -> int:
     """Bytes of a tensor: of a sparse one, of the values that it stores and of the indices that say where they are."""
-    return sum(part.numel() * part.element_size() for part in dense_parts(tensor) or (tensor,))
+    if tensor.layout is torch.strided:
+        return tensor.nbytes
+    return sum(part.nbytes for part in dense_parts(tensor)) or tensor.numel() * tensor.element_size()
 
 
 def traced_cost(

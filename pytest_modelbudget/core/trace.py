@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
 from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 from .roofline import Calls
+from .shapes import NEED_MORE, OUTPUTS
 from .transforms import around_transforms, can_be_told
 
 
@@ -48,6 +49,24 @@ class Tally:
     def flops(self, convention: str) -> int:
         """FLOPs in the convention named."""
         return self.fvcore if convention == "fvcore" else self.torch
+
+
+class _Known(NamedTuple):
+    """What is known of an operator: its rule, what gives its outputs on meta if that is all there is to know, and
+    whether it is attention or, by its name, a recurrent layer."""
+
+    operator: Any
+    rule: Rule
+    output: Callable[..., Any] | None
+    attention: bool
+    recurrent: str
+
+    @classmethod
+    def of(cls, operator: Any) -> _Known:
+        """Look an operator up."""
+        recurrent = RECURRENT.get(operator, "")
+        output = None if operator in NEED_MORE or recurrent else OUTPUTS.get(operator)
+        return cls(operator, classify(operator), output, operator in FUSED, recurrent)
 
 
 class Trace(TorchDispatchMode):
@@ -84,11 +103,12 @@ class Trace(TorchDispatchMode):
         self.uncounted_in: dict[str, dict[str, None]] = {}
         self._names = names
         self._execution = execution
-        self._rules: dict[Any, Rule] = {}
+        self._known: dict[int, _Known] = {}
         self._stack: list[tuple[str, Any]] = [("", None)]
         self._paused = 0
         self.thread = threading.get_ident()
         self._phase = "forward"
+        self._differentiates = False
         self._borders: tuple[list[int], list[str]] = ([0], [""])  # autograd's sequence numbers, and who began there
         self.watch = sizes.current()
         if self.watch is not None:
@@ -99,9 +119,10 @@ class Trace(TorchDispatchMode):
         if types and is_foreign(types):
             return NotImplemented
         kwargs = kwargs or {}
-        rule = self._rules.get(func)
-        if rule is None:
-            rule = self._rules[func] = classify(func)
+        known = self._known.get(id(func))  # operators live as long as PyTorch does, and are slow to hash
+        if known is None:
+            known = self._known[id(func)] = _Known.of(func)
+        rule = known.rule
         if rule.calls is not None and not self._paused:
             return rule.calls(*(self._watching(arg) if callable(arg) else arg for arg in args), **kwargs)
         if rule.kind is Kind.COMPOSITE and not self._paused:
@@ -109,14 +130,14 @@ class Trace(TorchDispatchMode):
                 args, kwargs = self._execution.prepare(func, args, kwargs)
             with self:
                 return _apart(func)(*args, **kwargs)
-        module = self._module()
+        module = self._stack[-1][0] if self._phase == "forward" else self._module()
         self._paused += 1  # what runs inside is part of it
         try:
-            out, passed = self._run(func, args, kwargs, composite=rule.composite)
+            out, passed = self._run(func, args, kwargs, known)
         finally:
             self._paused -= 1
         self.ledger.saw(out, module)
-        if rule.composite:
+        if passed:
             self.ledger.passed(passed, module)
         if self._paused:
             return out
@@ -132,17 +153,20 @@ class Trace(TorchDispatchMode):
             self.watch.call(module, _display(func), None, out)
         return out
 
-    def _run(self, func: Any, args: Any, kwargs: dict[str, Any], *, composite: bool) -> tuple[Any, int]:
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any], known: _Known) -> tuple[Any, int]:
         """Run one operator: its result, and the bytes it had alive beside that, if it is made of others."""
-        if self.fused and func in FUSED and has_fused_kernel(args, kwargs):
+        execution = self._execution
+        if execution is not None and (out := execution.by_rule(known.output, args, kwargs)) is not NotImplemented:
+            return out, 0
+        if self.fused and known.attention and has_fused_kernel(args, kwargs):
             return self._inside(fused_attention, args, kwargs)
-        if self.in_steps and func in RECURRENT and takes_steps(args):
-            return self._run_recurrent(func, args, kwargs)
-        if not composite or not _are_plain(args):
-            return func(*args, **kwargs) if self._execution is None else self._execution.run(func, args, kwargs), 0
-        if self._execution is None:
+        if self.in_steps and known.recurrent and takes_steps(args):
+            return self._run_recurrent(func, known.recurrent, args, kwargs)
+        if not known.rule.composite or not _are_plain(args):
+            return func(*args, **kwargs) if execution is None else execution.run(func, args, kwargs), 0
+        if execution is None:
             return self._inside(_apart(func), args, kwargs, mutable=func._schema.is_mutable)
-        return self._execution.run_whole(
+        return execution.run_whole(
             func,
             args,
             kwargs,
@@ -150,9 +174,8 @@ class Trace(TorchDispatchMode):
             self.ledger.rules,
         )
 
-    def _run_recurrent(self, func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
+    def _run_recurrent(self, func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
         """Run a recurrent layer in steps, or, where they are many, as many as tell what all of them have alive."""
-        name = RECURRENT[func]
         if not is_long(args):
             return self._inside(partial(steps, name), args, kwargs)
         passing = alive_beside(args, lambda short: self._inside(partial(steps, name), short, kwargs)[1])
@@ -170,6 +193,7 @@ class Trace(TorchDispatchMode):
         plain = nullcontext() if mutable or torch.is_grad_enabled() else _without_gradients()
         with self.ledger.passing() as passing, plain, self:
             out = function(*args, **kwargs)
+        self.ledger.passed(0, "")  # what is left of it may be a peak
         return out, passing[0]
 
     def _module(self) -> str:
@@ -197,6 +221,10 @@ class Trace(TorchDispatchMode):
         else:
             numbers.append(number)
             names.append(name)
+
+    def differentiates(self, grad: bool) -> None:
+        """Whether autograd records what runs, so that backward has to find its modules again."""
+        self._differentiates = grad
 
     def phase(self, name: str) -> None:
         """The next part of a training step begins: ``backward``, ``optimizer``."""
@@ -271,7 +299,8 @@ class Trace(TorchDispatchMode):
             tally = self.tallies[name] = Tally()
         tally.calls += 1
         self._stack.append((name, module))
-        self._border()
+        if self._differentiates:
+            self._border()
 
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised."""
@@ -281,7 +310,8 @@ class Trace(TorchDispatchMode):
                     self._report(kernel, self._stack[-1][0])
             while len(self._stack) > 1 and self._stack.pop()[1] is not module:
                 pass
-            self._border()
+            if self._differentiates:
+                self._border()
 
 
 class _Whole(TorchFunctionMode):
@@ -374,6 +404,7 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     before = module_hooks.register_module_forward_pre_hook(trace.enter)
     after = module_hooks.register_module_forward_hook(trace.leave, always_call=True)
     try:
+        trace.differentiates(grad)
         handing_out = trace.watch.handing_out() if trace.watch is not None else nullcontext()
         dissolves = grad or not can_be_told()
         with (

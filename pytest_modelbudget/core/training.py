@@ -125,13 +125,13 @@ def train_step(
     _backward(model, arguments, keywords, loss, forward, lambda: trace.phase("backward"))
     for parameter in model.parameters():
         if parameter.grad is not None:
-            trace.ledger.hold([parameter.grad], "gradients", owners[id(parameter)])
+            trace.ledger.turned_out([parameter.grad], "gradients", owners[id(parameter)])
     if optimizer is None:
         return trace.ledger.peak(PHASES[:2])
     trace.phase("first optimizer step")
     with trace.paused():
         optimizer.step()
-    trace.ledger.hold(tensors_in(optimizer.state), "optimizer")
+    trace.ledger.turned_out(tensors_in(optimizer.state), "optimizer")
     trace.phase("optimizer")
     optimizer.step()
     return trace.ledger.peak(PHASES, later=("optimizer",))
