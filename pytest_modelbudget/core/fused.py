@@ -20,15 +20,6 @@ _FLASH_WIDTH = 256  # the widest head that flash attention takes
 _FLASH_ALIGNED = 8  # it pads heads to a multiple of this
 _MASK_ALIGNED = 16  # rows of a mask are padded to a multiple of this (preprocess_mask in attention.cpp)
 
-FUSED = frozenset(
-    {
-        F.scaled_dot_product_attention,
-        torch.ops.aten.scaled_dot_product_attention,
-        torch.ops.aten.scaled_dot_product_attention.default,
-    }
-)
-"""What calls attention: the function, and the operator under its names."""
-
 
 @contextmanager
 def attention_kernels(kept: str | None, *, real: bool) -> Iterator[None]:

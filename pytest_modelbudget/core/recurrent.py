@@ -55,16 +55,8 @@ Cell = Callable[[torch.Tensor, State, _Weights], State]
 
 _CELLS: dict[str, Cell] = {"lstm": _lstm_cell, "gru": _gru_cell, "rnn_tanh": _tanh_cell, "rnn_relu": _relu_cell}
 
-RECURRENT: dict[Any, str] = {
-    called: name
-    for name in _CELLS
-    for called in (
-        getattr(torch, name),
-        getattr(torch.ops.aten, name),
-        getattr(torch.ops.aten, name).input,
-    )
-}
-"""What calls a recurrent layer: the function, and the operator under its names."""
+RECURRENT: dict[Any, str] = {getattr(torch.ops.aten, name).input: name for name in _CELLS}
+"""The operators of recurrent layers over dense inputs, and their names."""
 
 
 def takes_steps(args: Any) -> bool:

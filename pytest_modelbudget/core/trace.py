@@ -8,22 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch.backends import opt_einsum
 from torch.nn.modules import module as module_hooks
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import sizes
+from .dissolved import WholeFunctions
 from .execution import MetaExecution, is_foreign
-from .fused import FUSED, fused_attention, has_fused_kernel
+from .fused import fused_attention, has_fused_kernel
+from .kernels import device_kernels, taken_apart
 from .memory import Ledger
 from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
-from .operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
 from .operators.scripts import unseen_kernels
 from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 from .roofline import Calls
@@ -51,6 +50,9 @@ class Tally:
         return self.fvcore if convention == "fvcore" else self.torch
 
 
+_ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
+
+
 class _Known(NamedTuple):
     """What is known of an operator: its rule, what gives its outputs on meta if that is all there is to know, and
     whether it is attention or, by its name, a recurrent layer."""
@@ -66,7 +68,13 @@ class _Known(NamedTuple):
         """Look an operator up."""
         recurrent = RECURRENT.get(operator, "")
         output = None if operator in NEED_MORE or recurrent else OUTPUTS.get(operator)
-        return cls(operator, classify(operator), output, operator in FUSED, recurrent)
+        return cls(
+            operator,
+            classify(operator),
+            output,
+            operator is torch.ops.aten.scaled_dot_product_attention.default,
+            recurrent,
+        )
 
 
 class Trace(TorchDispatchMode):
@@ -96,8 +104,9 @@ class Trace(TorchDispatchMode):
         self.operators: dict[str, Tally] = {}
         self.backward = Tally()
         self.ledger = ledger
-        self.fused = fused and execution is not None
-        self.in_steps = execution is not None and ledger.rules == "cpu"
+        self.on_meta = execution is not None
+        self.fused = fused and self.on_meta
+        self.in_steps = self.on_meta and ledger.rules == "cpu"
         self.calls: Calls | None = None  # what each call computes and moves, where somebody asks
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
@@ -106,7 +115,7 @@ class Trace(TorchDispatchMode):
         self._known: dict[int, _Known] = {}
         self._stack: list[tuple[str, Any]] = [("", None)]
         self._paused = 0
-        self.thread = threading.get_ident()
+        self._thread = threading.get_ident()
         self._phase = "forward"
         self._differentiates = False
         self._borders: tuple[list[int], list[str]] = ([0], [""])  # autograd's sequence numbers, and who began there
@@ -129,7 +138,7 @@ class Trace(TorchDispatchMode):
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
             with self:
-                return _apart(func)(*args, **kwargs)
+                return taken_apart(func)(*args, **kwargs)
         module = self._stack[-1][0] if self._phase == "forward" else self._module()
         self._paused += 1  # what runs inside is part of it
         try:
@@ -165,12 +174,12 @@ class Trace(TorchDispatchMode):
         if not known.rule.composite or not _are_plain(args):
             return func(*args, **kwargs) if execution is None else execution.run(func, args, kwargs), 0
         if execution is None:
-            return self._inside(_apart(func), args, kwargs, mutable=func._schema.is_mutable)
+            return self._inside(taken_apart(func), args, kwargs, mutable=func._schema.is_mutable)
         return execution.run_whole(
             func,
             args,
             kwargs,
-            lambda *a, **k: self._inside(_apart(func), a, k, mutable=func._schema.is_mutable),
+            lambda *a, **k: self._inside(taken_apart(func), a, k, mutable=func._schema.is_mutable),
             self.ledger.rules,
         )
 
@@ -287,7 +296,7 @@ class Trace(TorchDispatchMode):
         names = self._names.get(id(module))
         if names is None:
             return
-        if threading.get_ident() != self.thread:
+        if threading.get_ident() != self._thread:
             self._report("a module called in another thread", names[0])
             return
         inside = self._stack[-1][0]
@@ -304,7 +313,7 @@ class Trace(TorchDispatchMode):
 
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised."""
-        if id(module) in self._names and threading.get_ident() == self.thread:
+        if id(module) in self._names and threading.get_ident() == self._thread:
             if self._execution is None and out is not None and isinstance(module, torch.jit.ScriptModule):
                 for kernel in unseen_kernels():
                     self._report(kernel, self._stack[-1][0])
@@ -312,53 +321,6 @@ class Trace(TorchDispatchMode):
                 pass
             if self._differentiates:
                 self._border()
-
-
-class _Whole(TorchFunctionMode):
-    """Counts the functions that autograd (or ``torch.func``) dissolves into operators that cost something else.
-
-    ``adaptive_avg_pool2d(x, 1)`` becomes a mean, which is free, ``adaptive_avg_pool1d`` a 2-D pooling, which is not,
-    and ``instance_norm`` a batch norm. A Python function is seen instead of the built-in one that it calls.
-    """
-
-    _FUNCTIONS: ClassVar = {
-        F.adaptive_avg_pool2d: "adaptive_avg_pool2d",
-        torch._C._nn.adaptive_avg_pool2d: "adaptive_avg_pool2d",
-        torch.ops.aten.adaptive_avg_pool2d: "adaptive_avg_pool2d",
-        torch.ops.aten.adaptive_avg_pool2d.default: "adaptive_avg_pool2d",
-        torch.adaptive_avg_pool1d: "adaptive_avg_pool1d",
-        torch.ops.aten.adaptive_avg_pool1d: "adaptive_avg_pool1d",
-        torch.ops.aten.adaptive_avg_pool1d.default: "adaptive_avg_pool1d",
-        F.instance_norm: "instance_norm",
-        torch.instance_norm: "instance_norm",
-        torch.ops.aten.instance_norm: "instance_norm",
-        torch.ops.aten.instance_norm.default: "instance_norm",
-    }
-
-    def __init__(self, trace: Trace) -> None:
-        super().__init__()
-        self._trace = trace
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one function; those named above count as one operator."""
-        kwargs = kwargs or {}
-        if func in RECURRENT and self._trace.in_steps and torch.is_grad_enabled() and takes_steps(args):
-            return steps(RECURRENT[func], *args)
-        if self._trace.fused and func in FUSED and torch.is_grad_enabled() and has_fused_kernel(args, kwargs):
-            return fused_attention(*args, **kwargs)
-        name = _area_pooling(*args, **kwargs) if func is F.interpolate else self._FUNCTIONS.get(func)
-        if name is None or self._trace.is_paused:
-            return func(*args, **kwargs)
-        with self._trace.paused():
-            out = func(*args, **kwargs)
-        input = _unwrapped(args[0] if args else kwargs.get("input", kwargs.get("self")))
-        self._trace.saw_whole(name, input, out)
-        if name == "adaptive_avg_pool2d":
-            self._trace.add(name, adaptive_avg_pool_flop(input, None, out=out), out)
-        elif name == "instance_norm":
-            weight = args[1] if len(args) > 1 else kwargs.get("weight")  # F.instance_norm passes it by name
-            self._trace.add(name, instance_norm_call(input, weight, out=out), out)
-        return out
 
 
 @contextmanager
@@ -374,28 +336,9 @@ def _without_gradients() -> Iterator[None]:
             torch._C._dispatch_tls_set_dispatch_key_excluded(key, excluded)
 
 
-def _apart(operator: Any) -> Callable[..., Any]:
-    """An operator as the operators it is made of: PyTorch's own kernel for that, not a decomposition in Python."""
-    return partial(operator._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
-
-
 def _are_plain(args: Any) -> bool:
     """Whether all tensors are dense: nested and sparse ones have kernels of their own for composite operators."""
     return all(not isinstance(arg, torch.Tensor) or (arg.layout is torch.strided and not arg.is_nested) for arg in args)
-
-
-def _unwrapped(tensor: Any) -> Any:
-    """The whole tensor inside ``torch.func.vmap``, where functions see one sample."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    return tensor
-
-
-def _area_pooling(
-    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *rest: Any, **options: Any
-) -> str | None:
-    """The pooling that ``F.interpolate`` is when its mode is ``area``."""
-    return f"adaptive_avg_pool{input.dim() - 2}d" if mode == "area" else None
 
 
 @contextmanager
@@ -411,8 +354,8 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
             torch.inference_mode(not grad),
             torch.set_grad_enabled(grad),
             _left_to_right(),
-            _attention_seen_everywhere(trace) if grad and trace.fused else nullcontext(),
-            _Whole(trace) if dissolves else around_transforms(lambda: _Whole(trace)),
+            device_kernels(trace.ledger.rules, fused=trace.fused) if grad and trace.on_meta else nullcontext(),
+            WholeFunctions(trace) if dissolves else around_transforms(lambda: WholeFunctions(trace)),
             trace,
             handing_out,
         ):
@@ -420,26 +363,6 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
     finally:
         before.remove()
         after.remove()
-
-
-@contextmanager
-def _attention_seen_everywhere(trace: Trace) -> Iterator[None]:
-    """Let attention be seen inside PyTorch's own functions, within which no function mode is on.
-
-    ``F.multi_head_attention_forward`` is one, and finds ``scaled_dot_product_attention`` by its name.
-    """
-    original = F.scaled_dot_product_attention
-
-    def attention(*args: Any, **kwargs: Any) -> torch.Tensor:
-        if threading.get_ident() == trace.thread and torch.is_grad_enabled() and has_fused_kernel(args, kwargs):
-            return fused_attention(*args, **kwargs)
-        return original(*args, **kwargs)
-
-    F.scaled_dot_product_attention = attention
-    try:
-        yield
-    finally:
-        F.scaled_dot_product_attention = original
 
 
 def _left_to_right() -> Any:
