@@ -21,7 +21,7 @@ _KEY = "AutogradMeta"
 
 @contextmanager
 def device_kernels(rules: str, *, fused: bool) -> Iterator[None]:
-    """Inside, attention is ``fused``; by ``rules``, recurrent layers take a CPU's steps or dropout keeps CUDA's mask."""
+    """Attention is ``fused``; recurrent layers take a CPU's steps, or dropout keeps CUDA's mask, by ``rules``."""
     aten = torch.ops.aten
     with torch.library._scoped_library("aten", "IMPL") as library:
         if fused:
