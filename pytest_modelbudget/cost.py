@@ -40,11 +40,11 @@ class ModuleCost:
     trainable_params: int
     activations: int
     weights: int
-    memory: int = 0
     calls: int = 0
     config: str = ""
     owner: str = ""
     attribute: str = ""
+    memory: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -77,14 +77,14 @@ class Cost:
     torch_version: str
     model: str
     notes: tuple[str, ...] = ()
-    backward_flops: int = 0
-    peak: Peak | None = None
-    measured: Measured | None = None
     uncounted: dict[str, int] = field(default_factory=dict)
     uncounted_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
     modules: Mapping[str, ModuleCost] = field(default_factory=dict, repr=False)
     operators: Mapping[str, int] = field(default_factory=dict, repr=False)
     throughput: Throughput | None = field(default=None, repr=False)
+    backward_flops: int = 0
+    peak: Peak | None = field(default=None, repr=False)
+    measured: Measured | None = None
 
     @property
     def forward_flops(self) -> int:
