@@ -76,6 +76,17 @@ class Recurrent(nn.Module):
         return self.head(self.layer(x)[0][:, -1])
 
 
+class Wide(nn.Module):
+    """An input more than twice as wide as the state, and no bias: most is alive while the input is multiplied."""
+
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.layer = kind(13, 6, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x.transpose(0, 1))[0]
+
+
 class Checkpointed(nn.Module):
     """Blocks that are run again in backward."""
 
@@ -215,6 +226,7 @@ SAMPLES = {
     "lstm": Sample(lambda: Recurrent(nn.LSTM, num_layers=2, dropout=0.1), (3, 7, 12)),
     "lstm, both ways, projected": Sample(lambda: Recurrent(nn.LSTM, bidirectional=True, proj_size=8), (3, 7, 12)),
     "lstm, long": Sample(lambda: Recurrent(nn.LSTM, num_layers=2), (3, 150, 12)),
+    "lstm, long and wide": Sample(lambda: Wide(nn.LSTM), (2, 90, 13)),
     "gru": Sample(lambda: Recurrent(nn.GRU, bidirectional=True, bias=False), (3, 7, 12)),
     "gru, long": Sample(lambda: Recurrent(nn.GRU, bidirectional=True), (3, 150, 12)),
     "rnn": Sample(lambda: Recurrent(nn.RNN, nonlinearity="relu"), (3, 7, 12)),

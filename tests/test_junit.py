@@ -20,7 +20,7 @@ def pairs(case):
 
 
 def test_every_number_is_a_property(pytester):
-    """12 weights of 4 bytes; 4 outputs for each of 8 * 8 pixels."""
+    """12 weights of 4 bytes; 4 outputs for each of 8 * 8 pixels; alive at once: weights, 3 * 8 * 8 inputs, outputs."""
     source = """
         @budget(flops="1k", params=12, res=8)
         def test_it():
@@ -35,6 +35,7 @@ def test_every_number_is_a_property(pytester):
         ("modelbudget.trainable_params", "12"),
         ("modelbudget.activations", "256"),
         ("modelbudget.weights", "48"),
+        ("modelbudget.memory", str(48 + 3 * 64 * 4 + 4 * 64 * 4)),
         ("modelbudget.point", "batch 1, res 8, infer"),
         ("modelbudget.convention", "fvcore"),
         ("modelbudget.executed", "meta"),

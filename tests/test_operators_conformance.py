@@ -41,7 +41,6 @@ REPORTED = {
         mkldnn_linear_backward_input mkldnn_linear_backward_weights mps_convolution_backward
         mps_convolution_transpose_backward convolution_backward_overrideable _slow_conv2d_backward
         _embedding_bag_per_sample_weights_backward _sparse_mm_reduce_impl_backward cudnn_affine_grid_generator_backward
-        _scaled_dot_product_fused_attention_overrideable_backward
     """,
 }
 

@@ -276,5 +276,12 @@ def test_the_gradients_of_a_convolution_that_are_asked_for(mask: tuple[int, ...]
     """Each takes what the convolution took; a bias is summed."""
     out = tuple(tensor if asked else None for tensor, asked in zip((IMAGE, FILTERS, meta(6)), mask, strict=True))
     wanted = sum(tensor.numel() for tensor, asked in zip((IMAGE, FILTERS), mask, strict=False) if asked)
-    given = {"grad_output": OUT, "input": IMAGE, "weight": FILTERS, "transposed": False, "output_mask": mask}
+    given = {
+        "grad_output": OUT,
+        "input": IMAGE,
+        "weight": FILTERS,
+        "transposed": False,
+        "groups": 1,
+        "output_mask": mask,
+    }
     assert count("convolution_backward", out, **given) == (*[products * CONVOLUTION[0]] * 2, wanted)

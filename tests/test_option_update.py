@@ -54,6 +54,8 @@ def test_it_records_what_was_measured_and_says_so(pytester):
         "trainable_params": PIXEL,
         "activations": (4 + 8 + 4 + 10) * 64,  # the channels that the convolutions give
         "weights": PIXEL * 4,
+        # at the ReLU: weights, the image, what the stem gave, and what goes into the ReLU and comes out
+        "memory": PIXEL * 4 + (3 + 4 + 8 + 8) * 64 * 4,
     }
     assert [(row.name, row.kind, row.flops) for row in entry.modules] == [
         ("", "Net", PIXEL * 64),

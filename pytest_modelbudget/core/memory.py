@@ -51,6 +51,7 @@ class Ledger:
         self._held: set[int] = set()
         self._kept: list[torch.Tensor] = []
         self._base = dict.fromkeys(KINDS, 0)
+        self._parts: list[int] = []
         self._open: dict[int, tuple[_Block, Any]] = {}
         self._all: list[_Block] = []
         self._clock = 0
@@ -140,15 +141,23 @@ class Ledger:
     def passing(self) -> Iterator[list[int]]:
         """How much more is alive at once inside than what is left of it: in the list that it gives, when it ends.
 
-        It is no peak of the phase until `passed` says so.
+        There is a number for each part that `part` ends. It is no peak of the phase until `passed` says so.
         """
-        outer, found = self._top, [0]
-        self._top = inner = _Top(self._live, self._clock)
+        outer, parts = self._top, self._parts
+        found: list[int] = []
+        self._parts = found
+        self._top = _Top(self._live, self._clock)
         try:
             yield found
         finally:
-            found[0] = inner.live - self._live
-            self._top = outer
+            self.part()
+            found[:] = [most - self._live for most in found]
+            self._top, self._parts = outer, parts
+
+    def part(self) -> None:
+        """Inside `passing`, a part ends and another begins."""
+        self._parts.append(self._top.live)
+        self._top = _Top(self._live, self._clock)
 
     def passed(self, size: int, module: str) -> None:
         """An operator whose result is there had ``size`` bytes more alive at once while it ran."""

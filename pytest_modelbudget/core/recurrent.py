@@ -64,7 +64,7 @@ def takes_steps(args: Any) -> bool:
     return len(args) == 9 and isinstance(args[3], bool) and args[0].is_meta
 
 
-_SHORT = (32, 48)  # steps that are taken to know what a longer sequence has alive
+_SHORT = (4, 6)  # steps that are taken to know what a longer sequence has alive
 
 
 def length(args: Any) -> int:
@@ -72,23 +72,23 @@ def length(args: Any) -> int:
     return int(args[0].shape[1 if args[8] else 0])
 
 
-def shortened(args: Any, to: int) -> Any:
-    """The same call over fewer steps."""
-    return (args[0].narrow(1 if args[8] else 0, 0, to), *args[1:])
-
-
-def alive_beside(args: Any, measure: Callable[[Any], int]) -> int:
-    """What ``measure`` would say of a long call: bytes alive beside the result, taken from two short ones.
-
-    Past the first steps all that is alive at once grows by the same number of bytes with every step.
-    """
-    few, more = (measure(shortened(args, to)) for to in _SHORT)
-    return more + (length(args) - _SHORT[1]) * ((more - few) // (_SHORT[1] - _SHORT[0]))
-
-
 def is_long(args: Any) -> bool:
     """Whether a call has more steps than are worth taking one by one."""
-    return length(args) > 2 * _SHORT[1]
+    return length(args) > 2 * sum(_SHORT)
+
+
+def alive_beside(args: Any, parts: Callable[[Any], Sequence[int]]) -> int:
+    """What a long call has alive beside its result, in bytes, from what two short ones have in each of their ``parts``.
+
+    A part multiplies all steps at once, walks through them, or puts their outputs together. From the second step on
+    whatever is alive at its peak grows by the same number of bytes with every step, so each part is a line.
+    """
+    few, more = ([*parts((args[0].narrow(1 if args[8] else 0, 0, to), *args[1:]))] for to in _SHORT)
+    beyond, apart = length(args) - _SHORT[1], _SHORT[1] - _SHORT[0]
+    return max(at + beyond * (at - before) // apart for before, at in zip(few, more, strict=True))
+
+
+def _nothing() -> None: ...
 
 
 def steps(
@@ -102,8 +102,13 @@ def steps(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    *,
+    part: Callable[[], None] = _nothing,
 ) -> tuple[torch.Tensor, ...]:
-    """The result of ``torch.lstm(...)`` and its like: output ``(T, B, D·H)``, then ``h_n``, and ``c_n`` of an LSTM."""
+    """The result of ``torch.lstm(...)`` and its like: output ``(T, B, D·H)``, then ``h_n``, and ``c_n`` of an LSTM.
+
+    ``part`` is called where a part of the work ends.
+    """
     cell = _CELLS[name]
     states = tuple(s.unbind(0) for s in (hx if isinstance(hx, (list, tuple)) else (hx,)))
     weights = _gather(params, has_biases, projected=name == "lstm" and hx[0].shape[2] != hx[1].shape[2])
@@ -114,9 +119,9 @@ def steps(
         first = layer * directions
         here = [tuple(s[first + d] for s in states) for d in range(directions)]
         if bidirectional:
-            current, ends = _both_ways(cell, current, here, weights[first : first + 2])
+            current, ends = _both_ways(cell, current, here, weights[first : first + 2], part)
         else:
-            current, end = _one_way(cell, current, here[0], weights[first])
+            current, end = _one_way(cell, current, here[0], weights[first], part)
             ends = [end]
         final += ends
         if dropout and train and layer < layers - 1:
@@ -145,19 +150,32 @@ def _walk(
     return outputs, state
 
 
-def _one_way(cell: Cell, input: torch.Tensor, state: State, w: _Weights) -> tuple[torch.Tensor, State]:
+def _one_way(
+    cell: Cell, input: torch.Tensor, state: State, w: _Weights, part: Callable[[], None]
+) -> tuple[torch.Tensor, State]:
     multiplied = F.linear(input, w.w_ih, w.b_ih)
+    part()
     outputs, end = _walk(cell, multiplied.unbind(0), state, w)
+    part()
     return torch.stack(outputs, 0), end
 
 
 def _both_ways(
-    cell: Cell, input: torch.Tensor, states: Sequence[State], weights: Sequence[_Weights]
+    cell: Cell,
+    input: torch.Tensor,
+    states: Sequence[State],
+    weights: Sequence[_Weights],
+    part: Callable[[], None],
 ) -> tuple[torch.Tensor, list[State]]:
     multiplied = F.linear(input, weights[0].w_ih, weights[0].b_ih)
+    part()
     outputs, end = _walk(cell, multiplied.unbind(0), states[0], weights[0])
+    part()
     forward = torch.stack(outputs, 0)
+    part()
     multiplied = F.linear(input, weights[1].w_ih, weights[1].b_ih)
+    part()
     reversed_outputs, reversed_end = _walk(cell, multiplied.unbind(0)[::-1], states[1], weights[1])
+    part()
     backward = torch.stack(reversed_outputs[::-1], 0)
     return torch.cat([forward, backward], forward.dim() - 1), [end, reversed_end]

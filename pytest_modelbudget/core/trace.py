@@ -138,7 +138,7 @@ class Trace(TorchDispatchMode):
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
             with self:
-                return taken_apart(func)(*args, **kwargs)
+                return func.decompose(*args, **kwargs)
         module = self._stack[-1][0] if self._phase == "forward" else self._module()
         self._paused += 1  # what runs inside is part of it
         try:
@@ -187,9 +187,15 @@ class Trace(TorchDispatchMode):
         """Run a recurrent layer in steps, or, where they are many, as many as tell what all of them have alive."""
         if not is_long(args):
             return self._inside(partial(steps, name), args, kwargs)
-        passing = alive_beside(args, lambda short: self._inside(partial(steps, name), short, kwargs)[1])
         assert self._execution is not None  # steps are for meta
-        return self._execution.run(func, args, kwargs), passing
+        return self._execution.run(func, args, kwargs), alive_beside(args, partial(self._parts_of_steps, name))
+
+    def _parts_of_steps(self, name: str, args: Any) -> list[int]:
+        """What each part of a recurrent layer has alive beside what is left of it."""
+        with self.ledger.passing() as passing, _without_gradients(), self:
+            out = steps(name, *args, part=self.ledger.part)
+        del out  # what is left of it, while that is found out
+        return passing
 
     def _inside(
         self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any], *, mutable: bool = False
@@ -203,7 +209,7 @@ class Trace(TorchDispatchMode):
         with self.ledger.passing() as passing, plain, self:
             out = function(*args, **kwargs)
         self.ledger.passed(0, "")  # what is left of it may be a peak
-        return out, passing[0]
+        return out, max(passing)
 
     def _module(self) -> str:
         """The module that is running: the one whose forward it is, or made the node of autograd that is.

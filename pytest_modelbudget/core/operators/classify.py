@@ -43,10 +43,10 @@ _VIEWS_AND_COPIES = """
     movedim mT narrow numpy_T reshape reshape_as resolve_conj resolve_neg result_type size split_with_sizes swapaxes
     swapdims tensor_split to type_as unflatten view_as
 """
-_READ_LENGTHS = "ctc_loss _pad_packed_sequence"
+_READ_LENGTHS = "ctc_loss _pad_packed_sequence item is_nonzero"
 _RUN_WHOLE = frozenset(f"aten::{name}" for name in (_VIEWS_AND_COPIES + _READ_LENGTHS).split())
 """Composite operators that are not looked into for what they have alive on the way: views and copies have nothing
-beside their result, and those that read lengths cannot be taken apart on meta."""
+beside their result, and those that read values cannot be taken apart on meta."""
 
 _CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
