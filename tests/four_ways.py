@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from pytest_modelbudget import Cost
+from pytest_modelbudget import Cost, ModuleCost
 from pytest_modelbudget.core.measure import attempt
 
 WAYS: dict[str, dict[str, bool]] = {
@@ -61,6 +61,11 @@ class Case:
         way = next(way for way in WAYS if way not in self.not_on)
         expected = 2 * self.macs if self.torch_flops is None else self.torch_flops
         assert self.measure(way, convention="torch").flops == expected
+
+
+def rows(cost: Cost) -> dict[str, ModuleCost]:
+    """The modules without what they keep in memory, which depends on the kernels that a run has."""
+    return {name: replace(row, memory=0) for name, row in cost.by_module().items()}
 
 
 class Calls(nn.Module):

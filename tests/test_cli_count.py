@@ -34,7 +34,10 @@ def cost(capsys, *arguments):
 
 
 def test_the_text(models, capsys):
-    """3 * 4 multiply-adds for each of 8 * 8 pixels, 12 weights of 4 bytes, 4 * 8 * 8 outputs."""
+    """3 * 4 multiply-adds for each of 8 * 8 pixels, 12 weights of 4 bytes, 4 * 8 * 8 outputs.
+
+    Alive at once: 48 bytes of weights, 3 * 64 * 4 of inputs, 4 * 64 * 4 of outputs; 1840, which is 1.797 KiB.
+    """
     assert main(["count", "models.py:Pixels", "--res", "8"]) == 0
     assert (
         capsys.readouterr().out
@@ -47,14 +50,22 @@ params                   12
 trainable_params         12
 activations             256
 weights                48 B
+memory             1.80 KiB
 
 module    class      FLOPs    params    activations    share
 Pixels    Pixels       768        12            256    100 %
   layer   Conv2d       768        12            256    100 %
 
+peak memory 1.80 KiB, in forward, in layer
+    weights       48 B   3 %
+    inputs       768 B  42 %
+    activations  1 KiB  56 %
+kept by  layer  Conv2d  1 KiB
+fits on  8 GiB (RTX 4060) and larger: 8 GiB left for CUDA itself and fragmentation
+
 A marker that passes at this cost:
 
-@budget(model=Pixels, flops="768", params="12", batch=1, res=8)
+@budget(model=Pixels, flops="768", params="12", memory="1.80KiB", batch=1, res=8)
 def test_pixels_cost(): ...
 """
     )

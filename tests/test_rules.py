@@ -16,7 +16,7 @@ from torchvision import models
 
 from pytest_modelbudget import measure
 from pytest_modelbudget.core import remember
-from pytest_modelbudget.core.checking import checked_against_pytorch, described
+from pytest_modelbudget.core.checking import checked_against_pytorch, departs, described
 from pytest_modelbudget.core.execution import MetaExecution
 from pytest_modelbudget.core.measure import attempt
 from pytest_modelbudget.core.shapes import OUTPUTS
@@ -217,6 +217,8 @@ def same_as_pytorch(operator, args, kwargs=None):
     with torch.inference_mode():
         theirs = outcome(lambda: described(operator(*args, **kwargs), args))
         first, again = outcome(ours), outcome(ours)
+    if departs(operator, args) and not isinstance(theirs, type) and not isinstance(first, type):
+        theirs, first, again = theirs[:1], first[:1], again[:1]
     if isinstance(theirs, type):
         assert isinstance(first, type), (
             operator,
