@@ -69,7 +69,7 @@ class MetaExecution:
 
     def by_rule(self, rule: Callable[..., Any] | None, args: Any, kwargs: dict[str, Any]) -> Any:
         """What a rule says of a call whose arguments need no preparing; `NotImplemented` for any other."""
-        if rule is None or self._keeps_value(args):
+        if rule is None:
             return NotImplemented
         try:
             return rule(*args, **kwargs)
@@ -114,11 +114,7 @@ class MetaExecution:
     ) -> tuple[Any, int]:
         """What ``rule`` says, with the arguments as they are or as they can be run, or else PyTorch."""
         try:
-            if (
-                rule is not None
-                and not self._keeps_value(args)
-                and (out := rule(*args, **kwargs)) is not NotImplemented
-            ):
+            if rule is not None and (out := rule(*args, **kwargs)) is not NotImplemented:
                 return out, 0
             given = args
             args, kwargs = self.prepare(operator, args, kwargs)
@@ -129,10 +125,6 @@ class MetaExecution:
             if isinstance(error, NeedsData) or not is_missing_data(error):
                 raise
             raise self._needs_data(operator) from error
-
-    def _keeps_value(self, args: Any) -> bool:
-        """Whether a call makes a tensor of nothing, which may be one of those whose values are kept."""
-        return self._values and not _tensors(args, {})
 
     def prepare(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments with every tensor, and every device asked for, moved to where the call can run."""
