@@ -67,10 +67,8 @@ class MetaExecution:
         self._values = values
         self._stand_ins = WeakTensorKeyDictionary()
 
-    def by_rule(self, rule: Callable[..., Any] | None, args: Any, kwargs: dict[str, Any]) -> Any:
+    def by_rule(self, rule: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """What a rule says of a call whose arguments need no preparing; `NotImplemented` for any other."""
-        if rule is None:
-            return NotImplemented
         try:
             return rule(*args, **kwargs)
         except (RuntimeError, TypeError):
@@ -129,7 +127,10 @@ class MetaExecution:
     def prepare(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments with every tensor, and every device asked for, moved to where the call can run."""
         tensors = _tensors(args, kwargs)
-        any_meta = any(t.is_meta for t in tensors)
+        places = {t.is_meta for t in tensors}
+        any_meta = True in places
+        if any_meta and not kwargs and False not in places:
+            return args, kwargs
         if not tensors:
             memory = _name(operator) in _MEMORY and not (self._values and _is_small_fill(operator, args))
             on_meta = memory or not _is_host(kwargs.get("device"))
@@ -142,7 +143,7 @@ class MetaExecution:
         elif self._values:
             args = tuple([_CPU if isinstance(value, torch.device) else value for value in args])
             kwargs = {name: _CPU if isinstance(value, torch.device) else value for name, value in kwargs.items()}
-        if not on_meta or all(t.is_meta for t in tensors):
+        if not on_meta or False not in places:
             return args, kwargs
         if _writes_real(operator, args):
             raise self._needs_data(operator)

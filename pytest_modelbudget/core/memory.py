@@ -110,7 +110,11 @@ class Ledger:
 
     def _size(self, storage: Any) -> int:
         size: int = storage.nbytes()
-        return size if self._round == 1 else -(-size // self._round) * self._round
+        return size if self._round == 1 else self.rounded(size)
+
+    def rounded(self, size: int) -> int:
+        """What an allocation of that many bytes takes."""
+        return -(-size // self._round) * self._round
 
     def _add(self, storage: Any, key: int, kind: str, module: str) -> None:
         size = self._size(storage)
