@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .remember import META, remembered, remembered_whole
-from .shapes import NEED_MORE, OUTPUTS
+from .shapes import FILLED, NEED_MORE, OUTPUTS
 
 LARGE = 1 << 16
 _CPU = torch.device("cpu")
@@ -67,6 +67,10 @@ class MetaExecution:
         self._values = values
         self._stand_ins = WeakTensorKeyDictionary()
 
+    def rule_of(self, operator: Any) -> Callable[..., Any] | None:
+        """What gives the outputs of an operator, if there is a rule for it here."""
+        return None if self._values and operator in FILLED else OUTPUTS.get(operator)
+
     def by_rule(self, rule: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """What a rule says of a call whose arguments need no preparing; `NotImplemented` for any other."""
         try:
@@ -80,7 +84,7 @@ class MetaExecution:
         def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
             return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs)), 0
 
-        return self._call(operator, args, kwargs, OUTPUTS.get(operator), ask)[0]
+        return self._call(operator, args, kwargs, self.rule_of(operator), ask)[0]
 
     def run_whole(
         self,
@@ -99,7 +103,7 @@ class MetaExecution:
         def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
             return remembered_whole(operator, args, kwargs, lambda: watched(*args, **kwargs), rules)
 
-        rule = None if operator in NEED_MORE else OUTPUTS.get(operator)
+        rule = None if operator in NEED_MORE else self.rule_of(operator)
         return self._call(operator, args, kwargs, rule, ask)
 
     def _call(

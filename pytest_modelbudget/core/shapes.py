@@ -9,6 +9,7 @@ import torch
 from .layers import LAYERS, layer_norm_beside, matmul_beside
 from .plain import new
 from .pointwise import POINTWISE, Rule, entries
+from .remember import META
 
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
@@ -101,6 +102,13 @@ def _memory(
     return new(tuple(size), dtype or torch.get_default_dtype())
 
 
+def _scalar(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = None) -> Any:
+    """A single number: on meta only where it is asked for there."""
+    if device != META or dtype is None or layout not in (None, torch.strided):
+        return NotImplemented
+    return new((), dtype)
+
+
 def _new_memory(
     self: torch.Tensor, size: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = None
 ) -> Any:
@@ -116,6 +124,8 @@ _VIEWS = [
     "split_with_sizes", "chunk", "unbind.int", "narrow",
 ]  # fmt: skip
 
+_FILLED = dict([*entries(_memory, "zeros", "ones"), *entries(_scalar, "scalar_tensor")])
+
 OUTPUTS: dict[Any, Rule] = {
     **POINTWISE,
     **LAYERS,
@@ -124,7 +134,8 @@ OUTPUTS: dict[Any, Rule] = {
     torch.ops.aten.flatten.using_ints: _directly_if_contiguous(torch.ops.aten.flatten.using_ints),
     torch.ops.aten.copy_.default: _copy_in_place,
     torch.ops.aten.lift_fresh.default: _lift_fresh,
-    **dict(entries(_memory, "empty.memory_format", "zeros", "ones", "rand", "randn")),
+    **dict(entries(_memory, "empty.memory_format", "rand", "randn")),
+    **_FILLED,
     **dict(entries(_new_memory, "new_zeros", "new_ones", "new_empty")),
     **{
         getattr(getattr(torch.ops.aten, name), overload): _recurrent
@@ -133,6 +144,9 @@ OUTPUTS: dict[Any, Rule] = {
     },
 }
 """Operator to a function of its arguments, which gives what it returns on meta, or `NotImplemented`."""
+
+FILLED = frozenset(_FILLED)
+"""Those that fill new memory with one value: where small values are kept real, PyTorch makes it."""
 
 NEED_MORE = frozenset(
     [

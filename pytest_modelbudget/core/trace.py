@@ -28,7 +28,7 @@ from .operators.scripts import unseen_kernels
 from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 from .remember import remembered_whole
 from .roofline import Calls
-from .shapes import BESIDE, NEED_MORE, OUTPUTS
+from .shapes import BESIDE, NEED_MORE
 from .transforms import around_transforms, can_be_told
 
 
@@ -67,8 +67,8 @@ class _Known(NamedTuple):
     recurrent: str
 
     @classmethod
-    def of(cls, operator: Any) -> _Known:
-        """Look an operator up."""
+    def of(cls, operator: Any, execution: MetaExecution | None) -> _Known:
+        """Look an operator up, as it is run by ``execution``."""
         recurrent = RECURRENT.get(operator, "")
         rule = classify(operator)
         return cls(
@@ -76,8 +76,8 @@ class _Known(NamedTuple):
             _display(operator),
             rule,
             rule.kind is Kind.FREE,
-            None if operator in NEED_MORE or recurrent else OUTPUTS.get(operator),
-            BESIDE.get(operator),
+            None if execution is None or operator in NEED_MORE or recurrent else execution.rule_of(operator),
+            None if execution is None else BESIDE.get(operator),
             operator in FUSED,
             recurrent,
         )
@@ -135,7 +135,7 @@ class Trace(TorchDispatchMode):
         kwargs = kwargs or {}
         known = self._known.get(id(func))  # operators live as long as PyTorch does, and are slow to hash
         if known is None:
-            known = self._known[id(func)] = _Known.of(func)
+            known = self._known[id(func)] = _Known.of(func, self._execution)
         rule = known.rule
         if rule.calls is not None and not self._paused:
             return rule.calls(*(self._watching(arg) if callable(arg) else arg for arg in args), **kwargs)
