@@ -102,6 +102,58 @@ def test_over_transformers(name, dtype, grad):
     assert compared.total() > 60
 
 
+class _Product(nn.Module):
+    """A product of two stacks, each laid out in memory in an order of its own, and held while another is made."""
+
+    def __init__(self, one, other):
+        super().__init__()
+        self.orders = one, other
+
+    def forward(self, x):
+        one, other = (
+            x.permute(*order).contiguous().permute(*(order.index(d) for d in range(x.dim()))) for order in self.orders
+        )
+        return one @ other.transpose(-1, -2)
+
+
+_ORDERS = st.integers(2, 4).flatmap(
+    lambda rank: st.tuples(
+        st.lists(st.integers(1, 3), min_size=rank, max_size=rank),
+        st.permutations(range(rank)),
+        st.permutations(range(rank)),
+    )
+)
+
+
+def _by_parts_and_by_rule(model, **given):
+    """One count in which no rule says what an operator has alive beside its output, and one by rules."""
+    with checked_against_pytorch():
+        by_parts = measure(model, **given)
+    remember.forget()
+    return by_parts, measure(model, **given)
+
+
+@given(_ORDERS)
+@settings(max_examples=60, deadline=None)
+def test_a_product_has_the_copies_alive_that_its_parts_make(case):
+    size, one, other = case
+    remember.forget()
+    by_parts, by_rule = _by_parts_and_by_rule(_Product(one, other), inputs=torch.zeros(size))
+    assert (by_rule.peak, by_rule.macs) == (by_parts.peak, by_parts.macs)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(1, 3), st.sampled_from([None, "bf16", "fp64"]))
+@settings(max_examples=40, deadline=None)
+def test_layer_norm_has_a_mean_and_a_deviation_alive_as_its_parts_do(size, normalized, dtype):
+    model = nn.LayerNorm(size[-normalized:])
+    remember.forget()
+    by_parts, by_rule = _by_parts_and_by_rule(model, inputs=torch.zeros(size), dtype=dtype)
+    assert by_rule == by_parts
+    if dtype is None and len(size) > normalized:
+        rows, elements = torch.Size(size[:-normalized]).numel(), torch.Size(size).numel()
+        assert by_rule.memory == by_rule.weights + 4 * (2 * elements + 2 * rows)  # input, output, and those two
+
+
 def test_through_a_backward_pass():
     """The rules for gradients: nothing in an inference needs them, so that they are called here by autograd."""
     model = nn.Sequential(

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .remember import META, remembered, remembered_whole
-from .shapes import NEED_MORE, OUTPUTS
+from .shapes import FILLED, NEED_MORE, OUTPUTS
 
 LARGE = 1 << 16
 _CPU = torch.device("cpu")
@@ -67,10 +67,12 @@ class MetaExecution:
         self._values = values
         self._stand_ins = WeakTensorKeyDictionary()
 
-    def by_rule(self, rule: Callable[..., Any] | None, args: Any, kwargs: dict[str, Any]) -> Any:
+    def rule_of(self, operator: Any) -> Callable[..., Any] | None:
+        """What gives the outputs of an operator, if there is a rule for it here."""
+        return None if self._values and operator in FILLED else OUTPUTS.get(operator)
+
+    def by_rule(self, rule: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """What a rule says of a call whose arguments need no preparing; `NotImplemented` for any other."""
-        if rule is None:
-            return NotImplemented
         try:
             return rule(*args, **kwargs)
         except (RuntimeError, TypeError):
@@ -82,7 +84,7 @@ class MetaExecution:
         def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
             return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs)), 0
 
-        return self._call(operator, args, kwargs, OUTPUTS.get(operator), ask)[0]
+        return self._call(operator, args, kwargs, self.rule_of(operator), ask)[0]
 
     def run_whole(
         self,
@@ -101,7 +103,7 @@ class MetaExecution:
         def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
             return remembered_whole(operator, args, kwargs, lambda: watched(*args, **kwargs), rules)
 
-        rule = None if operator in NEED_MORE else OUTPUTS.get(operator)
+        rule = None if operator in NEED_MORE else self.rule_of(operator)
         return self._call(operator, args, kwargs, rule, ask)
 
     def _call(
@@ -129,7 +131,10 @@ class MetaExecution:
     def prepare(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments with every tensor, and every device asked for, moved to where the call can run."""
         tensors = _tensors(args, kwargs)
-        any_meta = any(t.is_meta for t in tensors)
+        places = {t.is_meta for t in tensors}
+        any_meta = True in places
+        if any_meta and not kwargs and False not in places:
+            return args, kwargs
         if not tensors:
             memory = _name(operator) in _MEMORY and not (self._values and _is_small_fill(operator, args))
             on_meta = memory or not _is_host(kwargs.get("device"))
@@ -142,7 +147,7 @@ class MetaExecution:
         elif self._values:
             args = tuple([_CPU if isinstance(value, torch.device) else value for value in args])
             kwargs = {name: _CPU if isinstance(value, torch.device) else value for name, value in kwargs.items()}
-        if not on_meta or all(t.is_meta for t in tensors):
+        if not on_meta or False not in places:
             return args, kwargs
         if _writes_real(operator, args):
             raise self._needs_data(operator)

@@ -8,6 +8,7 @@ Rules as in `pointwise`: an output, or `NotImplemented` where the case is not a 
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -233,6 +234,31 @@ def _native_layer_norm(
     count = len(normalized_shape)
     size = (*input.shape[:-count], *(1,) * count)
     return output, new(size, input.dtype), new(size, input.dtype)
+
+
+def layer_norm_beside(
+    input: torch.Tensor,
+    normalized_shape: Any,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    *options: Any,
+) -> Any:
+    """``layer_norm``, and the bytes of the mean and of the deviation that it has while it runs."""
+    output = _layer_norm(input, normalized_shape, weight, bias) if input.dtype in _FULL else NotImplemented
+    if output is NotImplemented:
+        return NotImplemented
+    rows = math.prod(input.shape[: -len(normalized_shape)]) * input.dtype.itemsize
+    return output, rows, rows
+
+
+def matmul_beside(self: torch.Tensor, other: torch.Tensor) -> Any:
+    """``matmul`` of two stacks of as many matrices, and the bytes of the copies of those that do not fold."""
+    if self.dim() < 3 or 1 in self.shape[:-2]:  # with sizes of 1, strides do not tell what folds
+        return NotImplemented
+    output = _product(self, other)
+    if output is NotImplemented:
+        return NotImplemented
+    return output, *(stack.nbytes for stack in (self, other) if not _folds(stack))
 
 
 def _native_layer_norm_backward(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.parameter import is_lazy
 
 from ..cost import CONVENTIONS, Cost
 from ..devices import Device, find_device
@@ -36,6 +35,7 @@ from .standin import (
     borrowed,
     copied,
     kept,
+    modules_of,
     moved,
     on_meta,
     original_of,
@@ -43,6 +43,7 @@ from .standin import (
     seed,
     set_mode,
     undisturbed_process,
+    weights_of,
 )
 from .trace import Trace, counting
 from .training import Training, tensors_in
@@ -249,7 +250,8 @@ class _Measurement:
 
     def _original(self, model: torch.nn.Module) -> torch.nn.Module:
         original = original_of(model)
-        compiled = [m for m in model.modules() if original_of(m) is not m or getattr(m, "_compiled_call_impl", None)]
+        modules = modules_of(model)
+        compiled = any(original_of(m) is not m or getattr(m, "_compiled_call_impl", None) for m in modules)
         note = "torch.compile: the original module was counted, not what the compiler makes of it."
         if compiled and note not in self._notes:
             self._notes.append(note)
@@ -273,7 +275,8 @@ class _Measurement:
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
         replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad, keep=built)
         with borrowed(model, replace), no_collection():
-            set_mode(model, training=self._training is not None)
+            modules = modules_of(model)
+            set_mode(model, modules, training=self._training is not None)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs, values=values)
             given = describe(arguments, keywords)
             if self._counter == "fvcore":
@@ -282,7 +285,7 @@ class _Measurement:
             tree = ModuleTree.of(model)
             execution = None if real else MetaExecution(values=values)
             ledger = Ledger(self._point.rules, on_meta=not real)
-            ledger.hold((t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)), "weights")
+            ledger.hold(weights_of(model, modules), "weights")
             ledger.hold(tensors_in((arguments, keywords)), "inputs")
             trace = Trace(tree.names, execution, ledger, fused=self._point.attention != "math")
             trace.calls = Calls() if self._device is not None else None

@@ -6,7 +6,6 @@ import gc
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,14 +16,17 @@ BLOCK = {"cpu": 1, "cuda": 512}
 """Bytes that allocations are rounded up to: as they are, and as CUDA's caching allocator does (kMinBlockSize)."""
 
 
-class _Block:
-    """One storage: its size, what it is for, the module that made it, and the clock when it came and went."""
+class _Block(weakref.ref[Any]):
+    """One storage: its address, size, what it is for, the module that made it, and the clock when it came and went."""
 
-    __slots__ = ("born", "died", "kind", "module", "size")
+    __slots__ = ("born", "died", "key", "kind", "module", "size")
 
-    def __init__(self, size: int, kind: str, module: str, born: int) -> None:
-        self.size, self.kind, self.module, self.born = size, kind, module, born
-        self.died: int | None = None
+    key: int
+    size: int
+    kind: str
+    module: str
+    born: int
+    died: int | None
 
 
 class _Top:
@@ -52,7 +54,7 @@ class Ledger:
         self._kept: list[torch.Tensor] = []
         self._base = dict.fromkeys(KINDS, 0)
         self._parts: list[int] = []
-        self._open: dict[int, tuple[_Block, Any]] = {}
+        self._open: dict[int, _Block] = {}
         self._all: list[_Block] = []
         self._clock = 0
         self._live = 0
@@ -68,8 +70,9 @@ class Ledger:
         for tensor in tensors:
             self._kept.append(tensor)  # so that nothing new gets its address
             for storage in _storages(tensor):
-                if storage._cdata not in held:
-                    held.add(storage._cdata)
+                key = storage._cdata
+                if key not in held:
+                    held.add(key)
                     self._base[kind] += self._size(storage)
         self._live = sum(self._base.values())
         self._top = self._tops["forward"] = _Top(self._live, 0)
@@ -80,54 +83,61 @@ class Ledger:
             for storage in _storages(tensor):
                 known = self._open.get(storage._cdata)
                 if known is not None:
-                    known[0].kind, known[0].module = kind, module
+                    known.kind, known.module = kind, module
 
     def saw(self, result: Any, module: str) -> None:
         """What an operator returned: tensors with a new storage are new memory."""
         if isinstance(result, torch.Tensor):
-            self._saw(result, module)
+            if result.layout is torch.strided:
+                self._saw(result.untyped_storage(), module)
+            else:
+                for storage in _storages(result):
+                    self._saw(storage, module)
         elif isinstance(result, (list, tuple)):
             for item in result:
                 if isinstance(item, torch.Tensor):
-                    self._saw(item, module)
+                    for storage in _storages(item):
+                        self._saw(storage, module)
 
-    def _saw(self, tensor: torch.Tensor, module: str) -> None:
-        for storage in _storages(tensor):
-            key = storage._cdata
-            known = self._open.get(key)
-            if known is None:
-                if key not in self._held:
-                    self._add(storage, self._kind, module)
-                continue
-            size = self._size(storage)
-            if size != known[0].size:  # resized in place
-                self._gone(key)
-                self._add(storage, known[0].kind, known[0].module)
+    def _saw(self, storage: Any, module: str) -> None:
+        key = storage._cdata
+        known = self._open.get(key)
+        if known is None:
+            if key not in self._held:
+                self._add(storage, key, self._kind, module)
+        elif self._size(storage) != known.size:  # resized in place
+            self._gone(known)
+            self._add(storage, key, known.kind, known.module)
 
     def _size(self, storage: Any) -> int:
         size: int = storage.nbytes()
+        return size if self._round == 1 else self.rounded(size)
+
+    def rounded(self, size: int) -> int:
+        """What an allocation of that many bytes takes."""
         return -(-size // self._round) * self._round
 
-    def _add(self, storage: Any, kind: str, module: str) -> None:
+    def _add(self, storage: Any, key: int, kind: str, module: str) -> None:
         size = self._size(storage)
         if self._skip > 0 and storage.nbytes() <= self._skip and storage.device.type == "cpu":
             return
         self._clock += 1
-        block = _Block(size, kind, module, self._clock)
-        key = storage._cdata
-        self._open[key] = (block, weakref.ref(storage, partial(self._freed, key)))
+        block = _Block(storage, self._freed)
+        block.key, block.size, block.kind, block.module, block.born, block.died = (
+            key, size, kind, module, self._clock, None,
+        )  # fmt: skip
+        self._open[key] = block
         self._all.append(block)
         self._live += size
         if self._live > self._top.live:
             self._reach(self._live, module, 0)
 
-    def _freed(self, key: int, reference: Any) -> None:
-        known = self._open.get(key)
-        if known is not None and known[1] is reference:
-            self._gone(key)
+    def _freed(self, block: _Block) -> None:
+        if self._open.get(block.key) is block:
+            self._gone(block)
 
-    def _gone(self, key: int) -> None:
-        block, _ = self._open.pop(key)
+    def _gone(self, block: _Block) -> None:
+        del self._open[block.key]
         block.died = self._clock
         self._live -= block.size
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedParameter, is_lazy
 
 from ..cost import Cost, ModuleCost
 from ..peak import Peak
@@ -36,53 +36,53 @@ class ModuleTree:
     @classmethod
     def of(cls, model: torch.nn.Module) -> ModuleTree:
         """Walk ``model``. A compiled submodule is seen as the module it was made from."""
-        places = tuple(_walk(model, "", "", "", set()))
+        places: list[_Place] = []
+        _walk(model, "", "", "", set(), places)
         names: dict[int, tuple[str, ...]] = {}
         for place in places:
             names[id(place.module)] = (*names.get(id(place.module), ()), place.name)
-        return cls(places, names)
+        return cls(tuple(places), names)
 
 
-def _walk(module: torch.nn.Module, name: str, owner: str, attribute: str, above: set[int]) -> Iterator[_Place]:
+def _walk(
+    module: torch.nn.Module, name: str, owner: str, attribute: str, above: set[int], places: list[_Place]
+) -> None:
     module = original_of(module)
     if id(module) in above:
         return
-    yield _Place(name, module, owner, attribute)
-    kind = type(module)
-    for child_name, child in module._modules.items():  # named_children() leaves out a module's second name
+    places.append(_Place(name, module, owner, attribute))
+    children = module._modules  # named_children() leaves out a module's second name
+    if not children:
+        return
+    kind = _kind(module)
+    above.add(id(module))
+    for child_name, child in children.items():
         if child is not None:
-            yield from _walk(
-                child,
-                f"{name}.{child_name}" if name else child_name,
-                f"{kind.__module__}:{kind.__qualname__}",
-                child_name,
-                above | {id(module)},
-            )
+            _walk(child, f"{name}.{child_name}" if name else child_name, kind, child_name, above, places)
+    above.remove(id(module))
 
 
-class _Tensor(NamedTuple):
-    elements: int
-    trainable: int
-    size: int
-    parameter: bool
+def _kind(module: torch.nn.Module) -> str:
+    kind = type(module)
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _own_tensors(module: torch.nn.Module) -> dict[int, _Tensor]:
-    found: dict[int, _Tensor] = {}
+def _own_tensors(module: torch.nn.Module) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor]]:
+    """The parameters and the buffers that a module holds itself, each once."""
     kind = type(module)
     own = kind.named_parameters is not _PARAMETERS or kind.named_buffers is not _BUFFERS
     parameters = [t for _, t in module.named_parameters(recurse=False)] if own else module._parameters.values()
     buffers = [t for _, t in module.named_buffers(recurse=False)] if own else module._buffers.values()
-    for tensor in parameters:
-        if tensor is not None and not is_lazy(tensor):
-            count = tensor.numel()
-            found[id(tensor)] = _Tensor(count, count if tensor.requires_grad else 0, _size(tensor), True)
-    for buffer in buffers:
-        if buffer is not None and not is_lazy(buffer):
-            found.setdefault(id(buffer), _Tensor(buffer.numel(), 0, _size(buffer), False))
-    return found
+    found: dict[int, torch.Tensor] = {
+        id(t): t for t in parameters if t is not None and (type(t) in _NEVER_LAZY or not is_lazy(t))
+    }
+    others = {
+        id(t): t for t in buffers if t is not None and id(t) not in found and (type(t) in _NEVER_LAZY or not is_lazy(t))
+    }
+    return found, others
 
 
+_NEVER_LAZY = frozenset({torch.Tensor, torch.nn.Parameter})
 _PARAMETERS, _BUFFERS = torch.nn.Module.named_parameters, torch.nn.Module.named_buffers
 
 
@@ -97,7 +97,8 @@ def traced_cost(
     tree: ModuleTree, trace: Trace, peak: Peak, *, convention: str, notes: tuple[str, ...], **about: Any
 ) -> Cost:
     """The `Cost` of a trace and its peak; ``about`` are the fields of it that they do not know."""
-    if any(p is not None and is_lazy(p) for place in tree.places for p in place.module._parameters.values()):
+    kinds = {type(p) for place in tree.places for p in place.module._parameters.values()}
+    if any(issubclass(kind, UninitializedParameter) for kind in kinds):
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
     return whole_cost(
         module_rows(tree, trace.tallies, convention, peak.kept),
@@ -138,49 +139,73 @@ def module_rows(
 
     ``kept`` are bytes by module, of what is alive at the peak.
     """
-    sums: dict[str, list[int]] = {}
-    tensors: dict[str, dict[int, _Tensor]] = {}
+    sums = {place.name: _own_sums(place, tallies.get(place.name), convention, kept) for place in tree.places}
+    seen: dict[int, str] = {}
+    for place in tree.places:
+        parameters, buffers = _own_tensors(place.module)
+        total = sums[place.name]
+        for tensors, add in ((parameters, _add_parameter), (buffers, _add_buffer)):
+            for key, tensor in tensors.items():
+                add(total, tensor, 1)
+                before = seen.get(key)
+                if before is not None:  # counted twice in what has both
+                    add(sums.setdefault(_common(before, place.name), [0] * 7), tensor, -1)
+                seen[key] = place.name
     for place in reversed(tree.places):  # children come after their parents
-        name = place.name
-        tally = tallies.get(name)
-        total = sums.setdefault(name, [0, 0, 0, 0])
-        total[3] += kept.get(name, 0)
-        own = tensors.setdefault(name, {})
-        own.update(_own_tensors(place.module))
-        if tally is not None:
-            total[0] += tally.flops(convention)
-            total[1] += tally.macs
-            total[2] += tally.activations
-        if name:
-            parent = name.rpartition(".")[0]
-            above = sums.setdefault(parent, [0, 0, 0, 0])
-            for i in range(4):
-                above[i] += total[i]
-            tensors.setdefault(parent, {}).update(own)
-    return {place.name: _row(place, sums[place.name], tensors[place.name], tallies) for place in tree.places}
+        if place.name:
+            above = sums.setdefault(place.name.rpartition(".")[0], [0] * 7)
+            for i, value in enumerate(sums[place.name]):
+                above[i] += value
+    return {place.name: _row(place, sums[place.name], tallies.get(place.name)) for place in tree.places}
 
 
-def _row(place: _Place, total: list[int], tensors: dict[int, _Tensor], tallies: dict[str, Tally]) -> ModuleCost:
-    tally = tallies.get(place.name)
-    params = trainable = size = 0
-    for tensor in tensors.values():
-        size += tensor.size
-        trainable += tensor.trainable
-        if tensor.parameter:
-            params += tensor.elements
+_FLOPS, _MACS, _ACTIVATIONS, _KEPT, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
+
+
+def _own_sums(place: _Place, tally: Tally | None, convention: str, kept: Mapping[str, int]) -> list[int]:
+    """What its own operators come to; its tensors are yet to be added."""
+    alive = kept.get(place.name, 0)
+    if tally is None:
+        return [0, 0, 0, alive, 0, 0, 0]
+    return [tally.flops(convention), tally.macs, tally.activations, alive, 0, 0, 0]
+
+
+def _add_parameter(total: list[int], tensor: torch.Tensor, times: int) -> None:
+    count = tensor.numel() * times
+    total[_PARAMS] += count
+    if tensor.requires_grad:
+        total[_TRAINABLE] += count
+    total[_WEIGHTS] += _size(tensor) * times
+
+
+def _add_buffer(total: list[int], tensor: torch.Tensor, times: int) -> None:
+    total[_WEIGHTS] += _size(tensor) * times
+
+
+def _common(one: str, other: str) -> str:
+    """The innermost module that two names are both in: either of them, if the other is below it."""
+    parts = []
+    for a, b in zip(one.split("."), other.split("."), strict=False):
+        if a != b:
+            break
+        parts.append(a)
+    return ".".join(parts)
+
+
+def _row(place: _Place, total: list[int], tally: Tally | None) -> ModuleCost:
     return ModuleCost(
         name=place.name,
         kind=type(place.module).__name__,
-        flops=total[0],
-        macs=total[1],
-        params=params,
-        trainable_params=trainable,
-        activations=total[2],
-        weights=size,
-        memory=total[3],
+        flops=total[_FLOPS],
+        macs=total[_MACS],
+        params=total[_PARAMS],
+        trainable_params=total[_TRAINABLE],
+        activations=total[_ACTIVATIONS],
+        weights=total[_WEIGHTS],
+        memory=total[_KEPT],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
-        owner=place.owner or f"{type(place.module).__module__}:{type(place.module).__qualname__}",
+        owner=place.owner or _kind(place.module),
         attribute=place.attribute,
     )
 
@@ -190,7 +215,10 @@ def _config(module: Any) -> str:
         text = str(module.extra_repr())
     except Exception:  # noqa: BLE001 - a user's extra_repr may want tensors with data; a row can do without it
         return ""
-    return " ".join(_ADDRESS.sub("", text).split())
+    if _AT in text:
+        text = _ADDRESS.sub("", text)
+    return " ".join(text.split())
 
 
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")  # in the default text of a function or object: another in each process
+_AT = " at 0x"
+_ADDRESS = re.compile(_AT + r"[0-9A-Fa-f]+")  # in the default text of a function or object: another in each process

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from .layers import LAYERS
+from .layers import LAYERS, layer_norm_beside, matmul_beside
 from .plain import new
 from .pointwise import POINTWISE, Rule, entries
+from .remember import META
 
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
@@ -101,11 +102,29 @@ def _memory(
     return new(tuple(size), dtype or torch.get_default_dtype())
 
 
+def _scalar(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = None) -> Any:
+    """A single number: on meta only where it is asked for there."""
+    if device != META or dtype is None or layout not in (None, torch.strided):
+        return NotImplemented
+    return new((), dtype)
+
+
+def _new_memory(
+    self: torch.Tensor, size: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = None
+) -> Any:
+    """New memory beside a tensor on meta."""
+    if not self.is_meta or layout not in (None, torch.strided) or (size and min(size) < 0):
+        return NotImplemented
+    return new(tuple(size), dtype or self.dtype)
+
+
 _VIEWS = [
     "view", "_unsafe_view", "transpose.int", "permute", "t", "select.int", "slice.Tensor", "unsqueeze", "squeeze",
     "squeeze.dim", "squeeze.dims", "expand", "detach", "alias", "unflatten.int", "split.Tensor", "split.sizes",
     "split_with_sizes", "chunk", "unbind.int", "narrow",
 ]  # fmt: skip
+
+_FILLED = dict([*entries(_memory, "zeros", "ones"), *entries(_scalar, "scalar_tensor")])
 
 OUTPUTS: dict[Any, Rule] = {
     **POINTWISE,
@@ -115,7 +134,9 @@ OUTPUTS: dict[Any, Rule] = {
     torch.ops.aten.flatten.using_ints: _directly_if_contiguous(torch.ops.aten.flatten.using_ints),
     torch.ops.aten.copy_.default: _copy_in_place,
     torch.ops.aten.lift_fresh.default: _lift_fresh,
-    **dict(entries(_memory, "empty.memory_format", "zeros", "ones", "rand", "randn")),
+    **dict(entries(_memory, "empty.memory_format", "rand", "randn")),
+    **_FILLED,
+    **dict(entries(_new_memory, "new_zeros", "new_ones", "new_empty")),
     **{
         getattr(getattr(torch.ops.aten, name), overload): _recurrent
         for name in _RECURRENT
@@ -123,6 +144,9 @@ OUTPUTS: dict[Any, Rule] = {
     },
 }
 """Operator to a function of its arguments, which gives what it returns on meta, or `NotImplemented`."""
+
+FILLED = frozenset(_FILLED)
+"""Those that fill new memory with one value: where small values are kept real, PyTorch makes it."""
 
 NEED_MORE = frozenset(
     [
@@ -132,6 +156,15 @@ NEED_MORE = frozenset(
     ]
 )
 """Operators made of others that have more alive than their outputs while they run: their rule is for those alone."""
+
+BESIDE: dict[Any, Rule] = dict(
+    [
+        *entries(layer_norm_beside, "layer_norm"),
+        *entries(matmul_beside, "matmul"),
+    ]
+)
+"""Operator made of others to a function of its arguments, which gives what it returns on meta, and the bytes of each
+thing that it has alive beside that at its peak; or `NotImplemented`."""
 
 if hasattr(torch.ops.aten, "_grouped_mm"):
     OUTPUTS[torch.ops.aten._grouped_mm.default] = _grouped_mm

@@ -6,7 +6,7 @@ import copy
 import random
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import is_
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -84,9 +84,34 @@ def original_of(module: torch.nn.Module) -> torch.nn.Module:
     return original if isinstance(original, torch.nn.Module) else module
 
 
-def set_mode(model: torch.nn.Module, *, training: bool) -> None:
-    """As ``model.train(training)``: at once, where no module has a way of its own to change its mode."""
-    modules = list(model.modules())
+def modules_of(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """``model.modules()``, without a generator inside another for each level."""
+    found: dict[int, torch.nn.Module] = {}
+    waiting = [model]
+    while waiting:
+        module = waiting.pop()
+        if id(module) not in found:
+            found[id(module)] = module
+            if module._modules:
+                waiting += [child for child in reversed(module._modules.values()) if child is not None]
+    kinds = {type(module) for module in found.values()}
+    if all(kind.named_modules is _NAMED and kind.modules is _MODULES for kind in kinds):
+        return list(found.values())
+    return list(model.modules())
+
+
+def weights_of(model: torch.nn.Module, modules: list[torch.nn.Module]) -> Iterator[torch.Tensor]:
+    """The parameters and buffers of ``model`` and of its ``modules``, without those that are lazy still."""
+    kind = type(model)
+    if any(getattr(kind, name) is not usual for name, usual in _MEMBERS.items()):
+        found: Iterable[torch.Tensor | None] = (*model.parameters(), *model.buffers())
+    else:
+        found = [t for module in modules for own in (module._parameters, module._buffers) for t in own.values()]
+    return (t for t in found if t is not None and (type(t) in _LEAVES or not is_lazy(t)))
+
+
+def set_mode(model: torch.nn.Module, modules: list[torch.nn.Module], *, training: bool) -> None:
+    """As ``model.train(training)``: at once, where none of its ``modules`` has a way of its own to change its mode."""
     if any(kind.train is not _TRAIN or kind.eval is not _EVAL for kind in {type(module) for module in modules}):
         model.train() if training else model.eval()
         return
@@ -95,6 +120,11 @@ def set_mode(model: torch.nn.Module, *, training: bool) -> None:
 
 
 _TRAIN, _EVAL = torch.nn.Module.train, torch.nn.Module.eval
+_MEMBERS = {
+    name: getattr(torch.nn.Module, name)
+    for name in ("parameters", "buffers", "named_parameters", "named_buffers", "_named_members")
+}
+_NAMED, _MODULES = torch.nn.Module.named_modules, torch.nn.Module.modules
 
 
 @contextmanager
@@ -148,13 +178,15 @@ class _Held:
         stays = isinstance(container, set)  # what is in a set is looked up by identity
         for key, item in content.items() if isinstance(content, dict) else enumerate(content):
             kind = type(item)
-            if kind in _SIMPLE or (kind is tuple and _SIMPLE.issuperset(map(type, item))):
+            if kind in _SIMPLE:
                 continue
             if kind in _PLAIN_CONTAINERS:
                 if item:
-                    self._visit(item, objects)
+                    self._enter(item, objects)
                 else:
                     self._empty.append(item)
+                continue
+            if kind is tuple and _SIMPLE.issuperset(map(type, item)):
                 continue
             if not stays:
                 self._slots.append((container, key, item))
@@ -165,7 +197,11 @@ class _Held:
         """Put what ``replacer`` makes of each thing in its place."""
         for container, key, item in self._slots:
             new = replacer.value(item)
-            if new is not item:
+            if new is item:
+                continue
+            if type(container) is dict:
+                container[key] = new
+            else:
                 _base(container).__setitem__(container, key, new)
         for module, _ in self._classes:
             if vars(module).get("_compiled_call_impl") is not None:  # module.compile(): count the original
@@ -193,13 +229,15 @@ class _Replacer:
 
     def value(self, value: Any) -> Any:
         """What stands in for ``value``: often itself."""
+        known = self._done.get(id(value))
+        if known is not None:
+            return known[1]
         kind = type(value)
         if issubclass(kind, torch.Tensor):
-            known = self._done.get(id(value))
-            return known[1] if known is not None else self._once(value, self._tensor)
+            return self._once(value, self._tensor(value))
         if issubclass(kind, torch.nn.Module):
             if isinstance(value, torch.jit.ScriptModule):
-                return self._once(value, self._scripted)
+                return self._once(value, self._scripted(value))
             return original_of(value)
         if issubclass(kind, tuple):
             items = [self.value(item) for item in value]
@@ -207,11 +245,9 @@ class _Replacer:
                 return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
         return value
 
-    def _once(self, value: Any, make: Callable[[Any], Any]) -> Any:
-        known = self._done.get(id(value))
-        if known is None:
-            known = self._done[id(value)] = (value, make(value))
-        return known[1]
+    def _once(self, value: Any, new: Any) -> Any:
+        self._done[id(value)] = (value, new)
+        return new
 
     def _tensor(self, tensor: torch.Tensor) -> torch.Tensor:
         new = self._replace(tensor)

@@ -25,8 +25,9 @@ from .operators.classify import Kind, Rule, classify
 from .operators.count import Count
 from .operators.scripts import unseen_kernels
 from .recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
+from .remember import remembered_whole
 from .roofline import Calls
-from .shapes import NEED_MORE, OUTPUTS
+from .shapes import BESIDE, NEED_MORE
 from .transforms import around_transforms, can_be_told
 
 
@@ -54,25 +55,32 @@ _ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 
 
 class _Known(NamedTuple):
-    """What is known of an operator: its rule, what gives its outputs on meta if that is all there is to know, and
-    whether it is attention or, by its name, a recurrent layer."""
+    """What is known of an operator: its name and rule, what gives its outputs on meta if that is all there is to
+    know, or what gives with them the bytes alive beside, and whether it is attention or, by its name, a recurrent
+    layer."""
 
     operator: Any
+    name: str
     rule: Rule
+    is_free: bool
     output: Callable[..., Any] | None
+    beside: Callable[..., Any] | None
     attention: bool
     recurrent: str
 
     @classmethod
-    def of(cls, operator: Any) -> _Known:
-        """Look an operator up."""
+    def of(cls, operator: Any, execution: MetaExecution | None) -> _Known:
+        """Look an operator up, as it is run by ``execution``."""
         recurrent = RECURRENT.get(operator, "")
-        output = None if operator in NEED_MORE or recurrent else OUTPUTS.get(operator)
+        rule = classify(operator)
         return cls(
             operator,
-            classify(operator),
-            output,
-            operator is torch.ops.aten.scaled_dot_product_attention.default,
+            _display(operator),
+            rule,
+            rule.kind is Kind.FREE,
+            None if execution is None or operator in NEED_MORE or recurrent else execution.rule_of(operator),
+            None if execution is None else BESIDE.get(operator),
+            operator is _ATTENTION,
             recurrent,
         )
 
@@ -130,7 +138,7 @@ class Trace(TorchDispatchMode):
         kwargs = kwargs or {}
         known = self._known.get(id(func))  # operators live as long as PyTorch does, and are slow to hash
         if known is None:
-            known = self._known[id(func)] = _Known.of(func)
+            known = self._known[id(func)] = _Known.of(func, self._execution)
         rule = known.rule
         if rule.calls is not None and not self._paused:
             return rule.calls(*(self._watching(arg) if callable(arg) else arg for arg in args), **kwargs)
@@ -140,9 +148,14 @@ class Trace(TorchDispatchMode):
             with self:
                 return func.decompose(*args, **kwargs)
         module = self._stack[-1][0] if self._phase == "forward" else self._module()
+        passed = 0
         self._paused += 1  # what runs inside is part of it
         try:
-            out, passed = self._run(func, args, kwargs, known)
+            execution, out = self._execution, NotImplemented
+            if known.output is not None and execution is not None:
+                out = execution.by_rule(known.output, args, kwargs)
+            if out is NotImplemented:
+                out, passed = self._run(func, args, kwargs, known)
         finally:
             self._paused -= 1
         self.ledger.saw(out, module)
@@ -150,25 +163,27 @@ class Trace(TorchDispatchMode):
             self.ledger.passed(passed, module)
         if self._paused:
             return out
-        count = None if rule.kind is Kind.FREE else _count(rule.formula, args, kwargs, out)
+        count = None if known.is_free else _count(rule.formula, args, kwargs, out)
         if self.calls is not None:
             self.calls.saw(func, module, args, kwargs, out, count)
         if count is not None:
-            self.add(_display(func), count, out, module)
+            self.add(known.name, count, out, module)
             return out
-        if rule.kind is not Kind.FREE:
-            self._report(_display(func), module)
+        if not known.is_free:
+            self._report(known.name, module)
         if self.watch is not None:
-            self.watch.call(module, _display(func), None, out)
+            self.watch.call(module, known.name, None, out)
         return out
 
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any], known: _Known) -> tuple[Any, int]:
         """Run one operator: its result, and the bytes it had alive beside that, if it is made of others."""
         execution = self._execution
-        if execution is not None and (out := execution.by_rule(known.output, args, kwargs)) is not NotImplemented:
-            return out, 0
         if self.fused and known.attention and has_fused_kernel(args, kwargs):
-            return self._inside(fused_attention, args, kwargs)
+            return self._run_fused(func, args, kwargs)
+        if execution is not None and known.beside is not None:
+            out = execution.by_rule(known.beside, args, kwargs)
+            if out is not NotImplemented:
+                return out[0], sum(map(self.ledger.rounded, out[1:]))
         if self.in_steps and known.recurrent and takes_steps(args):
             return self._run_recurrent(func, known.recurrent, args, kwargs)
         if not known.rule.composite or not _are_plain(args):
@@ -182,6 +197,13 @@ class Trace(TorchDispatchMode):
             lambda *a, **k: self._inside(taken_apart(func), a, k, mutable=func._schema.is_mutable),
             self.ledger.rules,
         )
+
+    def _run_fused(self, func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
+        """Run attention by the operator of a fused kernel."""
+        if torch.is_grad_enabled():
+            return self._inside(fused_attention, args, kwargs)
+        run = partial(self._inside, fused_attention, args, kwargs)
+        return remembered_whole(func, args, kwargs, run, f"fused {self.ledger.rules}")
 
     def _run_recurrent(self, func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
         """Run a recurrent layer in steps, or, where they are many, as many as tell what all of them have alive."""
@@ -380,7 +402,7 @@ def _count(formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count |
     if formula is None:
         return None
     try:
-        count: Count | None = formula(*args, **{**kwargs, "out": out})
+        count: Count | None = formula(*args, **{**kwargs, "out": out}) if kwargs else formula(*args, out=out)
     except RuntimeError as error:
         if "NestedTensorImpl" not in str(error):
             raise
