@@ -41,12 +41,18 @@ def fail(out):
 
 ROWS = (3, 4)
 SITUATIONS = {
-    "measured": (None, lambda model: measure(model, inputs=ROWS)),
+    "counted": (None, lambda model: measure(model, inputs=ROWS)),
     "in the other convention": (None, lambda model: measure(model, inputs=ROWS, convention="torch")),
     "in bf16": (None, lambda model: measure(model, inputs=ROWS, dtype="bf16")),
     "on meta with autograd": (None, lambda model: attempt(model, real=False, grad=True, inputs=ROWS)),
     "for real": (None, lambda model: attempt(model, real=True, grad=False, inputs=ROWS)),
     "for real with autograd": (None, lambda model: attempt(model, real=True, grad=True, inputs=ROWS)),
+    "in training": (None, lambda model: measure(model, inputs=ROWS, mode="train")),
+    "in training for real": (None, lambda model: attempt(model, real=True, grad=True, inputs=ROWS, mode="train")),
+    "in training under autocast": (None, lambda model: measure(model, inputs=ROWS, mode="train", amp="bf16")),
+    "for a card": (None, lambda model: measure(model, inputs=ROWS, device="T4")),
+    "measured": (None, lambda model: measure(model, inputs=ROWS, measured=True)),
+    "fails in training": (fail, lambda model: measure(model, inputs=ROWS, mode="train")),
     "falls back": (read, lambda model: measure(model, inputs=ROWS)),
     "falls back in bf16": (read, lambda model: measure(model, inputs=ROWS, dtype="bf16")),
     "raises": (fail, lambda model: measure(model, inputs=ROWS)),
@@ -82,6 +88,9 @@ def test_nothing_changed(build, situation):
     before, around = fingerprint.of_model(model), fingerprint.of_process()
     if "fvcore" in situation and build in FVCORE_CANNOT:
         with pytest.raises(ModelError, match="Tracing the model for fvcore raised"):
+            run(model)
+    elif "training" in situation and then is None and build is awkward.Globals:
+        with pytest.raises(ModelError, match="cannot be trained"):  # it turns gradients off
             run(model)
     elif then is fail:
         with pytest.raises(ModelError, match="at the very end"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import linecache
 import traceback
 import warnings
@@ -40,6 +39,7 @@ from .standin import (
     on_meta,
     original_of,
     same_everywhere,
+    scripted_copy,
     seed,
     set_mode,
     undisturbed_process,
@@ -255,9 +255,7 @@ class _Measurement:
         note = "torch.compile: the original module was counted, not what the compiler makes of it."
         if compiled and note not in self._notes:
             self._notes.append(note)
-        return (
-            copy.deepcopy(original) if isinstance(original, torch.jit.ScriptModule) else original
-        )  # no state to be put back
+        return scripted_copy(original) if isinstance(original, torch.jit.ScriptModule) else original
 
     def _run(
         self,
@@ -273,7 +271,9 @@ class _Measurement:
         inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
         device = _device(model)
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
-        replace = kept if keep else copied(dtype) if real else on_meta(dtype, grad=grad, keep=built)
+        replace = kept if keep else copied(dtype)
+        if not real:
+            replace = on_meta(dtype, grad=grad, keep=built, changed=self._training is not None)
         with borrowed(model, replace), no_collection():
             modules = modules_of(model)
             set_mode(model, modules, training=self._training is not None)

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..throughput import Work
+from .memory import dense_parts
 from .operators.count import Count
 
 
@@ -117,13 +119,17 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
     for name, value in given:
         for tensor in _tensors(value):
             size = _size(tensor)
-            known.update(part.untyped_storage()._cdata for part in _parts(tensor))
+            known.update(part.untyped_storage()._cdata for part in dense_parts(tensor))
             if name in signature.changed or name in signature.filled:
                 changes = True
                 written += size
             if signature.reads and name not in signature.filled:
                 reads[_identity(tensor)] = size
-    made = {_identity(t): t for t in _tensors(out) if not any(p.untyped_storage()._cdata in known for p in _parts(t))}
+    made = {
+        _identity(t): t
+        for t in _tensors(out)
+        if not any(part.untyped_storage()._cdata in known for part in dense_parts(t))
+    }
     if not made and not changes:
         return None
     new = sum(map(_size, made.values()))
@@ -142,31 +148,18 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:
     if isinstance(value, torch.Tensor):
-        yield value
+        if not is_lazy(value):  # which has no size yet
+            yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _tensors(item)
-
-
-def _parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The plain tensors that a tensor of any layout is made of; none for an opaque one."""
-    layout = tensor.layout
-    if layout is torch.strided:
-        return (tensor,)
-    if layout is torch.sparse_coo:
-        return (tensor._indices(), tensor._values())
-    if layout in (torch.sparse_csr, torch.sparse_bsr):
-        return (tensor.crow_indices(), tensor.col_indices(), tensor.values())
-    if layout in (torch.sparse_csc, torch.sparse_bsc):
-        return (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
-    return ()
 
 
 def _size(tensor: torch.Tensor) -> int:
     """Bytes of a tensor's distinct elements: an expanded dimension is one."""
     if tensor.is_nested:
         return tensor.numel() * tensor.element_size()
-    parts = _parts(tensor)
+    parts = dense_parts(tensor)
     if not parts:
         return tensor.numel() * tensor.element_size()
     total = 0

@@ -21,8 +21,11 @@ from .remember import META
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
 
-def on_meta(dtype: torch.dtype | None, *, grad: bool, keep: bool = False) -> Replace:
-    """Tensors without data, floating ones in ``dtype`` if one is asked for; ``keep`` those that have none already."""
+def on_meta(dtype: torch.dtype | None, *, grad: bool, keep: bool = False, changed: bool = False) -> Replace:
+    """Tensors without data, floating ones in ``dtype`` if one is asked for; ``keep`` those that have none already.
+
+    Where they are ``changed``, by an optimizer, those that have none are replaced as well.
+    """
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
         if type(tensor) not in _LEAVES and is_lazy(tensor):
@@ -31,7 +34,7 @@ def on_meta(dtype: torch.dtype | None, *, grad: bool, keep: bool = False) -> Rep
                 return _still_lazy(tensor, dtype, META)
         if keep and tensor.is_meta and dtype is None:
             return tensor
-        return _cast(tensor.detach() if tensor.is_meta else meta_like(tensor), dtype)
+        return _cast(tensor.detach() if tensor.is_meta and not changed else meta_like(tensor), dtype)
 
     return replace
 
@@ -264,10 +267,19 @@ class _Replacer:
         return new
 
     def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-        new: torch.jit.ScriptModule = copy.deepcopy(module)
+        new = scripted_copy(module)
         for tensor in (*new.parameters(), *new.buffers()):
             tensor.data = tensor.data.to(self._replace(tensor).dtype)
         return new
+
+
+def scripted_copy(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """A copy whose parameters are leaves, as those of the original: with autograd on they would be its children."""
+    with torch.no_grad():
+        new: torch.jit.ScriptModule = copy.deepcopy(module)
+    for tensor, original in zip(new.parameters(), module.parameters(), strict=True):
+        tensor.requires_grad_(original.requires_grad)
+    return new
 
 
 _CONTAINERS = (dict, list, set, deque)

@@ -125,7 +125,7 @@ def train_step(
     _backward(model, arguments, keywords, loss, forward, lambda: trace.phase("backward"))
     for parameter in model.parameters():
         if parameter.grad is not None:
-            trace.ledger.turned_out([parameter.grad], "gradients", owners[id(parameter)])
+            trace.ledger.turned_out([parameter.grad], "gradients", owners.get(id(parameter), ""))
     if optimizer is None:
         return trace.ledger.peak(PHASES[:2])
     trace.phase("first optimizer step")
