@@ -84,6 +84,11 @@ def _folds(stack: torch.Tensor) -> bool:
     return all(stride[i] == stride[j] * size[j] for i, j in pairwise(range(len(size) - 2)))
 
 
+def _for_each(option: Any, sides: int) -> Any:
+    """One number for each side of an image, where one is given for all."""
+    return option * sides if len(option) == 1 else option
+
+
 def _convolution(
     input: torch.Tensor,
     weight: torch.Tensor,
@@ -108,9 +113,11 @@ def _convolution(
         return NotImplemented
     if isinstance(padding, str) or min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
         return NotImplemented
+    if not len(padding) == len(stride) == len(dilation) == rank - 2:
+        padding, stride, dilation = (_for_each(option, rank - 2) for option in (padding, stride, dilation))
     sides = []
     for i in range(rank - 2):
-        pad, step, spread = (option[i if len(option) > 1 else 0] for option in (padding, stride, dilation))
+        pad, step, spread = padding[i], stride[i], dilation[i]
         sides.append((size[i + 2] + 2 * pad - spread * (kernel[i + 2] - 1) - 1) // step + 1)
     if min(sides) < 1:
         return NotImplemented
