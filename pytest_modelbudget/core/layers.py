@@ -221,11 +221,13 @@ def _layer_norm(
     bias: torch.Tensor | None = None,
     *options: Any,
 ) -> Any:
-    """As its input."""
+    """The size of its input, contiguous."""
     if not is_plain(input):
         return NotImplemented
     size, dtype, normalized = input.shape, input.dtype, tuple(normalized_shape)
-    if dtype not in FLOATING or not is_row_major(input) or 0 in size or not normalized:
+    if dtype not in FLOATING or 0 in size or not normalized:
+        return NotImplemented
+    if not is_row_major(input) and input.is_contiguous():  # with strides of its own where the size is 1
         return NotImplemented
     if size[-len(normalized) :] != normalized or not _fits(weight, normalized, dtype):
         return NotImplemented
@@ -283,7 +285,7 @@ def _native_layer_norm_backward(
         return NotImplemented
     if not is_plain(input) or not is_plain(grad_out) or not is_row_major(grad_out):
         return NotImplemented
-    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype:
+    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype or not is_row_major(input):
         return NotImplemented
     first = _layer_norm(input, normalized_shape, weight, bias)
     if first is NotImplemented:
