@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .plain import is_plain, is_row_major, like, new
+from .plain import is_plain, is_row_major, like, new, row_major
 from .pointwise import FLOATING, Rule, entries
 
 _FULL = frozenset({torch.float32, torch.float64})  # norms keep their statistics in these whatever they are given
@@ -84,6 +84,11 @@ def _folds(stack: torch.Tensor) -> bool:
     return all(stride[i] == stride[j] * size[j] for i, j in pairwise(range(len(size) - 2)))
 
 
+def _for_each(option: Any, sides: int) -> Any:
+    """One number for each side of an image, where one is given for all."""
+    return option * sides if len(option) == 1 else option
+
+
 def _convolution(
     input: torch.Tensor,
     weight: torch.Tensor,
@@ -100,21 +105,23 @@ def _convolution(
     if dtype not in FLOATING or weight.dtype is not dtype:
         return NotImplemented
     rank = len(size)
-    if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel or groups < 1 or not is_row_major(input):
+    if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel or input.stride() != row_major(size):
         return NotImplemented
-    if rank > 3 and (size[1] == 1 or max(size[2:]) == 1):  # the strides of a channels-last image as well
+    images, channels, *sides = size
+    outputs, taken, *taps = kernel
+    if rank > 3 and (channels == 1 or max(sides) == 1):  # the strides of a channels-last image as well
         return NotImplemented
-    if size[1] != kernel[1] * groups or kernel[0] % groups or not _fits(bias, kernel[:1], dtype):
+    if groups < 1 or channels != taken * groups or outputs % groups or not _fits(bias, (outputs,), dtype):
         return NotImplemented
     if isinstance(padding, str) or min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
         return NotImplemented
-    sides = []
+    if not len(padding) == len(stride) == len(dilation) == rank - 2:
+        padding, stride, dilation = (_for_each(option, rank - 2) for option in (padding, stride, dilation))
     for i in range(rank - 2):
-        pad, step, spread = (option[i if len(option) > 1 else 0] for option in (padding, stride, dilation))
-        sides.append((size[i + 2] + 2 * pad - spread * (kernel[i + 2] - 1) - 1) // step + 1)
+        sides[i] = (sides[i] + 2 * padding[i] - dilation[i] * (taps[i] - 1) - 1) // stride[i] + 1
     if min(sides) < 1:
         return NotImplemented
-    return new((size[0], kernel[0], *sides), dtype)
+    return new((images, outputs, *sides), dtype)
 
 
 def _general_convolution(
@@ -154,8 +161,9 @@ def _normalised(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
     size, dtype = input.shape, input.dtype
     if dtype not in FLOATING or len(size) < 2 or 0 in size:
         return NotImplemented
+    channels = (size[1],)
     for tensor in per_channel:
-        if not _fits(tensor, size[1:2], dtype):
+        if not _fits(tensor, channels, dtype):
             return NotImplemented
     return like(input)
 
@@ -213,11 +221,13 @@ def _layer_norm(
     bias: torch.Tensor | None = None,
     *options: Any,
 ) -> Any:
-    """As its input."""
+    """The size of its input, contiguous."""
     if not is_plain(input):
         return NotImplemented
     size, dtype, normalized = input.shape, input.dtype, tuple(normalized_shape)
-    if dtype not in FLOATING or not is_row_major(input) or 0 in size or not normalized:
+    if dtype not in FLOATING or 0 in size or not normalized:
+        return NotImplemented
+    if not is_row_major(input) and input.is_contiguous():  # with strides of its own where the size is 1
         return NotImplemented
     if size[-len(normalized) :] != normalized or not _fits(weight, normalized, dtype):
         return NotImplemented
@@ -275,7 +285,7 @@ def _native_layer_norm_backward(
         return NotImplemented
     if not is_plain(input) or not is_plain(grad_out) or not is_row_major(grad_out):
         return NotImplemented
-    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype:
+    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype or not is_row_major(input):
         return NotImplemented
     first = _layer_norm(input, normalized_shape, weight, bias)
     if first is NotImplemented:

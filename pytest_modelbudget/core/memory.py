@@ -123,9 +123,8 @@ class Ledger:
             return
         self._clock += 1
         block = _Block(storage, self._freed)
-        block.key, block.size, block.kind, block.module, block.born, block.died = (
-            key, size, kind, module, self._clock, None,
-        )  # fmt: skip
+        block.key, block.size, block.kind = key, size, kind
+        block.module, block.born, block.died = module, self._clock, None
         self._open[key] = block
         self._all.append(block)
         self._live += size

@@ -81,6 +81,12 @@ def _copy_in_place(self: Any, src: Any, non_blocking: bool = False) -> Any:
     return torch.ops.aten.copy_.default(self, src) if self.is_meta and src.is_meta else NotImplemented
 
 
+def _pad(self: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
+    """Padding with one value makes its output and nothing else."""
+    direct = self.is_meta and self.layout is torch.strided and mode == "constant" and min(pad, default=0) >= 0
+    return torch.ops.aten.pad.default(self, pad, mode, value) if direct else NotImplemented
+
+
 def _lift_fresh(self: Any) -> Any:
     """What ``torch.tensor`` made: a small one stays real, so that code may read it."""
     small = self.is_meta or (type(self) is torch.Tensor and self.numel() <= 1)
@@ -132,6 +138,7 @@ OUTPUTS: dict[Any, Rule] = {
     **{operator: _directly(operator) for operator, _ in entries(_directly, *_VIEWS)},
     torch.ops.aten.reshape.default: _directly_if_contiguous(torch.ops.aten.reshape.default),
     torch.ops.aten.flatten.using_ints: _directly_if_contiguous(torch.ops.aten.flatten.using_ints),
+    torch.ops.aten.pad.default: _pad,
     torch.ops.aten.copy_.default: _copy_in_place,
     torch.ops.aten.lift_fresh.default: _lift_fresh,
     **dict(entries(_memory, "empty.memory_format", "rand", "randn")),

@@ -28,7 +28,10 @@ def on_meta(dtype: torch.dtype | None, *, grad: bool, keep: bool = False, change
     """
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
-        if type(tensor) not in _LEAVES and is_lazy(tensor):
+        kind = type(tensor)
+        if kind is torch.nn.Parameter and dtype is None and not keep and tensor.is_meta:
+            return torch.Tensor._make_subclass(kind, tensor, tensor.requires_grad)  # it detaches by itself
+        if kind not in _LEAVES and is_lazy(tensor):
             # Once materialised it takes data made in forward; on meta, PyTorch wants both made in the same mode.
             with torch.inference_mode(not grad):
                 return _still_lazy(tensor, dtype, META)
@@ -179,15 +182,16 @@ class _Held:
         content = dict(container) if isinstance(container, dict) else list(container)
         self._containers[id(container)] = (container, content)
         stays = isinstance(container, set)  # what is in a set is looked up by identity
+        simple, plain, empty = _SIMPLE, _PLAIN_CONTAINERS, self._empty
         for key, item in content.items() if isinstance(content, dict) else enumerate(content):
             kind = type(item)
-            if kind in _SIMPLE:
-                continue
-            if kind in _PLAIN_CONTAINERS:
+            if kind in plain:
                 if item:
                     self._enter(item, objects)
                 else:
-                    self._empty.append(item)
+                    empty.append(item)
+                continue
+            if kind in simple:
                 continue
             if kind is tuple and _SIMPLE.issuperset(map(type, item)):
                 continue

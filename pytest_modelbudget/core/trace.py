@@ -41,10 +41,11 @@ class Tally:
 
     def add(self, count: Count) -> None:
         """Add the cost of one operator call."""
-        self.macs += count.macs
-        self.fvcore += count.fvcore
-        self.torch += count.torch
-        self.activations += count.activations
+        macs, fvcore, torch_, activations = count
+        self.macs += macs
+        self.fvcore += fvcore
+        self.torch += torch_
+        self.activations += activations
 
     def flops(self, convention: str) -> int:
         """FLOPs in the convention named."""
