@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import sizes
+from .autocast import around_parts
 from .execution import MetaExecution, is_foreign
 from .fused import FUSED, fused_attention, has_fused_kernel
 from .memory import Ledger
@@ -128,7 +129,7 @@ class Trace(TorchDispatchMode):
         if rule.kind is Kind.COMPOSITE and not self._paused:
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
-            with self:
+            with around_parts(), self:
                 return _apart(func)(*args, **kwargs)
         module = self._stack[-1][0] if self._phase == "forward" else self._module()
         self._paused += 1  # what runs inside is part of it
@@ -191,7 +192,7 @@ class Trace(TorchDispatchMode):
         ``matmul`` asks. But a tensor that was made in inference mode can be changed in place there only.
         """
         plain = nullcontext() if mutable or torch.is_grad_enabled() else _without_gradients()
-        with self.ledger.passing() as passing, plain, self:
+        with self.ledger.passing() as passing, plain, around_parts(), self:
             out = function(*args, **kwargs)
         self.ledger.passed(0, "")  # what is left of it may be a peak
         return out, passing[0]
