@@ -202,8 +202,10 @@ class _Session:
         return args[:place], {**kwargs, "dtype": torch.float32}
 
     def _cast(self, args: Any, kwargs: Any, dtype: torch.dtype) -> Any:
+        """The arguments in ``dtype``: the last first, as compilers of C++ do, since backward goes by that order."""
         with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
-            return tuple(self._value(a, dtype) for a in args), {n: self._value(a, dtype) for n, a in kwargs.items()}
+            named = {name: self._value(value, dtype) for name, value in reversed(kwargs.items())}
+            return tuple([self._value(value, dtype) for value in reversed(args)][::-1]), named
 
     def _value(self, value: Any, dtype: torch.dtype) -> Any:
         if isinstance(value, torch.Tensor):
