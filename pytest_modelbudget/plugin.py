@@ -257,7 +257,8 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
         __tracebackhide__ = True
 
         def count(**changed: Any) -> Cost:
-            return measure(model, **{"convention": config.flops, "counter": config.counter, **arguments, **changed})
+            settings = {"convention": config.flops, "counter": config.counter, "measured": config.measure}
+            return measure(model, **{**settings, **arguments, **changed})
 
         try:
             cost = count()

@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # fvcore uses what PyTorch deprecates
     for counter in ("aten", "fvcore"):
         pytest_modelbudget.measure(nn.Conv2d(3, 4, 1), res=8, counter=counter)
+    pytest_modelbudget.measure(nn.Conv2d(3, 4, 1), res=8, mode="train")  # optimizers load PyTorch's compiler
 
 MODELS = """
 from torch import nn

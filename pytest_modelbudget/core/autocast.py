@@ -80,10 +80,14 @@ def autocast(dtype: torch.dtype, rules: str) -> Iterator[None]:
     fallback = torch.library.Library("_", "IMPL")
     fallback.fallback(torch.library.fallthrough_kernel, _KEY.name)
     session.register(library)
+    global _session
+    outer, _session = _session, session
     enabled, before = torch.is_autocast_enabled(rules), torch.get_autocast_dtype(rules)
     excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(_KEY)
     included = torch._C._dispatch_tls_is_dispatch_key_included(_KEY)
     torch.set_autocast_dtype(rules, dtype)
+    switch = torch.set_autocast_enabled
+    torch.set_autocast_enabled = session.switched(switch)
     torch.set_autocast_enabled(rules, True)
     torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
     torch._C._dispatch_tls_set_dispatch_key_included(_KEY, True)
@@ -92,20 +96,58 @@ def autocast(dtype: torch.dtype, rules: str) -> Iterator[None]:
     finally:
         torch._C._dispatch_tls_set_dispatch_key_included(_KEY, included)
         torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, excluded)
+        torch.set_autocast_enabled = switch
         torch.set_autocast_enabled(rules, enabled)
         torch.set_autocast_dtype(rules, before)
+        _session = outer
         session.casts.clear()
         library._destroy()
         fallback._destroy()
 
 
+def inside() -> tuple[str, torch.dtype] | None:
+    """The rules and dtype by which the parts of an operator are cast: ``None`` without autocast.
+
+    So it is as well inside an operator that was cast itself: as in PyTorch its parts are not cast again.
+    """
+    if _session is None or _session.depth or not _session.on:
+        return None
+    return _session.rules, _session.dtype
+
+
+@contextmanager
+def around_parts() -> Iterator[None]:
+    """Cast the parts of an operator that a dispatch mode takes apart: PyTorch turns autocast off for the mode."""
+    if inside() is None:
+        yield
+        return
+    excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(_KEY)
+    torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
+    try:
+        yield
+    finally:
+        torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, excluded)
+
+
 class _Session:
-    """The kernels of one autocast region, and the weights it has cast."""
+    """The kernels of one autocast region, the weights it has cast, and how deep inside cast operators it is."""
 
     def __init__(self, dtype: torch.dtype, rules: str) -> None:
-        self._dtype = dtype
-        self._rules = rules
+        self.dtype = dtype
+        self.rules = rules
+        self.depth = 0
+        self.on = False
         self.casts: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def switched(self, switch: Any) -> Any:
+        """``torch.set_autocast_enabled``, noting what it is told: inside a dispatch mode PyTorch says it is off."""
+
+        def noted(*args: Any) -> None:
+            switch(*args)
+            if (args[0] if len(args) > 1 else "cuda") == self.rules:
+                self.on = bool(args[-1])
+
+        return noted
 
     def register(self, library: Any) -> None:
         """Put a kernel before every operator that autocast knows."""
@@ -117,23 +159,27 @@ class _Session:
                 (_SINGLE_BY_DTYPE, self._with_dtype),
                 (_WIDEST, self._to_widest),
             )
-            for name in names[self._rules].split()
-            for operator in _overloads(name, self._rules)
+            for name in names[self.rules].split()
+            for operator in _overloads(name, self.rules)
         }
         for operator, prepare in found.items():
             library.impl(operator, self._kernel(operator, prepare), _KEY.name)
 
     def _kernel(self, operator: Any, prepare: Any) -> Any:
         def kernel(*args: Any, **kwargs: Any) -> Any:
-            if torch.is_autocast_enabled(self._rules):
+            if self.on:
                 args, kwargs = prepare(operator, args, kwargs)
-            with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
-                return operator(*args, **kwargs)
+            self.depth += 1
+            try:
+                with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
+                    return operator(*args, **kwargs)
+            finally:
+                self.depth -= 1
 
         return kernel
 
     def _to_lower(self, operator: Any, args: Any, kwargs: Any) -> Any:
-        return self._cast(args, kwargs, self._dtype)
+        return self._cast(args, kwargs, self.dtype)
 
     def _to_single(self, operator: Any, args: Any, kwargs: Any) -> Any:
         return self._cast(args, kwargs, torch.float32)
@@ -141,7 +187,7 @@ class _Session:
     def _to_widest(self, operator: Any, args: Any, kwargs: Any) -> Any:
         found = {t.dtype for t in _floating((*args, *kwargs.values()))}
         return (
-            self._cast(args, kwargs, torch.float32 if torch.float32 in found else self._dtype)
+            self._cast(args, kwargs, torch.float32 if torch.float32 in found else self.dtype)
             if found
             else (args, kwargs)
         )
@@ -156,8 +202,10 @@ class _Session:
         return args[:place], {**kwargs, "dtype": torch.float32}
 
     def _cast(self, args: Any, kwargs: Any, dtype: torch.dtype) -> Any:
+        """The arguments in ``dtype``: the last first, as compilers of C++ do, since backward goes by that order."""
         with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
-            return tuple(self._value(a, dtype) for a in args), {n: self._value(a, dtype) for n, a in kwargs.items()}
+            named = {name: self._value(value, dtype) for name, value in reversed(kwargs.items())}
+            return tuple([self._value(value, dtype) for value in reversed(args)][::-1]), named
 
     def _value(self, value: Any, dtype: torch.dtype) -> Any:
         if isinstance(value, torch.Tensor):
@@ -169,7 +217,7 @@ class _Session:
     def _tensor(self, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The tensor in ``dtype``; a weight's is kept until the region ends, as PyTorch's ``cached_cast`` does."""
         keep = (
-            dtype == self._dtype
+            dtype == self.dtype
             and tensor.dtype == torch.float32
             and tensor.requires_grad
             and tensor.is_leaf
@@ -181,6 +229,9 @@ class _Session:
         if known is None:
             known = self.casts[id(tensor)] = (tensor, tensor.to(dtype))
         return known[1]
+
+
+_session: _Session | None = None
 
 
 def _eligible(tensor: torch.Tensor) -> bool:

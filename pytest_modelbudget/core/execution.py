@@ -8,7 +8,9 @@ reads more is given more: small integer inputs, and small tensors filled with on
 
 from __future__ import annotations
 
+import gc
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -82,7 +84,7 @@ class MetaExecution:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` when values are asked for."""
 
         def ask(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
-            return remembered(operator, args, kwargs, lambda: operator(*args, **kwargs)), 0
+            return remembered(operator, args, kwargs, lambda: _called(operator, args, kwargs)), 0
 
         return self._call(operator, args, kwargs, self.rule_of(operator), ask)[0]
 
@@ -256,6 +258,21 @@ def is_foreign(types: Any) -> bool:
         if kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl:
             return True
     return False
+
+
+def _called(operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Call ``operator`` on meta, and let go of what PyTorch's compiler holds where that is what loads it.
+
+    Some meta kernels load it the first time. It then keeps the frames below it in a cycle, with all tensors in them.
+    """
+    loaded = _COMPILER in sys.modules
+    out = operator(*args, **kwargs)
+    if not loaded and _COMPILER in sys.modules:
+        gc.collect()
+    return out
+
+
+_COMPILER = "torch._dynamo"
 
 
 def _name(operator: Any) -> str:

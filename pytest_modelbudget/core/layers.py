@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .plain import is_plain, is_row_major, like, new, row_major
+from .plain import broadcast, is_plain, is_row_major, like, new, row_major
 from .pointwise import FLOATING, Rule, entries
 
 _FULL = frozenset({torch.float32, torch.float64})  # norms keep their statistics in these whatever they are given
@@ -181,12 +181,10 @@ def _native_batch_norm(
 
     So the kernels of CPU and CUDA have it; on meta PyTorch says one a channel for both.
     """
-    if (
-        not is_plain(input)
-        or input.dtype not in _FULL
-        or (not training and (running_mean is None or running_var is None))
-    ):
+    if not is_plain(input) or (not training and (running_mean is None or running_var is None)):
         return NotImplemented
+    if input.dtype not in _FULL:
+        return NotImplemented if training else _half_batch_norm(input, weight, bias, running_mean, running_var)
     if training and input.numel() <= input.shape[1]:  # one value has no deviation
         return NotImplemented
     output = _normalised(input, weight, bias, running_mean, running_var)
@@ -194,6 +192,14 @@ def _native_batch_norm(
         return NotImplemented
     channels = input.shape[1:2] if training else (0,)
     return output, new(channels, input.dtype), new(channels, input.dtype)
+
+
+def _half_batch_norm(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
+    """Outside training, in half precision: weights and statistics may be in float32, as autocast has them."""
+    output = _normalised(input, *per_channel)
+    if output is NotImplemented and all(_fits(t, input.shape[1:2], torch.float32) for t in per_channel):
+        output = _normalised(input)
+    return output if output is NotImplemented else (output, new((0,), torch.float32), new((0,), torch.float32))
 
 
 def _native_batch_norm_backward(
@@ -375,6 +381,16 @@ def _roll(self: torch.Tensor, shifts: Any, dims: Any = ()) -> Any:
     return new(self.shape, self.dtype) if all(-rank <= d < rank for d in dims) else NotImplemented
 
 
+def _loss(self: torch.Tensor, target: torch.Tensor, reduction: int = 1, *options: Any) -> Any:
+    """A number, in the memory of as many as there are elements: PyTorch makes those, and resizes (``Loss.cpp``)."""
+    if not reduction or not is_plain(self) or not is_plain(target):
+        return NotImplemented
+    size = broadcast(self.shape, target.shape)
+    if size is None or self.dtype not in FLOATING or target.dtype is not self.dtype:
+        return NotImplemented
+    return new(size, self.dtype).resize_(())
+
+
 def _dropout(input: torch.Tensor, p: float, train: bool) -> Any:
     """Outside training the input itself."""
     return NotImplemented if train or not is_plain(input) else input
@@ -407,6 +423,7 @@ LAYERS: dict[Any, Rule] = dict(
         *entries(_attention, "scaled_dot_product_attention"),
         *entries(_cat, "cat"),
         *entries(_roll, "roll"),
+        *entries(_loss, "mse_loss", "smooth_l1_loss"),
         *entries(_dropout, "dropout", "dropout_"),
         *entries(_contiguous, "contiguous"),
     ]

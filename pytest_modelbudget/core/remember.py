@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from .autocast import inside
+
 META = torch.device("meta")
 _MOST = 1 << 15  # operator calls remembered; some hundred bytes each
 
@@ -63,9 +65,10 @@ def remembered_whole(
 ) -> tuple[Any, int]:
     """As `remembered`, for an operator made of others: with the bytes that were alive beside its result.
 
-    ``rules`` are those that bytes are counted by. How PyTorch takes it apart may depend on what requires gradients.
+    ``rules`` are those that bytes are counted by. How PyTorch takes it apart may depend on what requires gradients, and
+    autocast casts its parts.
     """
-    flags = (rules, *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
+    flags = (rules, inside(), *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
     return _remembered(_key(operator, args, kwargs, flags), operator, args, run)
 
 

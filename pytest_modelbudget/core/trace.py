@@ -16,6 +16,7 @@ from torch.nn.modules import module as module_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import sizes
+from .autocast import around_parts
 from .dissolved import WholeFunctions
 from .execution import MetaExecution, is_foreign
 from .fused import fused_attention, has_fused_kernel
@@ -146,7 +147,7 @@ class Trace(TorchDispatchMode):
         if rule.kind is Kind.COMPOSITE and not self._paused:
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
-            with self:
+            with around_parts(), self:
                 return func.decompose(*args, **kwargs)
         module = self._stack[-1][0] if self._phase == "forward" else self._module()
         passed = 0
@@ -229,7 +230,7 @@ class Trace(TorchDispatchMode):
         ``matmul`` asks. But a tensor that was made in inference mode can be changed in place there only.
         """
         plain = nullcontext() if mutable or torch.is_grad_enabled() else _without_gradients()
-        with self.ledger.passing() as passing, plain, self:
+        with self.ledger.passing() as passing, plain, around_parts(), self:
             out = function(*args, **kwargs)
         self.ledger.passed(0, "")  # what is left of it may be a peak
         return out, max(passing)
