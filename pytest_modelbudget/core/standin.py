@@ -29,7 +29,7 @@ def on_meta(dtype: torch.dtype | None, *, grad: bool, keep: bool = False, change
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
         kind = type(tensor)
-        if kind is torch.nn.Parameter and dtype is None and not keep and tensor.is_meta:
+        if kind is torch.nn.Parameter and dtype is None and not keep and not changed and tensor.is_meta:
             return torch.Tensor._make_subclass(kind, tensor, tensor.requires_grad)  # it detaches by itself
         if kind not in _LEAVES and is_lazy(tensor):
             # Once materialised it takes data made in forward; on meta, PyTorch wants both made in the same mode.
