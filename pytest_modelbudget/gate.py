@@ -173,7 +173,7 @@ def _recount(budget: Budget, test: TestCase, body: Body, target: Any, config: Co
         again = body.again
         if own and again is not None and budget.model is None:
             model = functools.partial(again, **own)
-        return _measure(model, budget, point, config)
+        return _measure(model, budget, point, replace(config, measure=False))
 
     return recount
 
@@ -198,7 +198,7 @@ def observe(
     result = Result(entry, test.nodeid, test.path, test.line, "", cost, verdict, comparison)
 
     def recount(point: OperatingPoint) -> Cost:
-        return count(batch=point.batch, res=point.res, channels=point.channels, seq=point.seq)
+        return count(batch=point.batch, res=point.res, channels=point.channels, seq=point.seq, measured=False)
 
     return _explained(result, baseline, recount, test.root)
 

@@ -103,8 +103,14 @@ class OperatingPoint:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
-        """The inverse of `to_dict`; raises `UsageError` for values that are no operating point."""
-        return operating_point(**data)
+        """The inverse of `to_dict`; raises `UsageError` for values that are no operating point.
+
+        An optimizer may have any name: that of a callable is all that is written of it.
+        """
+        optimizer = data.get("optimizer")
+        if not isinstance(optimizer, str) or optimizer in OPTIMIZERS or data.get("mode") != "train":
+            return operating_point(**data)
+        return replace(operating_point(**{**data, "optimizer": None}), optimizer=optimizer)
 
     def with_batch_one(self) -> OperatingPoint:
         """The same point with the default batch, when something else needs one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -382,3 +384,21 @@ def test_pytorchs_own_works_around_it_and_after():
         within = measure(dense, inputs=TOKENS, amp="bf16")
         assert F.linear(x(), x()).dtype == HALF
     assert within == alone
+
+
+def test_the_first_measurement_of_a_process_is_like_the_second():
+    """Some meta kernels load PyTorch's compiler when they first run, which holds on to whatever runs then."""
+    code = """
+import sys
+import torch
+from torch import nn
+from pytest_modelbudget import measure
+
+net = lambda: nn.Sequential(nn.Linear(16, 32), nn.LayerNorm(32), nn.GELU(), nn.Linear(32, 8))
+before = "torch._dynamo" in sys.modules
+print(before, *(measure(net, inputs=(12, 16), amp="bf16").memory for _ in range(2)), "torch._dynamo" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, first, second, after = result.stdout.split()
+    assert first == second
+    assert (before, after) == ("False", "True")  # else this tests nothing

@@ -134,6 +134,19 @@ def test_the_fixture(pytester):
     assert only(result).cost.measured.memory == PEAK
 
 
+def test_only_the_budget_itself_is_run_for_real(pytester, monkeypatch):
+    """What would fit is found by counting at other sizes, of which none is run."""
+    from pytest_modelbudget.core.measure import _Measurement
+
+    runs = []
+    real = _Measurement.for_real
+    monkeypatch.setattr(_Measurement, "for_real", lambda self: runs.append(self) or real(self))
+    suite(pytester, TEST.replace("1MiB", "10KiB").replace("batch=2", "batch=5"))
+    result = check(pytester, "--budget-measure")
+    assert "fits " in said(result)
+    assert len(runs) == 1
+
+
 def test_what_was_measured_is_not_recorded(pytester):
     """The time of a machine has no place in a file that is compared."""
     suite(pytester, TEST)
