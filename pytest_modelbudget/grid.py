@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .affine import Course, Line, line, on_line
-from .cost import METRICS, Cost
+from .cost import ESTIMATES, METRICS, Cost
 from .errors import BudgetError, ModelError, TargetError, UsageError
 from .point import OperatingPoint
 from .targets import FoundTarget, find_target
@@ -62,7 +62,7 @@ def count(model: Any, point: OperatingPoint, options: Mapping[str, Any], *, watc
 
 def metrics_of(cost: Cost) -> dict[str, int]:
     """The metrics that a cost has."""
-    return {metric: value for metric in METRICS if (value := cost.metric(metric)) is not None}
+    return {metric: value for metric in (*METRICS, *ESTIMATES) if (value := cost.metric(metric)) is not None}
 
 
 def reason(error: BudgetError) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from . import axes
-from .cost import METRICS
+from .cost import ESTIMATES, METRICS
+from .devices import find_device
 from .errors import ModelError, UsageError, nearest
 from .grid import LINES, Counted, Grid, Progress, count_all
 from .point import OperatingPoint, operating_point
 from .targets import FoundTarget, find_target
+from .throughput import smallest_that_pays
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -95,6 +98,22 @@ class Sweep:
             raise UsageError(f"The column {name!r} has {len(column)} values for {len(self.cells)} points.")
         return Sweep(self.cells, self.metrics, self.convention, self.counts, {**self.extras, name: column})
 
+    def batches_that_pay(self) -> dict[tuple[str, OperatingPoint], int]:
+        """For each model and point, its batch left open, the smallest batch with 90 % of the most samples per second.
+
+        It is an estimate, as the predicted times are; empty without a card. What the card cannot hold does not count.
+        """
+        speeds: dict[tuple[str, OperatingPoint], dict[int, Fraction]] = {}
+        for cell in self.cells:
+            batch, nanoseconds = cell.point.batch, cell.values.get("latency")
+            if batch is None or not nanoseconds or cell.point.device is None:
+                continue
+            group = speeds.setdefault((cell.target, replace(cell.point, batch=None)), {})
+            if cell.values.get("memory", 0) <= find_device(cell.point.device).memory:
+                group[batch] = Fraction(batch, nanoseconds)
+        found = {key: smallest_that_pays(group) for key, group in speeds.items()}
+        return {key: batch for key, batch in found.items() if batch is not None}
+
     def rows(self) -> list[dict[str, Any]]:
         """A flat row for each cell: the point, each metric in total and per sample, the extras, ``refused``."""
         found = []
@@ -173,14 +192,16 @@ def sweep(
 
     ``target`` is what `measure` takes, a TARGET as on the command line, a list of these, or a mapping from names to
     them. An axis is one value, a list, or text: ``"1,2,4"``, ``"128:512:32"`` (with its end). ``metrics`` are all but
-    memory if left out: with ``"memory"``, as with ``exact``, every point is counted. Other keywords are `measure`'s.
+    memory if left out: with ``"memory"``, as with ``exact``, every point is counted. With the ``device`` of a card they
+    are all there are, and the predicted time of a step. Other keywords are `measure`'s.
     ``jobs`` processes count at the same time; they need targets that can be pickled.
 
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when a factory fails, `ModelError` when no
     point of the grid is accepted by any model.
     """
     options = known_options(options)
-    chosen = _metrics(metrics)
+    timed = "device" in options and find_device(options["device"]).has_speed
+    chosen = _metrics(metrics, timed=timed)
     targets = named_targets(target)
     given = {name: axes.axis(name, value) for name, value in (("batch", batch), ("res", res), ("seq", seq))}
     given |= {name: axes.choices(name, value) for name, value in (("dtype", dtype), ("mode", mode))}
@@ -202,7 +223,10 @@ def sweep(
         raise ModelError(f"No point of the grid is accepted: {cells[0].point}: {cells[0].refused}")
     convention = options.get("convention", "fvcore")
     metrics_there = tuple(metric for metric in chosen if any(metric in cell.values for cell in cells))
-    return Sweep(cells, metrics_there, convention, counts)
+    found_all = Sweep(cells, metrics_there, convention, counts)
+    if "latency" not in metrics_there:
+        return found_all
+    return found_all.with_column("estimated_samples_per_second", map(_samples_per_second, cells))
 
 
 def known_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,16 +245,23 @@ def _cell(target: str, point: OperatingPoint, counted: Counted, metrics: Iterabl
     return Cell(target, point, values, counted.refused, counted.executed, counted.uncounted)
 
 
-def _metrics(metrics: Iterable[str] | str | None) -> tuple[str, ...]:
+def _samples_per_second(cell: Cell) -> float | None:
+    """Four digits, as it is an estimate."""
+    nanoseconds = cell.values.get("latency")
+    return float(f"{(cell.point.batch or 1) * 1e9 / nanoseconds:.4g}") if nanoseconds else None
+
+
+def _metrics(metrics: Iterable[str] | str | None, *, timed: bool) -> tuple[str, ...]:
+    known = (*METRICS, *ESTIMATES) if timed else METRICS
     if metrics is None:
-        return LINES
+        return known if timed else LINES
     chosen = [name.strip() for name in metrics.split(",")] if isinstance(metrics, str) else list(metrics)
     for name in chosen:
-        if name not in METRICS:
-            raise UsageError(f"{name!r} is not a metric.{nearest(str(name), METRICS)} Allowed: {', '.join(METRICS)}.")
+        if name not in known:
+            raise UsageError(f"{name!r} is not a metric.{nearest(str(name), known)} Allowed: {', '.join(known)}.")
     if not chosen:
-        raise UsageError(f"metrics= is empty: there is nothing to count. Allowed: {', '.join(METRICS)}.")
-    return tuple(metric for metric in METRICS if metric in chosen)
+        raise UsageError(f"metrics= is empty: there is nothing to count. Allowed: {', '.join(known)}.")
+    return tuple(metric for metric in known if metric in chosen)
 
 
 def named_targets(target: Any) -> dict[str, Any]:

@@ -165,6 +165,11 @@ def batch_that_pays(
         if used is None or used <= most:
             assert point.batch is not None  # seen to above
             speeds[point.batch] = Fraction(point.batch, point.nanoseconds)
+    return smallest_that_pays(speeds, share=share)
+
+
+def smallest_that_pays(speeds: Mapping[int, Fraction], *, share: Fraction = PAYS) -> int | None:
+    """The smallest batch with ``share`` of the most samples per second; ``None`` without any."""
     if not speeds:
         return None
     enough = share * max(speeds.values())

@@ -495,3 +495,25 @@ def test_ranges_include_their_end():
     assert axis("res", (480, 640)) == ((480, 640),)
     assert axis("res", [480, 640]) == ((480, 480), (640, 640))
     assert axis("seq", None) == (None,)
+
+
+def test_a_card_gives_times_and_the_batch_that_pays() -> None:
+    """Every point is counted, since a predicted time is no line; the batch is the first with 90 % of the most."""
+    found = sweep(torchvision.models.resnet18, batch="1,2,4,8,16,32", res=64, device="T4", metrics="flops,latency")
+    assert found.counts >= len(found)
+    for cell in found:
+        cost = measure(torchvision.models.resnet18, batch=cell.point.batch, res=64, device="T4")
+        assert cell.values == {"flops": cost.flops, "latency": cost.throughput.nanoseconds}
+    speed = {cell.point.batch: cell.point.batch / cell.values["latency"] for cell in found}
+    expected = min(batch for batch in speed if speed[batch] >= 0.9 * max(speed.values()))
+    (batch,) = found.batches_that_pay().values()
+    assert batch == expected
+    assert f"batch {expected} has 90 % of the most samples per second (estimated)" in found.table()
+    assert found.extras["estimated_samples_per_second"][0] == pytest.approx(1e9 * speed[1], rel=1e-3)
+
+
+def test_without_a_card_no_time_is_predicted() -> None:
+    found = sweep(torchvision.models.resnet18, batch="1,2", res=64, device="cuda")
+    assert found.batches_that_pay() == {}
+    with pytest.raises(UsageError, match="'latency' is not a metric"):
+        sweep(torchvision.models.resnet18, batch="1,2", res=64, metrics="latency")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def sweep_table(sweep: Sweep) -> str:
     """A row for each point with its metrics, in total and per sample; refused points say why."""
     headers, rows, left = _texts(sweep)
-    return f"{_about(sweep)}\n\n{plain(rows, headers, right=range(left, len(headers) - 1))}"
+    parts = [_about(sweep), plain(rows, headers, right=range(left, len(headers) - 1)), _paying(sweep)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def sweep_csv(sweep: Sweep) -> str:
@@ -69,6 +70,17 @@ def _about(sweep: Sweep) -> str:
     lead = "" if only else f"{shown(sweep.cells[0].target)}: "
     modes = sorted({cell.point.mode for cell in sweep.cells})
     return f"{lead}{', '.join(modes)}. {CONVENTIONS[sweep.convention]}"
+
+
+def _paying(sweep: Sweep) -> str:
+    """At which batch it stops to pay to go larger, where there are several and times are predicted."""
+    if len({cell.point.batch for cell in sweep.cells}) < 2:
+        return ""
+    lines = []
+    for (target, point), batch in sweep.batches_that_pay().items():
+        lead = f"{shown(target)} at " if len(sweep.targets) > 1 else ""
+        lines.append(f"{lead}{point}: batch {batch} has 90 % of the most samples per second (estimated)")
+    return "\n".join(lines)
 
 
 def _columns(sweep: Sweep) -> tuple[list[str], list[str]]:
