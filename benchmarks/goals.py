@@ -87,8 +87,6 @@ class Large:
             with torch.device("meta"):
                 self._model = models.llama(self._name).eval()
                 self._ids = torch.zeros((1, self._tokens), dtype=torch.int64)
-                # Without a mask transformers reads values to look for packed sequences, which meta does not have.
-                self._mask = torch.zeros((1, 1, self._tokens, self._tokens), dtype=torch.bool)
             self._forward(), self._count()  # warm
         forward = process.median_seconds(self._forward, enough=10.0)
         return process.median_seconds(self._count, enough=10.0, before=counters.forget) / forward
@@ -103,7 +101,7 @@ class Large:
 
     def _forward(self) -> None:
         with torch.inference_mode():
-            self._model(self._ids, attention_mask=self._mask)
+            self._model(self._ids)
 
     def _count(self) -> float:
         return counters.BY_NAME[counters.OURS].count(self._model, None, {"batch": 1, "seq": self._tokens})
