@@ -53,12 +53,12 @@ class Against:
     def growth(self, axis: str, values: list[int]) -> list[float]:
         """The time at each value of ``axis``, as a multiple of that at the first."""
         taken = []
-        for value in values:
+        for value in (values[0], *values):  # the first one twice: it warms up
             batch, size = (value, self._case.size) if axis == "batch" else (1, value)
             point = self._case.point(batch, size)
             count = counters.BY_NAME[counters.OURS].count
             taken.append(self._ours(partial(count, self._model, None, point), counters.forget, times=5))
-        return [seconds / taken[0] for seconds in taken]
+        return [seconds / taken[1] for seconds in taken[1:]]
 
     def _ours(self, count: Callable[[], Any], before: Callable[[], Any], times: int = 3) -> float:
         return process.median_seconds(count, times=times, enough=5.0, before=before)
