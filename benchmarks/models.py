@@ -119,7 +119,7 @@ _LLAMA_2 = {
 
 def llama(name: str) -> nn.Module:
     """A Llama 2 in bfloat16 from its published sizes; nothing is downloaded."""
-    config = LlamaConfig(vocab_size=32000, max_position_embeddings=4096, use_cache=False, **_LLAMA_2[name])
+    config = LlamaConfig(vocab_size=32000, max_position_embeddings=4096, **_LLAMA_2[name])
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
