@@ -70,12 +70,13 @@ _WIDEST = {
 
 
 @contextmanager
-def autocast(dtype: torch.dtype, rules: str) -> Iterator[None]:
+def autocast(dtype: torch.dtype, rules: str, *, again: bool = False) -> Iterator[None]:
     """Run what is inside as ``torch.autocast(rules, dtype)`` would: meta tensors are cast, weights once each.
 
-    ``torch.autocast(..., enabled=False)`` inside is respected.
+    ``torch.autocast(..., enabled=False)`` inside is respected. ``again`` is for a backward pass: only what a checkpoint
+    runs again in it, which is what runs with gradients enabled, is cast.
     """
-    session = _Session(dtype, rules)
+    session = _Session(dtype, rules, again=again)
     library = torch.library.Library("aten", "IMPL")
     fallback = torch.library.Library("_", "IMPL")
     fallback.fallback(torch.library.fallthrough_kernel, _KEY.name)
@@ -88,7 +89,7 @@ def autocast(dtype: torch.dtype, rules: str) -> Iterator[None]:
     torch.set_autocast_dtype(rules, dtype)
     switch = torch.set_autocast_enabled
     torch.set_autocast_enabled = session.switched(switch)
-    torch.set_autocast_enabled(rules, True)
+    torch.set_autocast_enabled(rules, not again)
     torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
     torch._C._dispatch_tls_set_dispatch_key_included(_KEY, True)
     try:
@@ -110,7 +111,7 @@ def inside() -> tuple[str, torch.dtype] | None:
 
     So it is as well inside an operator that was cast itself: as in PyTorch its parts are not cast again.
     """
-    if _session is None or _session.depth or not _session.on:
+    if _session is None or _session.depth or not _session.casts_now:
         return None
     return _session.rules, _session.dtype
 
@@ -132,12 +133,18 @@ def around_parts() -> Iterator[None]:
 class _Session:
     """The kernels of one autocast region, the weights it has cast, and how deep inside cast operators it is."""
 
-    def __init__(self, dtype: torch.dtype, rules: str) -> None:
+    def __init__(self, dtype: torch.dtype, rules: str, *, again: bool) -> None:
+        self.again = again
         self.dtype = dtype
         self.rules = rules
         self.depth = 0
         self.on = False
         self.casts: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    @property
+    def casts_now(self) -> bool:
+        """Whether what runs now is cast."""
+        return torch.is_grad_enabled() if self.again else self.on
 
     def switched(self, switch: Any) -> Any:
         """``torch.set_autocast_enabled``, noting what it is told: inside a dispatch mode PyTorch says it is off."""
@@ -167,7 +174,7 @@ class _Session:
 
     def _kernel(self, operator: Any, prepare: Any) -> Any:
         def kernel(*args: Any, **kwargs: Any) -> Any:
-            if self.on:
+            if self.casts_now:
                 args, kwargs = prepare(operator, args, kwargs)
             self.depth += 1
             try:
@@ -217,7 +224,8 @@ class _Session:
     def _tensor(self, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The tensor in ``dtype``; a weight's is kept until the region ends, as PyTorch's ``cached_cast`` does."""
         keep = (
-            dtype == self.dtype
+            not self.again  # each checkpoint casts anew
+            and dtype == self.dtype
             and tensor.dtype == torch.float32
             and tensor.requires_grad
             and tensor.is_leaf

@@ -297,7 +297,8 @@ class _Measurement:
                 eager(),
             ):
                 if self._training is not None:
-                    peak = self._training.step(model, arguments, keywords, trace, optimizer, self._precision(real))
+                    precisions = self._precision(real), self._precision(real, again=True)
+                    peak = self._training.step(model, arguments, keywords, trace, optimizer, *precisions)
                 else:
                     with self._precision(real)():
                         model(*arguments, **keywords)
@@ -316,14 +317,19 @@ class _Measurement:
                 throughput=self._throughput(trace),
             )
 
-    def _precision(self, real: bool, device: str = "cpu") -> Callable[[], AbstractContextManager[Any]]:
-        """The autocast that forward runs in, if any: PyTorch's own where there is data, ours on meta."""
-        if self._point.amp is None:
+    def _precision(
+        self, real: bool, device: str = "cpu", *, again: bool = False
+    ) -> Callable[[], AbstractContextManager[Any]]:
+        """The autocast that forward runs in, if any: PyTorch's own where there is data, ours on meta.
+
+        ``again`` is for what a checkpoint runs again in backward, for which PyTorch's own sees to itself.
+        """
+        if self._point.amp is None or (real and again):
             return nullcontext
         dtype = getattr(torch, self._point.amp)
         if real:
             return partial(torch.autocast, device, dtype=dtype)
-        return partial(autocast, dtype, self._point.rules)
+        return partial(autocast, dtype, self._point.rules, again=again)
 
     def _throughput(self, trace: Trace) -> Throughput | None:
         """The predicted time of what ran, where a named device was asked for."""

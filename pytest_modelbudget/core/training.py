@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,12 @@ class Training:
         trace: Trace,
         optimizer: Any,
         forward: Callable[[], AbstractContextManager[Any]],
+        again: Callable[[], AbstractContextManager[Any]],
     ) -> Peak:
         """One step, as `train_step`."""
-        return train_step(model, arguments, keywords, trace, loss=self.loss, optimizer=optimizer, forward=forward)
+        return train_step(
+            model, arguments, keywords, trace, loss=self.loss, optimizer=optimizer, forward=forward, again=again
+        )
 
     def plain_step(
         self,
@@ -112,17 +115,19 @@ def train_step(
     loss: Callable[[Any], Any] | None,
     optimizer: Any,
     forward: Callable[[], AbstractContextManager[Any]],
+    again: Callable[[], AbstractContextManager[Any]],
 ) -> Peak:
     """Run a step under ``trace`` and give its peak in the steady state, when the optimizer's state is there.
 
-    ``forward`` makes the context that the forward pass and the loss run in (autocast). The step is run once: its
+    ``forward`` makes the context that the forward pass and the loss run in (autocast), ``again`` that of the backward
+    pass, in which checkpoints run parts of the forward pass again. The step is run once: its
     optimizer's part twice, first to have its state, which every later step has from the beginning.
     Raises `ModelError` where nothing can be differentiated, `UsageError` for a loss that is no scalar.
     """
     model.zero_grad()  # an earlier attempt may have left gradients
     owners = {id(p): name.rpartition(".")[0] for name, p in model.named_parameters()}
 
-    _backward(model, arguments, keywords, loss, forward, lambda: trace.phase("backward"))
+    _backward(model, arguments, keywords, loss, forward, lambda: trace.phase("backward"), again)
     for parameter in model.parameters():
         if parameter.grad is not None:
             trace.ledger.turned_out([parameter.grad], "gradients", owners.get(id(parameter), ""))
@@ -144,12 +149,14 @@ def _backward(
     loss: Callable[[Any], Any] | None,
     forward: Callable[[], AbstractContextManager[Any]],
     between: Callable[[], None] = lambda: None,
+    again: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> None:
-    """Forward, the loss, ``between``, and backward. The loss is gone when this returns."""
+    """Forward, the loss, ``between``, and backward, ``again`` around it. The loss is gone when this returns."""
     with forward():
         value = _loss(model(*arguments, **keywords), loss)
     between()
-    value.backward()
+    with again():
+        value.backward()
 
 
 def _loss(output: Any, loss: Callable[[Any], Any] | None) -> torch.Tensor:
