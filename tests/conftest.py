@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import Any
 
 import torchvision_ops
 
@@ -11,3 +13,19 @@ pytest_plugins = ["pytester"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest -n starts a process for each core
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torchvision_ops.install()
+
+_KEPT: list[Any] = []
+
+
+def pytest_collection_finish() -> None:
+    """Keep every operator that a test defines: TorchScript takes whatever has the address of one for an operator."""
+    builtins: Any = sys.modules.get("torch.jit._builtins")
+    if builtins is None:
+        return
+    register = builtins._register_builtin
+
+    def keeping(function: Any, name: str) -> None:
+        _KEPT.append(function)
+        register(function, name)
+
+    builtins._register_builtin = keeping
