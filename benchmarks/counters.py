@@ -44,7 +44,7 @@ def _ours(target: Any, example: torch.Tensor | None, point: dict[str, Any]) -> f
 
 def forget() -> None:
     """Have this package remember nothing from counts before."""
-    from pytest_modelbudget.core import remember
+    from pytest_modelbudget.counting.meta import cache as remember
 
     remember.forget()
 
@@ -100,7 +100,7 @@ def _torchinfo(model: Any, example: torch.Tensor | None, point: dict[str, Any]) 
 
 
 COUNTERS = (
-    Counter(OURS, "pytest-modelbudget", "pytest_modelbudget.core.measure", _ours),
+    Counter(OURS, "pytest-modelbudget", "pytest_modelbudget.counting.measure", _ours),
     Counter("fvcore", "fvcore", "fvcore.nn", _fvcore, "its FLOPs, a multiply-add as one, count norms too"),
     Counter("FlopCounterMode", "torch", "torch.utils.flop_counter", _flop_counter_mode, "its FLOPs by two"),
     Counter("ptflops pytorch", "ptflops", "ptflops", _ptflops("pytorch"), "counts norms and activations too"),

@@ -31,8 +31,8 @@ from torch.utils.checkpoint import checkpoint_sequential  # noqa: E402
 from torchvision import models  # noqa: E402
 
 from pytest_modelbudget import Cost, measure  # noqa: E402
-from pytest_modelbudget.peak import KINDS  # noqa: E402
-from pytest_modelbudget.units import show  # noqa: E402
+from pytest_modelbudget.text.units import show  # noqa: E402
+from pytest_modelbudget.values.peak import KINDS  # noqa: E402
 
 GIB, MIB = 2**30, 2**20
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .core.measure import measure
-    from .cost import Cost, ModuleCost
+    from .counting.measure import measure
     from .errors import BudgetError, ModelError, TargetError, UsageError
-    from .fits import Fit, fit
-    from .sweeps import Sweep, sweep
+    from .grids.fit import Fit, fit
+    from .grids.sweep import Sweep, sweep
+    from .values.cost import Cost, ModuleCost
 
 __all__ = [
     "BudgetError",
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 _WHERE = {
-    "measure": "core.measure",
-    "fit": "fits",
-    "Fit": "fits",
-    "sweep": "sweeps",
-    "Sweep": "sweeps",
-    "Cost": "cost",
-    "ModuleCost": "cost",
+    "measure": "counting.measure",
+    "fit": "grids.fit",
+    "Fit": "grids.fit",
+    "sweep": "grids.sweep",
+    "Sweep": "grids.sweep",
+    "Cost": "values.cost",
+    "ModuleCost": "values.cost",
     "BudgetError": "errors",
     "ModelError": "errors",
     "TargetError": "errors",

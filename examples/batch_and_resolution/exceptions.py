@@ -11,7 +11,7 @@ from tables import markdown
 from torchvision import models
 
 from pytest_modelbudget import ModelError, measure
-from pytest_modelbudget.units import share, show
+from pytest_modelbudget.text.units import share, show
 
 
 def sections() -> Iterator[str]:

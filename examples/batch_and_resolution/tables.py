@@ -7,9 +7,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from pytest_modelbudget.devices import GIB
-from pytest_modelbudget.throughput import batch_that_pays
-from pytest_modelbudget.units import show
+from pytest_modelbudget.text.units import show
+from pytest_modelbudget.values.devices import GIB
+from pytest_modelbudget.values.throughput import batch_that_pays
 
 CARDS = (16, 24, 80)  # GiB
 BATCH_ONE, USUAL = 1, 224

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import replace_file
 from ..errors import UsageError
+from ..text.files import replace_file
 from .schema import Baseline, BaselineError, Entry, from_json, to_json
 
 LIMIT = 256 * 2**20

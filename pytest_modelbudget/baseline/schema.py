@@ -9,14 +9,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..cost import CONVENTIONS, METRICS, Cost
 from ..errors import BudgetError
-from ..point import DTYPES, MODES, POINT_SOMETIMES, OperatingPoint
-from .checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
-from .jsontext import Conflict, Damaged, Place, decode, lines_of, parse
+from ..text.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
+from ..text.json import Conflict, Damaged, Place, decode, lines_of, parse
+from ..values.cost import CONVENTIONS, METRICS, Cost
+from ..values.point import DTYPES, MODES, POINT_SOMETIMES, OperatingPoint
 
 if TYPE_CHECKING:
-    from ..result import Result
+    from ..values.result import Result
 
 FORMAT = 1
 """The format this version writes, and the only one it reads. Their history:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import units
-from ..cost import ESTIMATES, METRICS, Cost
-from ..verdict import uncounted
+from ..judging.verdict import uncounted
+from ..text import units
+from ..text.line import one_line
+from ..values.cost import ESTIMATES, METRICS, Cost
 from .failure import conditions
 from .memory import memory_text
 from .tables import indented, module_table, plain, prediction_error
-from .text import one_line
 
 
 def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:

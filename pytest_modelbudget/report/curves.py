@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import units
 from ..errors import UsageError, nearest
+from ..text import units
+from ..text.line import shown
 from .formats import write_file
 from .history import check_plot
-from .names import shown
 from .tables import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..sweeps import Cell, Sweep
+    from ..grids.sweep import Cell, Sweep
 
 GPUS = (8, 12, 16, 24, 40, 48, 80, 141)
 """GiB of memory that GPUs have."""

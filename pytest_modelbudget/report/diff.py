@@ -7,15 +7,15 @@ import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from .. import units
-from ..cost import METRICS
-from ..diff import Difference
-from ..growth import Factor, Growth
+from ..baseline.diff import Difference
+from ..text import units
+from ..text.line import shown
+from ..values.cost import METRICS
+from ..values.growth import Factor, Growth
 from .github import command
 from .growth import biggest_first, changes_table, described, difference, named, rows_metric, times
 from .markdown import MARKER, code
 from .metrics import TITLES
-from .names import shown
 from .tables import plain
 
 _NOTHING = Decimal(0)

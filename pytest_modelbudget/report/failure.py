@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import units
-from ..cost import CONVENTIONS, Cost, ModuleCost
-from ..result import Result
-from ..source import locate
+from ..judging.source import locate
+from ..text import units
+from ..text.line import one_line
+from ..values.cost import CONVENTIONS, Cost, ModuleCost
+from ..values.result import Result
 from .growth import growth_lines
 from .memory import by_kind, measured_text, peak_line
 from .tables import costliest, metric_table, module_values, plain
-from .text import one_line
 from .throughput import prediction
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import units
-from ..cost import CONVENTIONS
-from .names import shown
+from ..text import units
+from ..text.line import shown
+from ..values.cost import CONVENTIONS
 from .tables import plain
 
 if TYPE_CHECKING:
-    from ..fits import Fit, Fitting
-    from ..point import OperatingPoint
+    from ..grids.fit import Fit, Fitting
+    from ..values.point import OperatingPoint
 
 
 def fit_text(fit: Fit) -> str:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..atomic import replace_file
 from ..errors import UsageError, nearest
-from ..run_report import Report
+from ..text.files import replace_file
+from ..values.run import Report
 
 Renderer = Callable[[Report], str]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..result import Result
-from ..run_report import Report
+from ..text.line import one_line, shown
+from ..values.result import Result
+from ..values.run import Report
 from .growth import biggest_first, described, difference, named, rows_metric, why
 from .markdown import to_markdown
-from .names import shown
 from .standing import FAILING, ranked, standing
-from .text import one_line
 
 SUMMARY_LIMIT = 2**20
 """Bytes of a job summary; a step whose summary is longer shows none of it."""

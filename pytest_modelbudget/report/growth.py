@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from .. import units
-from ..growth import Comparison, Factor, Growth, ModuleChange
-from ..result import Result
-from .names import shown
+from ..text import units
+from ..text.line import shown
+from ..values.growth import Comparison, Factor, Growth, ModuleChange
+from ..values.result import Result
 from .tables import costliest, module_values, plain
 
 _INDENT = " " * 7  # the width of a label such as "where  "

@@ -11,13 +11,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import units
+from ..baseline.history import History, State, Step, steps
 from ..errors import UsageError
-from ..history import History, State, Step, steps
+from ..text import units
+from ..text.line import shown
 from .formats import write_file
 from .growth import times
 from .metrics import TITLES
-from .names import shown
 from .tables import plain
 
 if TYPE_CHECKING:

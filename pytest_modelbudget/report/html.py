@@ -8,11 +8,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ..cost import CONVENTIONS
 from ..errors import UsageError
-from ..run_report import Report
+from ..text.line import one_line
+from ..values.cost import CONVENTIONS
+from ..values.run import Report
 from .page import page
-from .text import one_line
 
 if TYPE_CHECKING:
     import jinja2

@@ -10,22 +10,22 @@ from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .. import units
-from ..baseline.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
-from ..baseline.jsontext import Damaged, Place, decode, lines_of, parse
 from ..baseline.schema import ModuleRow
-from ..cost import CONVENTIONS, ESTIMATES, METRICS, Cost, ModuleCost
-from ..devices import find_device
 from ..errors import UsageError
-from ..growth import Comparison, Growth, ModuleChange
-from ..peak import KINDS, PHASES, Peak
-from ..point import POINT_SOMETIMES, OperatingPoint
-from ..remedy import Remedy
-from ..result import Result
-from ..run_report import SCHEMA, Report, ReportError
-from ..scaling import DIMENSIONS, Scaled, parse_scaling
-from ..throughput import BOUNDS, Throughput
-from ..verdict import Judged, Regressed, Verdict
+from ..judging.remedy import Remedy
+from ..judging.scaling import DIMENSIONS, Scaled, parse_scaling
+from ..judging.verdict import Judged, Regressed, Verdict
+from ..text import units
+from ..text.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
+from ..text.json import Damaged, Place, decode, lines_of, parse
+from ..values.cost import CONVENTIONS, ESTIMATES, METRICS, Cost, ModuleCost
+from ..values.devices import find_device
+from ..values.growth import Comparison, Growth, ModuleChange
+from ..values.peak import KINDS, PHASES, Peak
+from ..values.point import POINT_SOMETIMES, OperatingPoint
+from ..values.result import Result
+from ..values.run import SCHEMA, Report, ReportError
+from ..values.throughput import BOUNDS, Throughput
 
 FORMAT = "modelbudget-report"
 """What the field ``format`` says, which tells a report from a baseline."""

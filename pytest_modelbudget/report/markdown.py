@@ -6,13 +6,13 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from ..cost import CONVENTIONS
-from ..result import Result
-from ..run_report import Report
+from ..text.line import shown
+from ..values.cost import CONVENTIONS
+from ..values.result import Result
+from ..values.run import Report
 from .failure import conditions, remedy_text
 from .growth import growth_lines, where_lines
 from .metrics import TITLES, cell, columns
-from .names import shown
 from .standing import FAILING, QUIET, ranked, sentence, standing
 from .tables import metric_table
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .. import units
-from ..cost import Cost
-from ..devices import CARDS, GIB, fits_on
-from ..peak import Peak
+from ..text import units
+from ..text.line import one_line
+from ..values.cost import Cost
+from ..values.devices import CARDS, GIB, fits_on
+from ..values.peak import Peak
 from .tables import costliest, plain, prediction_error
-from .text import one_line
 
 
 def memory_text(cost: Cost, *, most: int = 5) -> str:

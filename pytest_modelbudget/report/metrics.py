@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .. import units
-from ..cost import ESTIMATES, METRICS
-from ..result import Result
+from ..text import units
+from ..values.cost import ESTIMATES, METRICS
+from ..values.result import Result
 from .tables import TITLES
 
 __all__ = ["TITLES", "Cell", "cell", "columns"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .. import units
-from ..cost import ESTIMATES, METRICS
-from ..result import Result
-from ..run_report import Report
-from ..units import BYTE_METRICS, TIME_METRICS
-from .names import shown
+from ..text import units
+from ..text.line import shown
+from ..text.units import BYTE_METRICS, TIME_METRICS
+from ..values.cost import ESTIMATES, METRICS
+from ..values.result import Result
+from ..values.run import Report
 
 _HELP = {
     "flops": "Floating-point operations of the model at its operating point, by the convention named.",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import units
-from ..cost import ModuleCost
-from ..growth import Growth, ModuleChange
-from ..result import Result
-from ..run_report import Report
+from ..text import units
+from ..text.line import shown
+from ..values.cost import ModuleCost
+from ..values.growth import Growth, ModuleChange
+from ..values.result import Result
+from ..values.run import Report
 from .failure import conditions
 from .growth import biggest_first, describe, described, difference, named, rows_metric, values, why
 from .metrics import TITLES, Cell, cell, columns
-from .names import shown
 from .pictures import Bar, Picture, bars, baseline_point, one_scale, pictures
 from .standing import FAILING, ranked, sentence, standing
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import units
-from ..growth import Growth
-from ..result import Result
+from ..text import units
+from ..text.line import shown
+from ..values.growth import Growth
+from ..values.result import Result
 from .growth import times
 from .icicle import Box, icicle
 from .metrics import TITLES
-from .names import shown
 
 
 @dataclass(frozen=True)

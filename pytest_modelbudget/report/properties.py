@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..result import Result
-from ..units import TIME_METRICS
-from .text import one_line
+from ..text.line import one_line
+from ..text.units import TIME_METRICS
+from ..values.result import Result
 
 
 def properties(results: Iterable[Result]) -> list[tuple[str, str]]:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from .. import units
-from ..cost import CONVENTIONS
-from .names import shown
+from ..text import units
+from ..text.line import shown
+from ..values.cost import CONVENTIONS
 from .tables import TITLES, plain
 
 if TYPE_CHECKING:
-    from ..sweeps import Cell, Sweep
+    from ..grids.sweep import Cell, Sweep
 
 
 def sweep_table(sweep: Sweep) -> str:
@@ -101,7 +101,7 @@ def _columns(sweep: Sweep) -> tuple[list[str], list[str]]:
 
 def _texts(sweep: Sweep) -> tuple[list[str], list[list[str]], int]:
     """Headers, rows, and how many columns say where a point is, which are aligned to the left."""
-    from ..sweeps import PER_SAMPLE
+    from ..grids.sweep import PER_SAMPLE
 
     metrics, parts = _columns(sweep)
     headers = list(parts)

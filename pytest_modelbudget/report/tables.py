@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
-from .. import units
-from ..cost import ESTIMATES, Cost, ModuleCost
-from ..result import Result
-from ..verdict import Judged, Regressed
+from ..judging.verdict import Judged, Regressed
+from ..text import units
+from ..text.line import one_line
+from ..values.cost import ESTIMATES, Cost, ModuleCost
+from ..values.result import Result
 from .standing import standing
-from .text import one_line
 
 TITLES = {
     "flops": "FLOPs",

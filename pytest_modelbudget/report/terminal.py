@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..cost import CONVENTIONS
-from ..result import Result
+from ..text.line import one_line
+from ..values.cost import CONVENTIONS
+from ..values.result import Result
 from .growth import why
 from .standing import standing
 from .tables import module_table, summary_table
-from .text import one_line
 
 
 class Line(NamedTuple):

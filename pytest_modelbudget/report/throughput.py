@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import units
-from ..throughput import BOUNDS, Throughput
+from ..text import units
+from ..values.throughput import BOUNDS, Throughput
 
 
 def prediction(throughput: Throughput) -> str:

@@ -22,7 +22,7 @@ from timm_models import (
     unfused_attention,
 )
 
-from pytest_modelbudget.core.measure import attempt
+from pytest_modelbudget.counting.measure import attempt
 
 SMALL = 0.6e9
 """FLOPs up to which a model is also run for real."""

@@ -1,0 +1,5 @@
+"""The command ``modelbudget``."""
+
+from .command import main
+
+__all__ = ["main"]

@@ -1,0 +1,232 @@
+"""From an operating point and ``inputs=`` to the arguments of forward, on meta or with seeded data."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ...errors import BudgetError, UsageError, nearest
+from ...values.point import OperatingPoint
+from ..meta.cache import META
+from ..meta.execution import LARGE, NeedsData, is_missing_data, meta_like
+
+_NAMES = ("batch", "res", "seq", "channels")
+
+Maker = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
+
+
+class Inputs:
+    """Builds the arguments of forward, each time anew.
+
+    ``dtype`` is what float inputs are made in; ``cast`` also converts floating tensors the user passed.
+    """
+
+    def __init__(self, spec: Any, point: OperatingPoint, dtype: torch.dtype, *, cast: bool) -> None:
+        self._spec = spec
+        self._point = point
+        self._dtype = dtype
+        self._cast = cast
+        self._make: Maker = _meta
+        self._device = META
+        self._values = False
+
+    def on_meta(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments without data."""
+        self._make, self._device, self._values = _meta, META, False
+        return self._arguments()
+
+    def on_meta_with_values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same, but small integers and masks have their data: the user's own, or zeros for token ids."""
+        self._make, self._device, self._values = _meta_or_zeros, META, True
+        return self._arguments()
+
+    def real(self, device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same with data: the user's own tensors, seeded noise for floats, zeros for token ids."""
+        self._make, self._device, self._values = _seeded(device), device, False
+        return self._arguments()
+
+    def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        spec = self._spec
+        if spec is None:
+            return (self._default(),), {}
+        if callable(spec) and not isinstance(spec, torch.Tensor):
+            spec = _made_by(spec, self._point)
+        return self._read(spec)
+
+    def _default(self) -> torch.Tensor:
+        point = self._point.with_batch_one()
+        batch = point.batch or 1
+        if point.res is not None and point.seq is not None:
+            raise UsageError("Both res= and seq= are given, and no inputs=: say what the model takes with inputs=.")
+        if point.res is not None:
+            return self._make((batch, point.channels or 3, *point.res), self._dtype)
+        if point.seq is not None:
+            return self._make((batch, point.seq), torch.int64)
+        raise UsageError(
+            "There are no inputs: give res=224 (one image tensor), seq=128 (one tensor of token ids), or inputs=."
+        )
+
+    def _read(self, spec: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if isinstance(spec, torch.Tensor):
+            return (self._value(spec),), {}
+        if isinstance(spec, Mapping):
+            return (), {str(name): self._value(value) for name, value in spec.items()}
+        if _is_shape(spec):
+            return (self._shape(spec),), {}
+        if isinstance(spec, list) and spec and all(_is_shape(item) for item in spec):
+            return tuple(self._shape(item) for item in spec), {}
+        if isinstance(spec, tuple) and spec:
+            return tuple(self._value(item) for item in spec), {}
+        if isinstance(spec, list) and spec:
+            return (self._value(spec),), {}
+        raise UsageError(
+            f"inputs={_brief(spec)} cannot be read. Allowed: a tensor, a tuple of arguments, a dict of keyword "
+            'arguments, a shape such as ("batch", 80, "seq"), a list of shapes, or a callable that gives one of these.'
+        )
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return self._tensor(value)
+        if _is_shape(value):
+            return self._shape(value)
+        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+            return type(value)(self._value(item) for item in value)
+        if isinstance(value, dict):
+            return {name: self._value(item) for name, item in value.items()}
+        return value
+
+    def _tensor(self, tensor: torch.Tensor) -> torch.Tensor:
+        dtype = self._dtype if self._cast and tensor.is_floating_point() else tensor.dtype
+        if self._values and not tensor.is_meta and _is_small_integer(tensor.shape, dtype):
+            return tensor.detach().clone().to("cpu")
+        if self._device == META and not (self._values and tensor.is_meta):
+            return meta_like(tensor).to(dtype)
+        if tensor.is_meta:
+            return self._make(tuple(tensor.shape), dtype)
+        return tensor.detach().clone().to(device=self._device, dtype=dtype)
+
+    def _shape(self, shape: Sequence[Any]) -> torch.Tensor:
+        sides = iter(self._point.res or ())
+        sizes = []
+        for size in shape:
+            if isinstance(size, int):
+                if size < 0:
+                    raise UsageError(f"inputs={tuple(shape)!r}: {size} is not a size. A size is zero or more.")
+                sizes.append(size)
+                continue
+            if size not in _NAMES:
+                raise UsageError(
+                    f"inputs={tuple(shape)!r}: {size!r} is not a dimension. "
+                    f"Allowed: numbers, {', '.join(map(repr, _NAMES))}.{nearest(size, _NAMES)}"
+                )
+            sizes.append(self._named(size, sides, shape))
+        return self._make(tuple(sizes), self._dtype)
+
+    def _named(self, size: str, sides: Any, shape: Sequence[Any]) -> int:
+        point = self._point.with_batch_one()
+        if size == "res" and point.res is not None:
+            return int(next(sides, point.res[0]))
+        value = point.arguments().get(size)
+        if value is None and size == "channels":
+            return 3
+        if value is None:
+            raise UsageError(f"inputs={tuple(shape)!r} asks for {size!r}, which is not given. Add {size}=.")
+        return int(value)
+
+
+def _made_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
+    """What the user's callable returns; its own error, on its own line, if it raises."""
+    try:
+        return call_by_name(function, point, what="inputs=")
+    except (BudgetError, NeedsData):
+        raise
+    except Exception as error:
+        if is_missing_data(error):
+            raise
+        file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+        name = getattr(function, "__name__", type(function).__name__)
+        raise UsageError(f"inputs= {name}() raised {type(error).__name__}: {error}\n    {file}:{line}") from error
+
+
+def _is_shape(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) > 0
+        and all(isinstance(size, (int, str)) and not isinstance(size, bool) for size in value)
+    )
+
+
+def describe(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
+    """What forward was given, in words: ``float32 (1, 3, 224, 224)``."""
+    parts = [_describe(value) for value in arguments]
+    parts += [f"{name}={_describe(value)}" for name, value in keywords.items()]
+    return ", ".join(parts)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(_describe(item) for item in value[:4])
+        return f"[{inner}{', ...' if len(value) > 4 else ''}]"
+    return _brief(value)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: str) -> Any:
+    """Call ``function`` with the parts of the operating point that its required parameters name.
+
+    Raises `UsageError` when it requires something else, or something that is not given.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some builtins have no signature
+        return function()
+    given = point.with_batch_one().arguments()
+    keywords = {}
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.name in given and parameter.kind is not parameter.POSITIONAL_ONLY:
+            if parameter.default is parameter.empty or what == "inputs=":
+                keywords[parameter.name] = given[parameter.name]
+        elif parameter.default is parameter.empty:
+            missing = f"Add {parameter.name}=." if parameter.name in _NAMES else (
+                f"Only {', '.join(map(repr, _NAMES))} are given by name; bind the rest, as in "
+                f"functools.partial(..., {parameter.name}=...) or a lambda."
+            )  # fmt: skip
+            name = getattr(function, "__name__", repr(function))
+            raise UsageError(f"{what} {name}() needs the argument {parameter.name!r}. {missing}")
+    return function(**keywords)
+
+
+def _meta(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, device=META)
+
+
+def _is_small_integer(shape: Sequence[int], dtype: torch.dtype) -> bool:
+    return not dtype.is_floating_point and not dtype.is_complex and math.prod(shape) <= LARGE
+
+
+def _meta_or_zeros(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    return torch.zeros(shape, dtype=dtype, device="cpu") if _is_small_integer(shape, dtype) else _meta(shape, dtype)
+
+
+def _seeded(device: torch.device) -> Maker:
+    generator = torch.Generator().manual_seed(0)
+
+    def make(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        if dtype.is_floating_point or dtype.is_complex:
+            return torch.randn(shape, generator=generator, device="cpu").to(device=device, dtype=dtype)
+        return torch.zeros(shape, dtype=dtype, device=device)
+
+    return make

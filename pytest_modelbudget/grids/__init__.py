@@ -1,0 +1,1 @@
+"""Many operating points: axes, sweeps, and what fits."""

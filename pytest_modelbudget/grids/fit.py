@@ -1,0 +1,273 @@
+"""The largest operating points that keep given limits, which limit binds there, and what is left of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import ModelError, UsageError
+from ..judging.search import Look, Search
+from ..text import units
+from ..values.cost import METRICS
+from ..values.point import OperatingPoint, operating_point
+from . import axes
+from .grid import Progress, count
+from .sweep import known_options, named_targets, parts_of_points
+from .targets import FoundTarget
+
+CAPS = {"batch": 1 << 16, "res": 1 << 13, "seq": 1 << 17}
+"""The largest sizes that are looked at where no range is given."""
+
+_POWERS = {"batch": 1.0, "res": 2.0, "seq": 1.0}
+_STARTS = {"batch": (1, 2, 4, 8), "res": (224, 256, 128, 64, 32, 96, 384, 299, 512, 28, 1024), "seq": (128, 16, 1)}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A point within all limits, and the next one, which is not.
+
+    ``values`` are the limited metrics at ``point``, ``beyond`` those at ``next``; ``binds`` is the metric over its
+    limit there. ``next`` is ``None`` at the end of what was searched; ``refused`` says why the model takes no more.
+    """
+
+    point: OperatingPoint
+    values: Mapping[str, int]
+    next: OperatingPoint | None = None
+    beyond: Mapping[str, int] = field(default_factory=dict)
+    binds: str = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What fits. ``found`` is empty if nothing does: then ``least`` is the smallest point and what it costs.
+
+    With batch and resolution both free, ``found`` are the points that none of them beats in both: the front.
+    """
+
+    target: str
+    limits: Mapping[str, int]
+    found: tuple[Fitting, ...]
+    least: Fitting | None
+    convention: str
+    counts: int
+
+    def __bool__(self) -> bool:
+        """Whether anything fits."""
+        return bool(self.found)
+
+    @property
+    def batch(self) -> int | None:
+        """The largest batch that fits."""
+        return max((f.point.batch for f in self.found if f.point.batch is not None), default=None)
+
+    @property
+    def res(self) -> tuple[int, int] | None:
+        """The largest resolution that fits."""
+        return max((f.point.res for f in self.found if f.point.res is not None), default=None)
+
+    @property
+    def seq(self) -> int | None:
+        """The longest sequence that fits."""
+        return max((f.point.seq for f in self.found if f.point.seq is not None), default=None)
+
+    def left(self, fitting: Fitting) -> dict[str, int]:
+        """What is left of each limit."""
+        return {metric: limit - fitting.values[metric] for metric, limit in self.limits.items()}
+
+    def table(self) -> str:
+        """The answer as text."""
+        from ..report.fit import fit_text
+
+        return fit_text(self)
+
+
+def fit(
+    target: Any,
+    *,
+    batch: Any = None,
+    res: Any = None,
+    seq: Any = None,
+    progress: Progress | None = None,
+    **keywords: Any,
+) -> Fit:
+    """The largest batch, resolution or sequence of ``target`` within limits: ``flops="10G", memory="8GiB"``, ...
+
+    A size that is given stays; one with several values (``"128:512:32"``, a list) is searched among these; a batch
+    or a resolution that is left out is searched freely, up to 65,536 and 8,192. Square pictures are searched. If both
+    are open the answer is a front: for batches 1, 2, 4, ... the largest resolution, for that the largest batch.
+    Other keywords are `measure`'s. Every answer was counted, and so was the next size, which is over a limit.
+
+    Raises `UsageError` for arguments that cannot be meant, `ModelError` if the model accepts none of the sizes.
+    """
+    limits = {m: units.parse(keywords.pop(m), m) for m in METRICS if keywords.get(m) is not None}
+    options = known_options({name: value for name, value in keywords.items() if name not in METRICS})
+    if not limits:
+        raise UsageError(f"There is no limit to keep. Give one or more of {', '.join(METRICS)}, such as flops='10G'.")
+    (name, model), *more = named_targets(target).items()
+    if more:
+        raise UsageError("fit() takes one model.")
+    by_default = model.res if isinstance(model, FoundTarget) else None
+    image = seq is None and options.get("inputs") is None
+    given = {"batch": axes.axis("batch", batch), "res": axes.axis("res", res), "seq": axes.axis("seq", seq)}
+    free = [size for size in ("res", "seq", "batch") if len(given[size]) > 1]
+    free += [size for size in ("batch", "res") if given[size] == (None,) and (size == "batch" or image)]
+    if len(free) > 2:
+        raise UsageError("Two sizes can be searched at once: give one of batch, res and seq.")
+    if len(given["res"]) > 1 and any(height != width for height, width in given["res"]):
+        raise UsageError(f"res={res!r}: only square pictures are searched. Give one of height x width to keep it.")
+    start = operating_point(**parts_of_points(options), **{n: v[0] for n, v in given.items() if n not in free})
+    return _Finder(name, model, options, limits, given, start, by_default, progress).fit(free)
+
+
+class _Finder:
+    """Counts points, each once, and searches one size after the other."""
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        options: Mapping[str, Any],
+        limits: Mapping[str, int],
+        given: Mapping[str, tuple[Any, ...]],
+        start: OperatingPoint,
+        by_default: Any,
+        progress: Progress | None,
+    ) -> None:
+        self._name, self._model, self._options, self._limits = name, model, options, limits
+        self._given, self._start, self._by_default, self._progress = given, start, by_default, progress
+        self._known: dict[OperatingPoint, Look] = {}
+
+    def look(self, point: OperatingPoint) -> Look:
+        """Count one point. Raises `UsageError` where a limited metric is not measured."""
+        if point not in self._known:
+            counted = count(self._model, point, self._options, watch=False)
+            missing = [metric for metric in self._limits if metric not in counted.values]
+            if missing and not counted.refused:
+                raise UsageError(f"{missing[0]} was not measured, so that no limit on it can be kept.")
+            if counted.uncounted:
+                raise ModelError(
+                    f"Operators without a formula make the numbers too low: {', '.join(counted.uncounted)}. "
+                    "Teach them with torch.utils.flop_counter.register_flop_formula."
+                )
+            self._known[point] = Look(
+                {m: counted.values[m] for m in self._limits if m in counted.values}, counted.refused
+            )
+            if self._progress is not None:
+                self._progress(len(self._known), 0)
+        return self._known[point]
+
+    def fit(self, free: list[str]) -> Fit:
+        """Search the sizes that are free."""
+        if len(free) == 2:
+            found = self._front(*self._sorted(free))
+        else:
+            one = self._largest(free[0], self._start) if free else self._alone()
+            found = [one] if one is not None else []
+        least = None if found else self._least(free)
+        convention = self._options.get("convention", "fvcore")
+        return Fit(self._name, self._limits, tuple(found), least, convention, len(self._known))
+
+    @staticmethod
+    def _sorted(free: list[str]) -> tuple[str, str]:
+        outer, inner = sorted(free, key=("batch", "seq", "res").index)
+        return outer, inner
+
+    def _alone(self) -> Fitting | None:
+        look = self.look(self._start)
+        if look.refused:
+            raise ModelError(f"The model refuses {self._start}: {look.refused}")
+        return None if look.over(self._limits) else Fitting(self._start, look.values)
+
+    def _least(self, free: list[str]) -> Fitting:
+        """The cheapest point that was accepted: all of them are over."""
+        accepted = [(point, look) for point, look in self._known.items() if not look.refused]
+        if not accepted:
+            point, look = next(iter(self._known.items()))
+            hint = " A model of token ids needs seq=." if "res" in free else ""
+            raise ModelError(f"The model refuses every size tried, such as {point}: {look.refused}.{hint}")
+        point, look = min(accepted, key=lambda item: (item[1].fill(self._limits), item[0].batch or 0))
+        return Fitting(point, look.values, binds=look.over(self._limits)[0])
+
+    def _largest(self, size: str, at: OperatingPoint) -> Fitting | None:
+        """The largest value of one size with the others as they are."""
+        values = self._values(size)
+        if values is not None and len(values) <= 32:
+            return self._among(size, values, at)
+        if values is not None:
+            search = Search(lambda i: self.look(_with(at, size, values[i - 1])), self._limits, cap=len(values))
+            bases: Iterable[int] = (1, len(values), *range(2, len(values)))
+        else:
+            search = Search(lambda v: self.look(_with(at, size, v)), self._limits, cap=CAPS[size], power=_POWERS[size])
+            first = [self._by_default] if size == "res" and isinstance(self._by_default, int) else []
+            bases = (*first, *_STARTS[size])
+        base = next((base for base in bases if not search.at(base).refused), None)
+        found = search.largest(base) if base is not None else None
+        if found is None:
+            return None
+        after = sorted(place for place in search.seen if place > found and not search.seen[place].refused)
+        near = [place for place in search.seen if place > found]
+        value = found if values is None else values[found - 1]
+        following = min(after or near, default=None)
+        if following is not None and values is not None:
+            following = values[following - 1]
+        return self._fitting(size, value, following, at)
+
+    def _values(self, size: str) -> tuple[int, ...] | None:
+        """The values to search among, in ascending order, if they were given."""
+        values = self._given[size]
+        if values == (None,) or len(values) == 1:
+            return None
+        return tuple(sorted(value[0] if isinstance(value, tuple) else value for value in values))
+
+    def _among(self, size: str, values: tuple[int, ...], at: OperatingPoint) -> Fitting | None:
+        """Every one of a few values is looked at, from the largest down, until one fits."""
+        over = None
+        for value in reversed(values):
+            look = self.look(_with(at, size, value))
+            if not look.refused and not look.over(self._limits):
+                return self._fitting(size, value, over, at)
+            if not look.refused or over is None:
+                over = value
+        return None
+
+    def _fitting(self, size: str, value: int, following: int | None, at: OperatingPoint) -> Fitting:
+        point = _with(at, size, value)
+        found = Fitting(point, self.look(point).values)
+        if following is None:
+            return found
+        after = _with(at, size, following)
+        look = self.look(after)
+        if look.refused:
+            return replace(found, refused=look.refused)
+        binds = (look.over(self._limits) or [""])[0]
+        return replace(found, next=after, beyond=look.values, binds=binds)
+
+    def _front(self, outer: str, inner: str) -> list[Fitting]:
+        """For doubled values of one size the largest of the other, and for that the largest of the first."""
+        values = self._values(outer)
+        candidates = values if values is not None else tuple(1 << power for power in range(17))
+        found: list[Fitting] = []
+        for value in candidates:
+            best = self._largest(inner, _with(self._start, outer, value))
+            if best is not None:
+                found.append(best)
+            elif any(getattr(p, outer) == value and not look.refused for p, look in self._known.items()):
+                break  # over already at the smallest size; a batch that is refused says nothing of the next
+        reached = {getattr(fitting.point, inner): fitting for fitting in found}
+        widest = [self._largest(outer, fitting.point) for fitting in reached.values()]
+        points = [fitting for fitting in widest if fitting is not None]
+        return [one for one in points if not any(_beats(other.point, one.point) for other in points)]
+
+
+def _with(point: OperatingPoint, size: str, value: int) -> OperatingPoint:
+    changed: Any = (value, value) if size == "res" else value
+    return replace(point, **{size: changed}).with_batch_one()
+
+
+def _beats(one: OperatingPoint, other: OperatingPoint) -> bool:
+    """Whether a point is at least as large in everything, and larger in something."""
+    pairs = [(getattr(one, n) or 0, getattr(other, n) or 0) for n in ("batch", "seq")]
+    pairs.append(((one.res or (0, 0))[0], (other.res or (0, 0))[0]))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

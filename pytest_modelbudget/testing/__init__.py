@@ -1,0 +1,1 @@
+"""What pytest sees: the hooks, the fixture, the gate and its settings."""

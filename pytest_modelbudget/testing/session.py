@@ -1,0 +1,226 @@
+"""What a run comes to: results gathered, the baseline recorded or checked for stale entries, reports written.
+
+Knows no pytest. It runs where reports are shown, so that with several processes one of them writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BudgetError
+from ..text import units
+from ..values.cost import METRICS
+from ..values.result import Result
+from ..values.run import Report
+from .config import Config
+
+if TYPE_CHECKING:
+    from ..baseline.file import Change
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which tests a run was asked for. ``partial``: chosen one by one (``-k``, ``-m``, node ids), or cut short.
+
+    ``places`` are the files and folders asked for, relative to ``root``; ``("",)`` is everything.
+    """
+
+    partial: bool
+    root: Path
+    places: tuple[str, ...] = ("",)
+
+    def covers(self, file: str) -> bool:
+        """Whether the run was asked for all of a file."""
+        return not self.partial and any(not p or file == p or file.startswith(f"{p}/") for p in self.places)
+
+
+@dataclass
+class Collected:
+    """What was seen while tests were collected: their ids, in order, and what was looked into.
+
+    ``cut_short`` says that some of it was left out. Processes that collect apart send each other plain data.
+    """
+
+    tests: dict[str, None] = field(default_factory=dict)
+    files: dict[str, None] = field(default_factory=dict)
+    cut_short: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"tests": list(self.tests), "files": list(self.files), "cut_short": self.cut_short}
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """Take what another process saw."""
+        self.tests.update(dict.fromkeys(data["tests"]))
+        self.files.update(dict.fromkeys(data["files"]))
+        self.cut_short = self.cut_short or data["cut_short"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What to say at the end, and whether the run fails for it."""
+
+    lines: tuple[str, ...] = ()
+    failed: bool = False
+
+
+@dataclass
+class Run:
+    """The results of a run, as reports bring them, and the tests that were found."""
+
+    config: Config
+    collected: Collected = field(default_factory=Collected)
+    _results: dict[str, list[Result]] = field(default_factory=dict, init=False)
+    _complete: set[str] = field(default_factory=set, init=False)
+
+    def add(self, test: str, data: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
+        """Take what one test measured; a test that ran again replaces what it had.
+
+        ``complete`` says that it ran to its end, and so measured all that it measures.
+        """
+        self._results.pop(test, None)
+        self._complete.discard(test)
+        if complete:
+            self._complete.add(test)
+        results = [Result.from_dict(result) for result in data]
+        if results:
+            self._results[test] = results
+
+    @property
+    def results(self) -> list[Result]:
+        """The results in the order their tests were collected in, whichever process was the first to have them."""
+        place = {test: number for number, test in enumerate(self.collected.tests)}
+        tests = sorted(self._results, key=lambda test: place.get(test, len(place)))
+        return [result for test in tests for result in self._results[test]]
+
+    def finish(self, scope: Scope) -> Ending:
+        """Record the baseline if asked to, look for stale entries, and write the reports."""
+        lines: list[str] = []
+        failed = False
+        asked = bool(self._results) or self.config.update or self.config.strict
+        if asked or not scope.partial:
+            try:
+                ending = self._baseline(scope)
+            except BudgetError as error:  # who tests no model in this run need not repair it first
+                ending = Ending(tuple(str(error).splitlines()) if asked else (), failed=asked)
+            lines += ending.lines
+            failed = ending.failed
+        if self.config.reports and (self._results or self.collected.tests):
+            from ..report.formats import write_report
+
+            report = self.report()
+            for path in self.config.reports:
+                try:
+                    write_report(path, report)
+                    lines.append(f"report: {path}")
+                except BudgetError as error:
+                    lines += str(error).splitlines()
+                    failed = True
+        return Ending(tuple(lines), failed)
+
+    def _baseline(self, scope: Scope) -> Ending:
+        path = self.config.baseline
+        if not path.exists() and not self.config.update:
+            missed = f"{path}: no such baseline, so nothing was compared. Record it with pytest --budget-update."
+            return Ending((missed,) if self.config.named and self._results else ())
+        from ..baseline.file import read
+
+        old = read(path)
+        entries = old.entries if old is not None else {}
+        gone = [name for name, entry in entries.items() if self._is_gone(name, entry.test, scope)]
+        if self.config.update:
+            return self._record(gone)
+        lines = self._tighter()
+        if gone:
+            many, them = ("entries whose tests are", "them") if len(gone) > 1 else ("entry whose test is", "it")
+            lines.append(f"{path.name}: {len(gone)} {many} gone; pytest --budget-update drops {them}:")
+            lines += [f"    {name}" for name in gone]
+        return Ending(tuple(lines), failed=bool(gone) and self.config.strict)
+
+    def _is_gone(self, name: str, test: str, scope: Scope) -> bool:
+        """Whether an entry's test is not there any more, or ran to its end and measured no such entry.
+
+        What the run did not look into, a skipped or ignored file, may have the test yet.
+        """
+        file = test.split("::")[0]
+        if not scope.covers(file):
+            return False
+        if test in self.collected.tests:
+            return test in self._complete and name not in {r.entry for r in self._results.get(test, ())}
+        return file in self.collected.files or not (scope.root / file).exists()
+
+    def _tighter(self) -> list[str]:
+        """The entries that cost less than their baseline says, and how to make it say so."""
+        from ..report.standing import standing
+
+        found = [result for result in self.results if standing(result) == "tighter"]
+        if not found:
+            return []
+        many = f"{len(found)} entries" if len(found) > 1 else "1 entry"
+        lines = [f"{self.config.baseline.name}: {many} can be tightened with pytest --budget-update:"]
+        for result in found[:_MOST]:
+            assert result.comparison is not None  # what has none is not tighter
+            (metric, values), *_ = result.comparison.changes(result.cost, result.module).items()
+            lines.append(f"    {result.entry}: {_moved({metric: values})}")
+        return lines + ([f"    and {len(found) - _MOST} more"] if len(found) > _MOST else [])
+
+    def _record(self, gone: list[str]) -> Ending:
+        from ..baseline.file import changes, merge, read, write
+        from ..baseline.schema import entry_of
+
+        path = self.config.baseline
+        old = read(path)
+        results = self.results
+        left_out = {id(result): why for result in results if (why := self._refusal(result))}
+        new = merge(old, [entry_of(result) for result in results if id(result) not in left_out], gone)
+        found = changes(old, new)
+        write(path, new)
+        lines = [f"{path.name}: {_count(found, len(new.entries))}"]
+        lines += [_sentence(change) for change in found]
+        lines += [f"not recorded: {r.entry}: {left_out[id(r)]}" for r in results if id(r) in left_out]
+        return Ending(tuple(lines))
+
+    def _refusal(self, result: Result) -> str:
+        """Why a result is no baseline, or an empty text. That it is over its limits is no reason."""
+        if result.verdict.problems:
+            return result.verdict.headline()
+        return "" if result.nodeid in self._complete else "its test did not run to its end"
+
+    def report(self) -> Report:
+        """The run as a value for reports. A baseline that cannot be read has been told of elsewhere."""
+        from ..baseline.file import read
+
+        try:
+            baseline = None if self.config.update else read(self.config.baseline)
+        except BudgetError:
+            baseline = None
+        return Report.of(self.results, baseline.entries if baseline is not None else None)
+
+
+_MOST = 10  # entries to name one by one, where the table above names them all
+
+
+def _sentence(change: Change) -> str:
+    """One line about an entry: what became of it, and its metrics that moved."""
+    before, after = change.before or {}, change.after or {}
+    if change.status != "changed":
+        totals = after or before
+        return f"    {change.status}  {change.name}: flops {units.show(totals['flops'], 'flops')}"
+    moved = {m: (before[m], after[m]) for m in METRICS if m in before and m in after and before[m] != after[m]}
+    return f"    changed  {change.name}: {_moved(moved) or 'same totals'}"
+
+
+def _moved(metrics: Mapping[str, tuple[int, int]]) -> str:
+    """``flops 1.2 G -> 1.1 G, params 26 M -> 25 M``."""
+    return ", ".join(f"{m} {' -> '.join(units.show_apart(was, now, m))}" for m, (was, now) in metrics.items())
+
+
+def _count(found: Iterable[Change], total: int) -> str:
+    by_status: dict[str, int] = {"added": 0, "changed": 0, "removed": 0}
+    for change in found:
+        by_status[change.status] += 1
+    unchanged = total - by_status["added"] - by_status["changed"]
+    return ", ".join([*(f"{number} {status}" for status, number in by_status.items()), f"{unchanged} unchanged"])

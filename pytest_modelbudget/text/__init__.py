@@ -1,0 +1,1 @@
+"""What text is: quantities, lines, files, JSON. Nothing here knows a model."""

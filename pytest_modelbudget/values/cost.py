@@ -1,0 +1,167 @@
+"""What a measurement yields: the cost of a model at an operating point, by module and by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import UsageError
+from .peak import Measured, Peak
+from .point import OperatingPoint
+from .throughput import Throughput
+
+METRICS = ("flops", "macs", "params", "trainable_params", "activations", "weights", "memory")
+"""The metrics of a `Cost`, in the order reports show them. ``weights`` and ``memory`` are bytes."""
+
+ESTIMATES = ("latency",)
+"""What is predicted for a named device, not counted: never in a baseline. ``latency`` is nanoseconds."""
+
+CONVENTIONS = {
+    "fvcore": "FLOPs as fvcore counts them: 1 multiply-add = 1.",
+    "torch": "FLOPs as torch.utils.flop_counter counts them: 1 multiply-add = 2.",
+}
+
+
+@dataclass(frozen=True)
+class ModuleCost:
+    """The cost of one module with everything below it.
+
+    ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes.
+    ``config`` is the module's own description (``Conv2d``'s ``3, 64, kernel_size=...``); ``owner`` and
+    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``.
+    """
+
+    name: str
+    kind: str
+    flops: int
+    macs: int
+    params: int
+    trainable_params: int
+    activations: int
+    weights: int
+    calls: int = 0
+    config: str = ""
+    owner: str = ""
+    attribute: str = ""
+    memory: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one model at one operating point. Counts are whole; ``weights`` and ``memory`` are bytes.
+
+    ``executed`` is ``"meta"`` (nothing was computed) or ``"real"`` (the model needs data, or the counter runs it);
+    ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
+    modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
+    training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
+    ``throughput`` is predicted, where a named device was asked for.
+    """
+
+    flops: int
+    macs: int
+    params: int
+    trainable_params: int
+    activations: int
+    weights: int
+    memory: int | None
+    point: OperatingPoint
+    inputs: str
+    convention: str
+    counter: str
+    executed: str
+    torch_version: str
+    model: str
+    notes: tuple[str, ...] = ()
+    uncounted: dict[str, int] = field(default_factory=dict)
+    uncounted_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    modules: Mapping[str, ModuleCost] = field(default_factory=dict, repr=False)
+    operators: Mapping[str, int] = field(default_factory=dict, repr=False)
+    throughput: Throughput | None = field(default=None, repr=False)
+    backward_flops: int = 0
+    peak: Peak | None = field(default=None, repr=False)
+    measured: Measured | None = None
+
+    @property
+    def forward_flops(self) -> int:
+        """FLOPs of the forward pass."""
+        return self.flops - self.backward_flops
+
+    def by_module(self) -> dict[str, ModuleCost]:
+        """Every module by its qualified name, in the model's order; ``""`` is the whole model."""
+        return dict(self.modules)
+
+    def by_operator(self) -> dict[str, int]:
+        """FLOPs by operator, the most expensive first. They add up to ``flops``."""
+        return dict(sorted(self.operators.items(), key=lambda item: (-item[1], item[0])))
+
+    def metric(self, name: str, module: str = "") -> int | None:
+        """One metric of the model or of a submodule; ``None`` where it was not measured.
+
+        Raises `UsageError` for a module that is not there.
+        """
+        if name in ESTIMATES:
+            return self._latency(module)
+        if not module:
+            value = getattr(self, name)
+            return None if value is None else int(value)
+        row = self.modules.get(module)
+        if name == "memory":
+            return None  # a peak is the whole model's
+        if row is None:
+            raise UsageError(_no_such_module(module, self.modules))
+        return int(getattr(row, name))
+
+    def _latency(self, module: str) -> int | None:
+        if module and module not in self.modules:
+            raise UsageError(_no_such_module(module, self.modules))
+        return None if self.throughput is None else self.throughput.by_module().get(module, 0)
+
+    def table(self, depth: int = 2) -> str:
+        """The cost of every module down to ``depth`` levels, as text."""
+        from ..report.tables import module_table
+
+        return module_table(self, depth)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_dict` reads it back."""
+        data = dict(vars(self))
+        data["point"] = self.point.to_dict()
+        data["notes"] = list(self.notes)
+        data["peak"] = self.peak.to_dict() if self.peak is not None else None
+        data["measured"] = self.measured.to_dict() if self.measured is not None else None
+        data["uncounted"] = dict(self.uncounted)
+        data["uncounted_in"] = {name: list(where) for name, where in self.uncounted_in.items()}
+        data["modules"] = [row.to_dict() for row in self.modules.values()]
+        data["operators"] = self.by_operator()
+        data["throughput"] = self.throughput.to_dict() if self.throughput is not None else None
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Cost:
+        """Read what `to_dict` wrote. Raises `UsageError` when it is something else."""
+        try:
+            fields = dict(data)
+            fields["point"] = OperatingPoint.from_dict(fields["point"])
+            fields["notes"] = tuple(fields["notes"])
+            fields["peak"] = Peak(**fields["peak"]) if fields["peak"] is not None else None
+            fields["measured"] = Measured(**fields["measured"]) if fields["measured"] is not None else None
+            fields["uncounted_in"] = {name: tuple(where) for name, where in fields["uncounted_in"].items()}
+            fields["modules"] = {row["name"]: ModuleCost(**row) for row in fields["modules"]}
+            if fields["throughput"] is not None:
+                fields["throughput"] = Throughput.from_dict(fields["throughput"])
+            return cls(**fields)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UsageError(f"This is not a cost as Cost.to_dict() writes it: {error}") from error
+
+
+def _no_such_module(module: str, modules: Mapping[str, ModuleCost]) -> str:
+    from ..errors import nearest
+
+    top = [name for name in modules if name and "." not in name]
+    has = f"Its modules: {', '.join(top[:20])}{', ...' if len(top) > 20 else ''}." if top else "It has no submodules."
+    return f"module={module!r} is not in the model.{nearest(module, modules)} {has}"

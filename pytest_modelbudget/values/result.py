@@ -1,0 +1,51 @@
+"""One measured entry as it travels: from the test that measured it to every report, in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..judging.remedy import Remedy
+from ..judging.verdict import Verdict
+from .cost import Cost
+from .growth import Comparison
+
+
+@dataclass(frozen=True)
+class Result:
+    """A cost, its verdict, and where the budget stands: file (relative to the root) and line.
+
+    ``comparison`` is ``None`` where no baseline was asked for. ``remedies`` say what would fit, if it is over a limit.
+    """
+
+    entry: str
+    nodeid: str
+    path: str
+    line: int
+    module: str
+    cost: Cost
+    verdict: Verdict
+    comparison: Comparison | None = None
+    remedies: tuple[Remedy, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            **vars(self),
+            "cost": self.cost.to_dict(),
+            "verdict": self.verdict.to_dict(),
+            "comparison": self.comparison.to_dict() if self.comparison is not None else None,
+            "remedies": [vars(remedy) for remedy in self.remedies],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """The inverse of `to_dict`."""
+        fields = dict(data)
+        fields["cost"] = Cost.from_dict(fields["cost"])
+        fields["verdict"] = Verdict.from_dict(fields["verdict"])
+        if fields["comparison"] is not None:
+            fields["comparison"] = Comparison.from_dict(fields["comparison"])
+        fields["remedies"] = tuple(Remedy(**remedy) for remedy in fields["remedies"])
+        return cls(**fields)
