@@ -10,15 +10,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import BudgetError, ModelError, TargetError, UsageError, nearest
-from ..values.cost import CONVENTIONS, Cost
-from ..values.devices import Device, find_device
+from ..errors import BudgetError, ModelError, TargetError
+from ..values.arguments import Arguments, explicit
+from ..values.cost import Cost
+from ..values.devices import Device
 from ..values.peak import Measured
 from ..values.point import OperatingPoint, operating_point
+from ..values.request import Request
 from ..values.throughput import Throughput, predict
 from .fvcore import fvcore_cost
 from .meta.attention import attention_kernels
@@ -48,30 +50,14 @@ from .recording.trace import Trace, counting
 from .recording.training import Training, tensors_in
 from .recording.work import Calls
 
-COUNTERS = ("aten", "fvcore")
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Target = torch.nn.Module | Callable[..., torch.nn.Module] | Prebuilt
 
 
-def measure(
-    model: Target,
-    *,
-    batch: int | None = None,
-    res: int | tuple[int, int] | None = None,
-    channels: int | None = None,
-    seq: int | None = None,
-    inputs: Any = None,
-    dtype: Any = None,
-    mode: str = "infer",
-    optimizer: Any = None,
-    amp: Any = None,
-    attention: Any = None,
-    loss: Any = None,
-    device: Any = None,
-    measured: bool = False,
-    convention: str = "fvcore",
-    counter: str = "aten",
-) -> Cost:
+@explicit(Arguments)
+def measure(model: Target, **arguments: Unpack[Arguments]) -> Cost:
     """Measure what ``model`` costs at an operating point, without computing anything.
 
     ``model`` is an ``nn.Module``, which is left exactly as it was, or a factory, which is called under the meta
@@ -88,40 +74,19 @@ def measure(
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when the factory fails,
     `ModelError` when the model's own code raises.
     """
-    point = operating_point(
-        batch=batch,
-        res=res,
-        channels=channels,
-        seq=seq,
-        dtype=dtype,
-        mode=mode,
-        optimizer=optimizer,
-        amp=amp,
-        attention=attention,
-        device=device,
-    )
-    training = Training.of(point, optimizer, loss)
-    named = _with_speed(point)
-    if convention not in CONVENTIONS:
-        raise UsageError(
-            f"convention={convention!r} is not a convention. Allowed: 'fvcore', 'torch'."
-            f"{nearest(str(convention), CONVENTIONS)}"
-        )
-    if counter not in COUNTERS:
-        raise UsageError(
-            f"counter={counter!r} is not a counter. Allowed: 'aten', 'fvcore'.{nearest(str(counter), COUNTERS)}"
-        )
-    if counter == "fvcore" and convention != "fvcore":
-        raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
-    if counter == "fvcore" and named is not None:
-        raise UsageError(
-            "counter='fvcore' does not see what operators move, so it predicts no time. Leave out device=."
-        )
+    return count(model, Request.of(**arguments))
+
+
+def count(model: Target, request: Request) -> Cost:
+    """Measure what was checked already, as `measure` does. Raises as `measure` does."""
+    training = Training.of(request.point, request.optimizer, request.loss)
     with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        measurement = _Measurement(model, point, inputs, convention, counter, training, named)
+        measurement = _Measurement(
+            model, request.point, request.inputs, request.convention, request.counter, training, request.card
+        )
         cost = measurement.cost()
-        return replace(cost, measured=measurement.for_real()) if measured else cost
+        return replace(cost, measured=measurement.for_real()) if request.measured else cost
 
 
 def attempt(
@@ -143,12 +108,6 @@ def attempt(
         at = operating_point(**point)
         measurement = _Measurement(model, at, inputs, convention, "aten", Training.of(at, point.get("optimizer"), loss))
         return measurement.run_once(real=real, grad=grad)
-
-
-def _with_speed(point: OperatingPoint) -> Device | None:
-    """The device whose speed is asked for, if any."""
-    found = find_device(point.device) if point.device is not None else None
-    return found if found is not None and found.has_speed else None
 
 
 class _Measurement:

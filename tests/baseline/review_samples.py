@@ -9,7 +9,8 @@ from typing import Any
 import report_samples as samples
 from report_samples import CONV, G, M, row
 
-from pytest_modelbudget.baseline.schema import Baseline, Entry, ModuleRow, to_json
+from pytest_modelbudget.baseline.schema import Baseline, to_json
+from pytest_modelbudget.values.entry import Entry, ModuleRow
 from pytest_modelbudget.values.point import operating_point
 
 POINT = operating_point(batch=1, res=224, channels=3)

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from pytest_modelbudget.baseline import file as baseline_file
 from pytest_modelbudget.baseline.file import Change, changes, merge, read, write
-from pytest_modelbudget.baseline.schema import Baseline, BaselineError, Entry, ModuleRow, to_json
+from pytest_modelbudget.baseline.schema import Baseline, BaselineError, to_json
 from pytest_modelbudget.errors import UsageError
-from pytest_modelbudget.values.cost import METRICS
+from pytest_modelbudget.values.entry import Entry, ModuleRow
+from pytest_modelbudget.values.metrics import metric_names
 from pytest_modelbudget.values.point import OperatingPoint
 
 
@@ -41,7 +42,7 @@ def _entry(name: str, flops: int = 1, modules: int = 1) -> Entry:
         executed="meta",
         plugin_version="0.1.0",
         torch_version="2.13.0",
-        totals={metric: flops for metric in METRICS if metric != "memory"},
+        totals={metric: flops for metric in metric_names(recorded=True) if metric != "memory"},
         modules=tuple(rows),
     )
 

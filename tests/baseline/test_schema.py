@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from pytest_modelbudget._version import __version__
-from pytest_modelbudget.baseline.schema import Baseline, BaselineError, Entry, ModuleRow, entry_of, from_json, to_json
+from pytest_modelbudget.baseline.schema import Baseline, BaselineError, entry_of, from_json, to_json
 from pytest_modelbudget.errors import BudgetError, UsageError
-from pytest_modelbudget.judging.verdict import Verdict
 from pytest_modelbudget.values.cost import Cost, ModuleCost
+from pytest_modelbudget.values.entry import Entry, ModuleRow
 from pytest_modelbudget.values.point import OperatingPoint
 from pytest_modelbudget.values.result import Result
+from pytest_modelbudget.values.verdict import Verdict
 
 GOLDEN = (Path(__file__).parents[1] / "golden" / "baseline.json").read_text(encoding="ascii")
 

@@ -19,11 +19,11 @@ from markdown_it import MarkdownIt
 from report_samples import G, K, M
 from review_samples import AFTER, BEFORE, POINT, A, at, entry, write
 
-from pytest_modelbudget.baseline.schema import Entry
 from pytest_modelbudget.cli.command import main
-from pytest_modelbudget.judging.verdict import look
+from pytest_modelbudget.judging.judge import look
 from pytest_modelbudget.report.json import to_json
 from pytest_modelbudget.text.line import shown
+from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.run import Report
 
 FORMATS = {"text": "diff.txt", "md": "diff.md", "json": "diff.json", "github": "diff.github.txt"}
@@ -123,8 +123,8 @@ def test_empty_baselines(tmp_path, capsys):
 OTHERWISE = [
     ({"convention": "torch"}, "counted in the convention fvcore before, torch now"),
     ({"counter": "fvcore"}, "counted by the counter aten before, fvcore now"),
-    ({"point": replace(POINT, mode="train")}, "counted in the mode infer before, train now"),
-    ({"point": replace(POINT, dtype="bfloat16")}, "counted in the dtype of the model before, bfloat16 now"),
+    ({"point": replace(POINT, mode="train")}, "counted with mode infer before, train now"),
+    ({"point": replace(POINT, dtype="bfloat16")}, "counted with dtype default before, bf16 now"),
     (
         {"torch_version": "2.10.0"},
         "the model is the same, the counting is not: pytest-modelbudget 1.2.3 and torch 2.9.0 before, "

@@ -102,7 +102,10 @@ def test_text_of_models_is_inert(models, capsys):
         (["fit", "models.py:Pixels"], "There is no limit to keep"),
         (["fit", "models.py:Pixels", "--flops", "ten"], "flops='ten' is not a quantity"),
         (["fit", "models.py:Pixels", "--flops", "1G", "--batch", "0"], "batch=0 is not a whole number above zero"),
-        (["fit", "models.py:Pixels", "--flops", "1G", "--mode", "infer,train"], "fit looks at one of them"),
+        (
+            ["fit", "models.py:Pixels", "--flops", "1G", "--mode", "infer,train"],
+            "mode='infer,train' has 2 values, and one is",
+        ),
         (["fit", "models.py:Tokens", "--flops", "1G"], "A model of token ids needs seq="),
     ],
 )

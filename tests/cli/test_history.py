@@ -19,10 +19,10 @@ from report_samples import G, K, M
 from review_samples import at, entry, write
 
 from pytest_modelbudget.baseline.history import History, State
-from pytest_modelbudget.baseline.schema import Entry
 from pytest_modelbudget.cli.command import main
 from pytest_modelbudget.report.history import history_figure, history_table
 from pytest_modelbudget.text.line import one_line
+from pytest_modelbudget.values.entry import Entry
 
 NAME = "modelbudget.json"
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_modelbudget.baseline.schema import ModuleRow
-from pytest_modelbudget.judging.verdict import Judged, Regressed, Verdict
 from pytest_modelbudget.values.cost import Cost, ModuleCost
+from pytest_modelbudget.values.entry import ModuleRow
 from pytest_modelbudget.values.growth import Comparison, Factor, Growth, ModuleChange
 from pytest_modelbudget.values.point import OperatingPoint, operating_point
 from pytest_modelbudget.values.result import Result
 from pytest_modelbudget.values.run import Report
+from pytest_modelbudget.values.verdict import Judged, Regressed, Verdict
 
 K, M, G = 10**3, 10**6, 10**9
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -209,7 +209,7 @@ OTHER = result(
     verdict(small(2 * G), {"flops": 4 * G}),
     Comparison(
         "not comparable",
-        "the baseline was counted with convention torch, this run with fvcore",
+        "counted in the convention torch before, fvcore now",
         totals(small(2 * G), flops=4 * G),
         SMALL,
     ),

@@ -20,10 +20,10 @@ from test_failure_message import HEADER, MODELS
 
 from pytest_modelbudget import Cost, UsageError, budget, measure
 from pytest_modelbudget.judging.budget import parse_budget
-from pytest_modelbudget.judging.verdict import judge
+from pytest_modelbudget.judging.judge import judge
 from pytest_modelbudget.report.json import from_json
 from pytest_modelbudget.report.throughput import per_second, prediction
-from pytest_modelbudget.text.units import parse, show, show_limit
+from pytest_modelbudget.values.metrics import parse_limit, show, show_limit
 from pytest_modelbudget.values.run import ReportError
 from pytest_modelbudget.values.throughput import Throughput
 
@@ -61,7 +61,7 @@ OVER = '@budget(latency="25us", device="T4", res=32)\ndef test_it():\n    return
     ],
 )
 def test_times_are_read(text, nanoseconds):
-    assert parse(text, "latency") == nanoseconds
+    assert parse_limit(text, "latency") == nanoseconds
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_times_are_read(text, nanoseconds):
 )
 def test_what_is_no_time_is_refused(value, says):
     with pytest.raises(UsageError) as caught:
-        parse(value, "latency")
+        parse_limit(value, "latency")
     assert says in str(caught.value)
 
 
@@ -102,7 +102,7 @@ def test_what_is_no_time_is_refused(value, says):
 def test_times_are_written_so_that_they_can_be_read(nanoseconds, shown, limit):
     assert show(nanoseconds, "latency") == shown
     assert show_limit(nanoseconds, "latency") == limit
-    assert parse(limit, "latency") >= nanoseconds
+    assert parse_limit(limit, "latency") >= nanoseconds
 
 
 def test_a_limit_and_its_device():

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ...grids.lines import ARITHMETIC, COMPARISONS, Course, Event
+from ...values.course import ARITHMETIC, COMPARISONS, Course, Event
 from ..operators.count import Count
 
 

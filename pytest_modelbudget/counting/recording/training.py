@@ -36,12 +36,8 @@ class Training:
 
     @classmethod
     def of(cls, point: OperatingPoint, optimizer: Any, loss: Any) -> Training | None:
-        """The training of an operating point, ``None`` where it is inference. Raises `UsageError` for a wrong loss."""
-        if loss is not None and not callable(loss):
-            raise UsageError(f"loss={loss!r} is not a loss. Allowed: a callable that gets the model's output.")
+        """The training of an operating point, ``None`` where it is inference."""
         if point.mode != "train":
-            if loss is not None:
-                raise UsageError("loss= is for mode='train': in inference there is none.")
             return None
         return cls(optimizer if callable(optimizer) else str(point.optimizer), loss, point.rules)
 
