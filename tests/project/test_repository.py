@@ -172,3 +172,11 @@ def test_the_package_index_shows_where_the_project_is():
     for name, url in PROJECT["urls"].items():
         found = in_the_repository(url, ROOT)
         assert found.exists() if found is not None else url in (HOME, f"{HOME}/issues"), name
+
+
+def test_the_architecture_names_what_is_there():
+    """Files and folders of the package, and of the repository where they do not lie in the package."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w/.]+)`", text) if name.endswith((".py", "/")) or "/" in name}
+    assert len(named) > 30
+    assert {n for n in named if not (ROOT / "pytest_modelbudget" / n).exists() and not (ROOT / n).exists()} == set()
