@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from fake_github import BOT, REPOSITORY, TOKEN, Api, Outcome, clean_environment, run_action, serving
+from project.fake_github import BOT, REPOSITORY, TOKEN, Api, Outcome, clean_environment, run_action, serving
 
 ROOT = Path(__file__).parents[2]
 ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "action/comment/action.yml"
