@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
+from golden_files import check_golden
 from suites import MODELS, pixels
 
 from pytest_modelbudget.cli.command import main
-
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 MORE = """
 
@@ -37,7 +35,7 @@ def test_the_table(capsys):
     assert main(["sweep", "models.py:Pixels", "models.py:Fixed", "--batch", "1,3", "--res", "8:16:8"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out == (GOLDEN / "sweep.txt").read_text(encoding="utf-8")
+    check_golden("sweep.txt", out)
 
 
 def test_files(models, capsys):

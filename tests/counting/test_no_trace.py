@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager, nullcontext
 
-import awkward
-import fingerprint
 import numpy
 import pytest
 import torch
+from counting import awkward, fingerprint
 from torch import nn
 
 from pytest_modelbudget import ModelError, measure

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from fake_github import clean_environment
+from project.fake_github import clean_environment
 
 ROOT = Path(__file__).parents[2]
 

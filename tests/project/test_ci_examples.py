@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkers import ROOT, check, load
-from fake_github import BOT, REPOSITORY, TOKEN, Api, Outcome, clean_environment, run_action, serving
+from project.checkers import ROOT, check, load
+from project.fake_github import BOT, REPOSITORY, TOKEN, Api, Outcome, clean_environment, run_action, serving
 
 ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "action/comment/action.yml"
 EXAMPLES = ROOT / "examples/ci"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkers import ROOT, check, load
 from markdown_it import MarkdownIt
+from project.checkers import ROOT, check, load
 
 if sys.version_info >= (3, 11):
     import tomllib

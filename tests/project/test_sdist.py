@@ -9,8 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from checkers import ROOT
-from fake_github import clean_environment
+from project.checkers import ROOT
+from project.fake_github import clean_environment
 
 
 def run(*command: str, folder: Path, **environment: str) -> str:

@@ -8,7 +8,7 @@ from math import prod
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded import BODY, HEAD, NET, PIXEL, STEM, check, edit, entries, only, record, results, said, suite
+from testing.recorded import BODY, HEAD, NET, PIXEL, STEM, check, edit, entries, only, record, results, said, suite
 from torch import nn
 
 from pytest_modelbudget import measure
@@ -25,7 +25,6 @@ TEST = """
 def test_net():
     return Net()
 """
-AT_8 = 8 * 8  # pixels
 EIGHT = TEST.format(arguments="batch=1, res=8")
 
 WIDER = NET.replace("4, 8", "4, 16").replace("8, 4", "16, 4")

@@ -7,7 +7,7 @@ import timm
 import torch
 from four_ways import rows
 from fvcore.nn import FlopCountAnalysis
-from timm_models import (
+from zoo.timm_models import (
     ALL,
     FAMILIES,
     PUBLISHED,

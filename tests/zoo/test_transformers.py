@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers as hf
 from four_ways import rows
-from transformers_models import ARCHITECTURES, compared
+from zoo.transformers_models import ARCHITECTURES, compared
 
 from pytest_modelbudget import measure
 from pytest_modelbudget.counting.measure import attempt

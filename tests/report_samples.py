@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pytest_modelbudget.values.cost import Cost, ModuleCost
@@ -16,16 +14,6 @@ from pytest_modelbudget.values.run import Report
 from pytest_modelbudget.values.verdict import Judged, Regressed, Verdict
 
 K, M, G = 10**3, 10**6, 10**9
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def check_golden(name: str, text: str) -> None:
-    """Compare with tests/golden/<name>. MODELBUDGET_GOLDEN=write accepts what there is now: read it, then commit."""
-    path = GOLDEN / name
-    if os.environ.get("MODELBUDGET_GOLDEN") == "write":
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
 
 
 def module(name: str, kind: str, flops: int, params: int, config: str = "", activations: int = 0) -> ModuleCost:
