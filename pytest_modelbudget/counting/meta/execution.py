@@ -128,7 +128,7 @@ class MetaExecution:
         except (NotImplementedError, RuntimeError, TypeError) as error:
             if isinstance(error, NeedsData) or not is_missing_data(error):
                 raise
-            raise self._needs_data(operator) from error
+            raise self.needs_data(operator) from error
 
     def prepare(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments with every tensor, and every device asked for, moved to where the call can run."""
@@ -152,7 +152,7 @@ class MetaExecution:
         if not on_meta or False not in places:
             return args, kwargs
         if _writes_real(operator, args):
-            raise self._needs_data(operator)
+            raise self.needs_data(operator)
         if _name(operator) in _READS_LENGTHS:  # of sequences, which stay real beside data on meta
             return (self._to_meta(args[0]), *args[1:]), kwargs
         if _name(operator) in _MAKES_SHAPE_FROM_DATA:
@@ -175,7 +175,13 @@ class MetaExecution:
             return type(value)(self._to_meta(item) for item in value)
         return value
 
-    def _needs_data(self, operator: Any) -> NeedsData:
+    @property
+    def keeps_values(self) -> bool:
+        """Whether what is small and known stays real."""
+        return self._values
+
+    def needs_data(self, operator: Any) -> NeedsData:
+        """The error that says so of ``operator``, which is noted as well: a model may catch it."""
         name = _name(operator)
         self.needed.append(name)
         return NeedsData(name)

@@ -9,6 +9,7 @@ import torch
 
 from .count import Count, multiply_adds
 from .registry import formula, numel
+from .sparse import sparse_product, stored_elements
 
 
 def contraction(out: Any, length: int, *, operand: Any) -> Count:
@@ -20,22 +21,11 @@ def contraction(out: Any, length: int, *, operand: Any) -> Count:
     return multiply_adds(elements * length * (4 if operand.dtype.is_complex else 1), elements)
 
 
-def stored_elements(tensor: Any) -> int | None:
-    """Elements a sparse tensor really holds (blocks whole), or ``None`` for a dense one.
-
-    On the meta device the number is data, so the dense size is the honest upper bound there.
-    """
-    if tensor.layout == torch.strided or tensor.layout == getattr(torch, "_mkldnn", None) or tensor.is_meta:
-        return None
-    values = tensor._values() if tensor.layout == torch.sparse_coo else tensor.values()
-    return int(values.numel())
-
-
 def product(left: Any, right: Any, out: Any) -> Count | None:
     """``left @ right`` with broadcasting: shapes ``(..., M, K)`` and ``(..., K, N)``, either may be a vector."""
     in_left, in_right = stored_elements(left), stored_elements(right)
     if in_left is not None and in_right is not None:
-        return None  # sparse times sparse: the work depends on where the elements meet
+        return sparse_product(left, right, out=out)
     factor = 4 if left.dtype.is_complex else 1
     if in_left is not None:
         columns = right.shape[-1] if right.dim() > 1 else 1
@@ -46,31 +36,22 @@ def product(left: Any, right: Any, out: Any) -> Count | None:
     return contraction(out, left.shape[-1], operand=left)
 
 
-@formula(
-    "mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_weight_int8pack_mm", "_sparse_mm_reduce_impl"
-)
+@formula("mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_sparse_mm_reduce_impl")
 def mm_flop(self: Any, other: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
     """``(M, K) @ (K, N)``: M·N·K multiply-adds, times the batch."""
     return product(self, other, out)
 
 
-@formula("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros")
-def int4_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``(M, K)`` by packed 4-bit weights: the packing hides the shape, the output does not."""
-    return contraction(out, self.shape[-1], operand=self)
-
-
 @formula("_scaled_mm", "_scaled_mm_v2")
 def scaled_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """FP8 product ``(M, K) @ (K, N)``; the scales are element-wise. FP4 comes packed, two to an element."""
-    packed = 2 if self.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1
-    return contraction(out, self.shape[-1] * packed, operand=self)
+    return contraction(out, self.shape[-1] * packed_in(self), operand=self)
 
 
-@formula("_mixed_dtypes_linear", "_dyn_quant_matmul_4bit")
-def quantized_linear_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``(..., K)`` by quantized weights, packed or not: K multiply-adds for each output element."""
-    return contraction(out, input.shape[-1], operand=input)
+def packed_in(tensor: Any) -> int:
+    """The numbers in one element: FP4 has two."""
+    return 2 if tensor.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1
+
 
 
 @formula("linear", "mkldnn_linear")
@@ -125,14 +106,6 @@ def foreach_mm_flop(self: Any, mat2: Any, *, out: Any) -> Count:
         o.numel() * left.shape[-1] * (4 if left.dtype.is_complex else 1) for left, o in zip(self, out, strict=True)
     )
     return multiply_adds(macs, sum(o.numel() for o in out))
-
-
-@formula("sparse_sampled_addmm")
-def sampled_addmm_flop(self: Any, mat1: Any, mat2: Any, *, out: Any, **kwargs: Any) -> Count:
-    """``mat1 @ mat2`` only where ``self`` holds elements: K multiply-adds for each."""
-    stored = stored_elements(self)
-    elements = self.numel() if stored is None else stored
-    return multiply_adds(elements * mat1.shape[-1] * (4 if mat1.dtype.is_complex else 1), elements)
 
 
 @formula("bilinear")

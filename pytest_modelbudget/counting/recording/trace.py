@@ -25,6 +25,7 @@ from ..meta.recurrent import RECURRENT, alive_beside, is_long, steps, takes_step
 from ..meta.transforms import around_transforms, can_be_told
 from ..operators.classify import Kind, Rule, classify
 from ..operators.count import Count
+from ..operators.lengths import UnknownValues
 from ..operators.scripts import unseen_kernels
 from . import course as sizes
 from .decomposed import WholeFunctions
@@ -165,7 +166,7 @@ class Trace(TorchDispatchMode):
             self.ledger.passed(passed, module)
         if self._paused:
             return out
-        count = None if known.is_free else _count(rule.formula, args, kwargs, out)
+        count = None if known.is_free else self._count(func, rule.formula, args, kwargs, out)
         if self.calls is not None:
             self.calls.saw(func, module, args, kwargs, out, count)
         if count is not None:
@@ -176,6 +177,23 @@ class Trace(TorchDispatchMode):
         if self.watch is not None:
             self.watch.call(module, known.name, None, out)
         return out
+
+    def _count(self, func: Any, formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
+        """What the formula says of one call; ``None`` where it cannot be counted."""
+        if formula is None:
+            return None
+        try:
+            count: Count | None = formula(*args, **{**kwargs, "out": out}) if kwargs else formula(*args, out=out)
+        except UnknownValues as unknown:
+            execution = self._execution
+            if execution is None or (execution.keeps_values and not unknown.runs_here):
+                return None  # no other attempt would know more
+            raise execution.needs_data(func) from unknown
+        except RuntimeError as error:
+            if "NestedTensorImpl" not in str(error):
+                raise
+            return None  # a nested tensor of the strided layout has no one shape
+        return count
 
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any], known: _Known) -> tuple[Any, int]:
         """Run one operator: its result, and the bytes it had alive beside that, if it is made of others."""
@@ -398,18 +416,6 @@ def counting(trace: Trace, *, grad: bool) -> Iterator[None]:
 def _left_to_right() -> Any:
     """``einsum`` of three operands and more in the order written, whether or not opt_einsum is installed."""
     return opt_einsum.flags(enabled=False) if opt_einsum.enabled else nullcontext()
-
-
-def _count(formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
-    if formula is None:
-        return None
-    try:
-        count: Count | None = formula(*args, **{**kwargs, "out": out}) if kwargs else formula(*args, out=out)
-    except RuntimeError as error:
-        if "NestedTensorImpl" not in str(error):
-            raise
-        return None  # a nested tensor of the strided layout has no one shape
-    return count
 
 
 def _display(operator: Any) -> str:
