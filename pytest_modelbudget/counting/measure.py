@@ -26,6 +26,7 @@ from .fvcore import fvcore_cost
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast
 from .meta.execution import MetaExecution, NeedsData, is_missing_data
+from .meta.flex import flex_attention_as_operator
 from .model.borrow import (
     borrowed,
     copied,
@@ -169,7 +170,7 @@ class _Measurement:
             optimizer = self._training.optimizer(model) if self._training is not None else None
 
             def step() -> None:
-                with attention_kernels(self._point.attention, real=True):
+                with attention_kernels(self._point.attention, real=True), flex_attention_as_operator(real=True):
                     if self._training is not None:
                         self._training.plain_step(model, arguments, keywords, optimizer, precision)
                     else:
@@ -254,6 +255,7 @@ class _Measurement:
                 attention_kernels(self._point.attention, real=real),
                 counting(trace, grad=grad),
                 eager(),
+                flex_attention_as_operator(real=real),
             ):
                 if self._training is not None:
                     precisions = self._precision(real), self._precision(real, again=True)

@@ -19,6 +19,8 @@ _RUNS = 5
 class _Watching(TorchDispatchMode):
     """Sees the storages of a real run; with nothing else in the way."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()
         self._ledger = ledger

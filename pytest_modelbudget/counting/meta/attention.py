@@ -15,6 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from .cache import META
+from .layout import new
+
 _HALF = (torch.float16, torch.bfloat16)
 _FLASH_WIDTH = 256  # the widest head that flash attention takes
 _FLASH_ALIGNED = 8  # it pads heads to a multiple of this
@@ -116,3 +119,37 @@ def _bias(mask: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.T
     if mask.shape[-1] == source and source % _MASK_ALIGNED:
         mask = F.pad(mask, (0, -source % _MASK_ALIGNED))[..., :source]
     return mask.expand(query.shape[0], query.shape[1], query.shape[2], source)
+
+
+def flex_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, score_mod: Any, block_mask: Any, scale: float,
+    kernel_options: Any, *buffers: Any,
+) -> Any:  # fmt: skip
+    """What ``flex_attention`` returns: the output, and of each row the log of the sum of exponentials and the maximum.
+
+    The last two as far as the kernel is asked to write them.
+    """
+    if not query.is_meta:
+        return NotImplemented
+    rows = query.shape[:-1]
+    out = _in_order(query, (*rows, value.shape[-1]))
+    dtype = torch.float64 if query.dtype is torch.float64 else torch.float32
+    asked = (kernel_options.get("OUTPUT_LOGSUMEXP", True), kernel_options.get("OUTPUT_MAX", True))
+    return (out, *(new(tuple(rows) if ask else (0,), dtype) for ask in asked))
+
+
+def flex_attention_backward(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *rest: Any) -> Any:
+    """The gradients of Q, K and V, and of none of what ``score_mod`` holds."""
+    if not query.is_meta:
+        return NotImplemented
+    return (*(_in_order(tensor, tensor.shape) for tensor in (query, key, value)), ())
+
+
+def _in_order(like: torch.Tensor, size: Any) -> torch.Tensor:
+    """A new tensor with the dimensions in the order that those of ``like`` have in memory, the last one innermost."""
+    outer = sorted(range(like.dim() - 1), key=like.stride().__getitem__)
+    strides, step = [1] * like.dim(), int(size[-1])
+    for place in outer:
+        strides[place] = step
+        step *= size[place]
+    return torch.empty_strided(tuple(size), strides, dtype=like.dtype, device=META)

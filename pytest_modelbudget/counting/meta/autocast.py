@@ -116,6 +116,17 @@ def inside() -> tuple[str, torch.dtype] | None:
     return _session.rules, _session.dtype
 
 
+def cast(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The tensors as they come to an operator that runs in low precision: as they are, without autocast."""
+    found = inside()
+    return tensors if found is None else tuple(t.to(found[1]) if _eligible(t) else t for t in tensors)
+
+
+def below() -> Any:
+    """A context in which autocast does not meet an operator: what it gets was cast."""
+    return torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY))
+
+
 @contextmanager
 def around_parts() -> Iterator[None]:
     """Cast the parts of an operator that a dispatch mode takes apart: PyTorch turns autocast off for the mode."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from . import attention
 from .cache import META
 from .layers import LAYERS, layer_norm_beside, matmul_beside
 from .layout import new
@@ -175,3 +176,11 @@ thing that it has alive beside that at its peak; or `NotImplemented`."""
 
 if hasattr(torch.ops.aten, "_grouped_mm"):
     OUTPUTS[torch.ops.aten._grouped_mm.default] = _grouped_mm
+
+try:
+    from torch._higher_order_ops.flex_attention import flex_attention, flex_attention_backward
+except ImportError:  # PyTorch 2.4
+    pass
+else:
+    OUTPUTS[flex_attention] = attention.flex_attention
+    OUTPUTS[flex_attention_backward] = attention.flex_attention_backward

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .count import Count, multiply_adds
-from .lengths import UnknownValues, lengths, values
+from ..meta.known import UnknownValues, lengths, values
 from .registry import formula
 
 

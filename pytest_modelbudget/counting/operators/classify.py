@@ -9,12 +9,34 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils import flop_counter
 
-from . import algorithms, attention, convolution, gradients, normalisation, products, quantized, recurrent, sparse
+from . import (
+    algorithms,
+    attention,
+    convolution,
+    flex,
+    gradients,
+    normalisation,
+    products,
+    quantized,
+    recurrent,
+    sparse,
+)
 from .count import Count
 from .free import is_free
 from .registry import FORMULAS, Formula
 
-_FILLED_BY_IMPORT = (algorithms, attention, convolution, gradients, normalisation, products, quantized, recurrent, sparse)
+_FILLED_BY_IMPORT = (
+    algorithms,
+    attention,
+    convolution,
+    flex,
+    gradients,
+    normalisation,
+    products,
+    quantized,
+    recurrent,
+    sparse,
+)
 
 
 class Kind(Enum):

@@ -91,12 +91,45 @@ def dot_flop(self: Any, other: Any, *, out: Any) -> Count:
     return contraction(out, self.shape[-1], operand=self)
 
 
-@formula("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2")
-def grouped_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """Mixture-of-experts product. Two matrices split along K share it among the groups of the output."""
-    if self.dim() == 2 and mat2.dim() == 2:
-        return multiply_adds(self.shape[0] * self.shape[1] * mat2.shape[1], numel(out))
-    return contraction(out, self.shape[-1], operand=self)
+@formula("_grouped_mm")
+def grouped_mm_flop(self: Any, mat2: Any, offs: Any = None, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Mixture-of-experts product: each row meets the matrix of its group, ``offs`` are the ends of the groups.
+
+    Two matrices cut along K share it among the groups of the output. Rows behind the last end are in no group, and
+    skipped; where it is not known, every row is in one: who routes tokens sorts them, and leaves none over.
+    """
+    length = self.shape[-1] * packed_in(self)
+    if self.dim() == 2 and mat2.dim() == 2:  # K is cut
+        return multiply_adds(self.shape[0] * _within(offs, length) * mat2.shape[1], numel(out))
+    if self.dim() == 3 and mat2.dim() == 3:
+        return contraction(out, length, operand=self)
+    if self.dim() == 2:
+        return multiply_adds(_within(offs, self.shape[0]) * length * mat2.shape[-1], numel(out))
+    return multiply_adds(self.shape[-2] * length * _within(offs, mat2.shape[-1]), numel(out))
+
+
+def _within(ends: Any, most: int) -> int:
+    """How many of ``most`` rows are in a group."""
+    if ends is None or ends.is_meta or ends.numel() == 0:
+        return most
+    return min(int(ends[-1]), most)
+
+
+@formula("_scaled_grouped_mm")
+def scaled_grouped_mm_flop(
+    self: Any, mat2: Any, scale_a: Any, scale_b: Any, offs: Any = None, *rest: Any, out: Any, **kwargs: Any
+) -> Count:
+    """As ``_grouped_mm``; the scales are element-wise."""
+    return grouped_mm_flop(self, mat2, offs, out=out)
+
+
+@formula("_scaled_grouped_mm_v2")
+def scaled_grouped_mm_v2_flop(
+    self: Any, mat2: Any, scale_a: Any, recipe_a: Any, swizzle_a: Any, scale_b: Any, recipe_b: Any, swizzle_b: Any,
+    offs: Any = None, *rest: Any, out: Any, **kwargs: Any,
+) -> Count:  # fmt: skip
+    """As ``_grouped_mm``; the scales are element-wise."""
+    return grouped_mm_flop(self, mat2, offs, out=out)
 
 
 @formula("_foreach_mm")
@@ -148,7 +181,10 @@ def affine_grid_flop(theta: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
 
 @formula("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only")
 def embedding_bag_flop(weight: Any, indices: Any, offsets: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """A sum of rows is a reduction, and free; rows weighted one by one are a sparse product."""
+    """A sum of rows is a reduction, and free; rows weighted one by one are a sparse product.
+
+    The words are as many as there are indices, padding among them, as tokens of padding count in every product.
+    """
     weights = kwargs.get("per_sample_weights", rest[3] if len(rest) > 3 else None)
     if weights is None:
         return multiply_adds(0, 0)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .count import Count, multiply_adds
-from .lengths import values
+from ..meta.known import values
 from .registry import formula, numel
 
 

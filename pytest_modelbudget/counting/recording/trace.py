@@ -25,7 +25,7 @@ from ..meta.recurrent import RECURRENT, alive_beside, is_long, steps, takes_step
 from ..meta.transforms import around_transforms, can_be_told
 from ..operators.classify import Kind, Rule, classify
 from ..operators.count import Count
-from ..operators.lengths import UnknownValues
+from ..meta.known import UnknownValues
 from ..operators.scripts import unseen_kernels
 from . import course as sizes
 from .decomposed import WholeFunctions

@@ -1,8 +1,11 @@
-"""Lengths, borders and counts that operators take as tensors: what a call costs depends on their values."""
+"""Values of lengths, borders and counts that operators take as tensors: what such a call costs depends on them."""
 
 from __future__ import annotations
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
+
+_KNOWN = WeakTensorKeyDictionary()  # tensors on meta to the same with data
 
 
 class UnknownValues(Exception):
@@ -21,14 +24,22 @@ class UnknownValues(Exception):
         return self._on != "cuda" or torch.cuda.is_available()
 
 
+def know(tensor: torch.Tensor, real: torch.Tensor) -> None:
+    """Remember, as long as it lives, what ``tensor`` on meta would hold."""
+    _KNOWN[tensor] = real
+
+
 def values(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor, if it has data. Raises `UnknownValues` where it has none."""
-    if tensor.is_meta:
+    """The tensor, if it has data, or what is known of it. Raises `UnknownValues` where that is nothing."""
+    if not tensor.is_meta:
+        return tensor
+    real: torch.Tensor | None = _KNOWN.get(tensor)
+    if real is None:
         raise UnknownValues
-    return tensor
+    return real
 
 
 def lengths(borders: torch.Tensor) -> list[int]:
-    """The lengths of sequences end to end, from the ``n + 1`` borders between them."""
+    """The lengths of sequences end to end, from the ``n + 1`` borders between them. Raises as `values`."""
     found: list[int] = values(borders).diff().tolist()
     return found
