@@ -27,6 +27,7 @@ from .meta.attention import attention_kernels
 from .meta.autocast import autocast
 from .meta.execution import MetaExecution, NeedsData, is_missing_data
 from .meta.flex import flex_attention_as_operator
+from .meta.optimizers import fused_optimizers_on_meta
 from .model.borrow import (
     borrowed,
     copied,
@@ -179,9 +180,14 @@ class _Measurement:
 
             precision = self._precision(real=True, device=device.type)
             given = describe(arguments, keywords)
-            held = (*model.parameters(), *model.buffers(), *tensors_in((arguments, keywords)))
+
+            def held() -> Iterator[torch.Tensor]:
+                yield from (*model.parameters(), *model.buffers(), *tensors_in((arguments, keywords)))
+                if optimizer is not None:
+                    yield from tensors_in(optimizer.state)
+
             with self._blaming(model, None, given):
-                return time_and_peak(step, device, held, before, rules=self._point.rules)
+                return time_and_peak(step, device, held(), before, rules=self._point.rules)
 
     def run_once(self, *, real: bool, grad: bool) -> Cost:
         model, built = self._model(real=real)
@@ -234,7 +240,7 @@ class _Measurement:
         replace = kept if keep else copied(dtype)
         if not real:
             replace = on_meta(dtype, grad=grad, keep=built, changed=self._training is not None)
-        with borrowed(model, replace), no_collection():
+        with borrowed(model, replace), no_collection(), nullcontext() if real else fused_optimizers_on_meta():
             modules = modules_of(model)
             set_mode(model, modules, training=self._training is not None)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs, values=values)
@@ -250,6 +256,8 @@ class _Measurement:
             trace = Trace(tree.names, execution, ledger, fused=self._point.attention != "math")
             trace.calls = Calls() if self._device is not None else None
             optimizer = self._training.optimizer(model) if self._training is not None else None
+            if optimizer is not None:  # some have a state before their first step
+                ledger.hold(tensors_in(optimizer.state), "optimizer")
             with (
                 self._blaming(model, execution, given, grad=grad),
                 attention_kernels(self._point.attention, real=real),

@@ -42,7 +42,8 @@ def time_and_peak(
     """Run ``step`` twice to warm up, then for its peak, then for its time.
 
     On CUDA the peak is ``torch.cuda.max_memory_allocated`` above ``before``, what was allocated without the model; on
-    a CPU the live bytes of the storages that operators make, and of those ``held``, by the memory ``rules`` asked for.
+    a CPU the live bytes of the storages that operators make, and of those ``held`` after the first step, by the memory
+    ``rules`` asked for.
     """
     step()
     if device.type == "cuda":

@@ -10,6 +10,7 @@ from . import attention
 from .cache import META
 from .layers import LAYERS, layer_norm_beside, matmul_beside
 from .layout import new
+from .optimizers import fused_step
 from .pointwise import POINTWISE, Rule, entries
 
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -131,6 +132,10 @@ _VIEWS = [
     "split_with_sizes", "chunk", "unbind.int", "narrow",
 ]  # fmt: skip
 
+_FUSED_STEPS = [
+    f"_fused_{name}_.{overload}" for name in ("adam", "adamw", "sgd", "adagrad") for overload in ("default", "tensor_lr")
+]
+
 _FILLED = dict([*entries(_memory, "zeros", "ones"), *entries(_scalar, "scalar_tensor")])
 
 OUTPUTS: dict[Any, Rule] = {
@@ -145,6 +150,7 @@ OUTPUTS: dict[Any, Rule] = {
     **dict(entries(_memory, "empty.memory_format", "rand", "randn")),
     **_FILLED,
     **dict(entries(_new_memory, "new_zeros", "new_ones", "new_empty")),
+    **dict(entries(fused_step, *_FUSED_STEPS)),
     **{
         getattr(getattr(torch.ops.aten, name), overload): _recurrent
         for name in _RECURRENT
