@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from . import checks
 from .cache import META
 from .layout import new
 
@@ -86,6 +87,7 @@ def _takes_efficient(call: _Call) -> bool:
 def fused_attention(*args: Any, **kwargs: Any) -> torch.Tensor:
     """``softmax(Q Kᵀ) V`` over ``(B, H, L, E)`` by the operator of the fused kernel, which autograd knows."""
     call = _call(args, kwargs)
+    checks.attention(*call[:4])
     return _flash(call) if _takes_flash(call) else _efficient(call)
 
 

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .cache import META, remembered, remembered_whole
+from .checks import CHECKS
 from .outputs import FILLED, NEED_MORE, OUTPUTS
 
 LARGE = 1 << 16
@@ -267,10 +268,14 @@ def is_foreign(types: Any) -> bool:
 
 
 def _called(operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Call ``operator`` on meta, and let go of what PyTorch's compiler holds where that is what loads it.
+    """Call ``operator`` on meta, if a device would run it.
 
-    Some meta kernels load it the first time. It then keeps the frames below it in a cycle, with all tensors in them.
+    Some meta kernels load PyTorch's compiler the first time. It then keeps the frames below it in a cycle, with all
+    tensors in them, until it is made to let go of them.
     """
+    check = CHECKS.get(operator)
+    if check is not None:
+        check(*args, **kwargs)
     loaded = _COMPILER in sys.modules
     out = operator(*args, **kwargs)
     if not loaded and _COMPILER in sys.modules:

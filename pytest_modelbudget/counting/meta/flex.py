@@ -44,7 +44,7 @@ def flex_attention_as_operator(*, real: bool) -> Iterator[None]:
     for name in before:
         setattr(module, name, stand_ins[name])
     if not real:
-        module.BlockMask.kv_num_blocks = _NumbersOfBlocks()
+        module.BlockMask.kv_num_blocks = _NumbersOfBlocks()  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -78,7 +78,7 @@ def _differentiable(
             score = score_mod(query.new_zeros(()), *indices)
             if not query.is_meta:
                 joint = _traced_backward(score_mod, query, indices)
-    out: tuple[torch.Tensor, ...] = _Flex.apply(query, key, value, score, joint, (score_mod, block_mask, *options))  # type: ignore[no-untyped-call]
+    out: tuple[torch.Tensor, ...] = _Flex.apply(query, key, value, score, joint, (score_mod, block_mask, *options))
     return out
 
 
@@ -110,14 +110,15 @@ class _Flex(torch.autograd.Function):
     def backward(ctx: Any, grad: Any, grad_sums: Any, *others: Any) -> Any:
         from torch._higher_order_ops.flex_attention import flex_attention_backward
 
-        score_mod, block_mask, *options = ctx.options
+        query, key, value, out, sums = ctx.saved_tensors
+        score_mod, block_mask, scale, kernel_options = ctx.options
         with below():
-            *grads, _ = flex_attention_backward(
-                *ctx.saved_tensors, grad, grad_sums, score_mod, ctx.joint, block_mask, *options
+            grads = flex_attention_backward(
+                query, key, value, out, sums, grad, grad_sums, score_mod, ctx.joint, block_mask, scale, kernel_options
             )
         asked = ctx.needs_input_grad
-        grads.append(torch.zeros((), dtype=ctx.score[0], device=ctx.score[1]) if asked[3] else None)
-        return (*(g if ask else None for g, ask in zip(grads, asked, strict=False)), None, None)
+        of_score = torch.zeros((), dtype=ctx.score[0], device=ctx.score[1]) if asked[3] else None
+        return (*(g if ask else None for g, ask in zip(grads[:3], asked[:3], strict=True)), of_score, None, None)
 
 
 class _TensorsAsIndices(TorchFunctionMode):
@@ -185,7 +186,7 @@ def _blocks_with_data(module: Any, like: Any, mask_mod: Any, seq_lengths: tuple[
 
 
 class _NumbersOfBlocks:
-    """``BlockMask.kv_num_blocks``, by which PyTorch sees that a mask is on the device of the queries: on meta, always."""
+    """``BlockMask.kv_num_blocks`` on meta, wherever it was made: PyTorch looks there for the device of a mask."""
 
     def __init__(self) -> None:
         self._stand_ins = WeakTensorKeyDictionary()

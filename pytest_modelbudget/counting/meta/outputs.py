@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from . import attention
+from . import attention, checks
 from .cache import META
 from .layers import LAYERS, layer_norm_beside, matmul_beside
 from .layout import new
@@ -28,6 +28,7 @@ def _recurrent(input: Any, second: Any, third: Any, fourth: Any, *rest: Any) -> 
     packed = not isinstance(fourth, bool)
     states = third if packed else second
     states = states if isinstance(states, (list, tuple)) else (states,)
+    checks.recurrent(input, states)
     bidirectional = rest[4] if packed else rest[3]
     width = states[0].shape[-1] * (2 if bidirectional else 1)
     if packed:
@@ -52,6 +53,7 @@ def _grouped_mm(
     """
     if not self.is_meta:
         return NotImplemented
+    checks.grouped_mm(self, mat2, offs)
     size = [self.shape[-2], mat2.shape[-1]]
     if self.dim() == 3 and mat2.dim() == 3:
         size = [self.shape[0], *size]
@@ -133,7 +135,9 @@ _VIEWS = [
 ]  # fmt: skip
 
 _FUSED_STEPS = [
-    f"_fused_{name}_.{overload}" for name in ("adam", "adamw", "sgd", "adagrad") for overload in ("default", "tensor_lr")
+    f"_fused_{name}_.{overload}"
+    for name in ("adam", "adamw", "sgd", "adagrad")
+    for overload in ("default", "tensor_lr")
 ]
 
 _FILLED = dict([*entries(_memory, "zeros", "ones"), *entries(_scalar, "scalar_tensor")])

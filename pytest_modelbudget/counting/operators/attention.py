@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .count import Count, multiply_adds
 from ..meta.known import UnknownValues, lengths, values
+from .count import Count, multiply_adds
 from .registry import formula
 
 
@@ -58,7 +58,7 @@ def attention_backward(heads: int, length: int, source: int, width: int, values:
     )
 
 
-# Kernels that take ``(B, L, heads, E)``, or sequences end to end: ``(tokens, heads, E)``, also ``(1, tokens, heads, E)``,
+# Kernels that take ``(B, L, heads, E)``, or sequences end to end, ``(tokens, heads, E)`` or ``(1, tokens, heads, E)``,
 # and the borders between them. Each sequence attends to itself, or to as many keys as are in use: that is data.
 
 

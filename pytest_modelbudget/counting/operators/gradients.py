@@ -200,7 +200,11 @@ def cudnn_rnn_backward_flop(input: Any, weight: Any, stride: int, buffer: Any, h
     tokens = input.shape[0] if input.dim() == 2 else input.shape[0] * input.shape[1]
     layers = _by_layer(weight, hx.shape[0])
     return _recurrent_backward(
-        tokens, batch_sizes[0] if batch_sizes else hx.shape[1], layers, 2 if rest[-5] else 1, (mask[0], mask[1], mask[3])
+        tokens,
+        batch_sizes[0] if batch_sizes else hx.shape[1],
+        layers,
+        2 if rest[-5] else 1,
+        (mask[0], mask[1], mask[3]),
     )
 
 

@@ -53,7 +53,6 @@ def packed_in(tensor: Any) -> int:
     return 2 if tensor.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1
 
 
-
 @formula("linear", "mkldnn_linear")
 def linear_flop(input: Any, weight: Any, bias: Any = None, *, out: Any) -> Count | None:
     """``(..., K)`` by a weight ``(N, K)``: N·K multiply-adds a row. The bias is free, as in fvcore."""

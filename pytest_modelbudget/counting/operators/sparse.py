@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from .count import Count, multiply_adds
 from ..meta.known import values
+from .count import Count, multiply_adds
 from .registry import formula, numel
 
 

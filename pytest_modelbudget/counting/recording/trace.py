@@ -20,12 +20,12 @@ from ..meta.autocast import around_parts
 from ..meta.cache import remembered_whole
 from ..meta.execution import MetaExecution, is_foreign
 from ..meta.kernels import device_kernels, taken_apart
+from ..meta.known import UnknownValues
 from ..meta.outputs import BESIDE, NEED_MORE
 from ..meta.recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 from ..meta.transforms import around_transforms, can_be_told
 from ..operators.classify import Kind, Rule, classify
 from ..operators.count import Count
-from ..meta.known import UnknownValues
 from ..operators.scripts import unseen_kernels
 from . import course as sizes
 from .decomposed import WholeFunctions
