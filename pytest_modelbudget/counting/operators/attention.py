@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..meta.known import UnknownValues, lengths, values
+from . import nested
 from .count import Count, multiply_adds
 from .registry import formula
 
@@ -29,7 +30,15 @@ def attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwa
     has the heads of the query. The score matrix is an output of a product, so it counts as activations
     whether a kernel stores it or not: fused and plain attention give the same numbers.
     """
+    if query.is_nested:
+        return _nested(query, key, value)
     return attention(math.prod(query.shape[:-2]), query.shape[-2], value.shape[-2], query.shape[-1], value.shape[-1])
+
+
+def _nested(query: Any, key: Any, value: Any) -> Count:
+    """Attention over a nested batch of ``(heads, L, E)``, ``(heads, S, E)`` and ``(heads, S, F)``."""
+    batch = zip(nested.sizes(query), nested.sizes(value), strict=True)
+    return _sum(attention(math.prod(q[:-2]), q[-2], v[-2], q[-1], v[-1]) for q, v in batch)
 
 
 def attention(heads: int, length: int, source: int, width: int, values: int) -> Count:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from . import nested
 from .convolution import convolution_backward_flop
 from .count import Count, multiply_adds
 from .registry import formula
@@ -49,6 +50,8 @@ def linear_backward_weights_flop(
 @formula("matmul_backward")
 def matmul_backward_flop(grad: Any, self: Any, other: Any, mask: Any, *, out: Any) -> Count:
     """``grad @ otherᵀ`` and ``selfᵀ @ grad``, each as many multiply-adds as ``self @ other``."""
+    if self.is_nested or other.is_nested:
+        return _each(nested.product_macs(self, other), (self, other), mask)
     return _each(grad.numel() * self.shape[-1] * _real_products(self), (self, other), mask)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from . import nested
 from .count import Count, multiply_adds
 from .registry import formula, numel
 from .sparse import sparse_product, stored_elements
@@ -23,6 +24,8 @@ def contraction(out: Any, length: int, *, operand: Any) -> Count:
 
 def product(left: Any, right: Any, out: Any) -> Count | None:
     """``left @ right`` with broadcasting: shapes ``(..., M, K)`` and ``(..., K, N)``, either may be a vector."""
+    if left.is_nested or right.is_nested:
+        return multiply_adds(nested.product_macs(left, right), out.numel())
     in_left, in_right = stored_elements(left), stored_elements(right)
     if in_left is not None and in_right is not None:
         return sparse_product(left, right, out=out)
