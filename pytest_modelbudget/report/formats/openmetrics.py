@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..text.line import shown
-from ..values.metrics import all_metrics
-from ..values.result import Result
-from ..values.run import Report
+from ...text.line import shown
+from ...values.metrics import all_metrics
+from ...values.result import Result
+from ...values.run import Report
 
 
-def to_openmetrics(report: Report) -> str:
+def render(report: Report) -> str:
     """Whole numbers only, in a stable order: GitLab compares the values as text."""
     results = sorted(report.results, key=lambda result: (result.entry, result.nodeid, str(result.cost.point)))
     labels = list(_labels(results))
@@ -21,7 +21,7 @@ def to_openmetrics(report: Report) -> str:
     for metric in all_metrics():
         used, limits = [], []
         for result, own in zip(results, labels, strict=True):
-            if metric.name == "flops":
+            if metric.by_convention:
                 own = {**own, "convention": result.cost.convention}
             if metric.estimate and result.cost.throughput is not None:
                 own = {**own, "device": result.cost.throughput.device}

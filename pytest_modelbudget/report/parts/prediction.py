@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..text import units
-from ..values.metrics import show
-from ..values.throughput import BOUNDS, Throughput
+from ...text import units
+from ...values.metrics import show
+from ...values.throughput import BOUNDS, Throughput
 
 
 def prediction(throughput: Throughput) -> str:

@@ -1,19 +1,21 @@
-"""A sweep as CSV, JSON and Markdown."""
+"""A sweep as CSV, JSON and Markdown, by the option that names the file."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
-from ..grids.cells import Sweep
-from ..grids.sweep_table import about, sweep_texts
-from ..text.line import shown
-from ..text.tables import pipe_table
+from ...grids.cells import Sweep
+from ...grids.sweep_table import about, sweep_texts
+from ...text.line import shown
+from ...text.tables import pipe_table
+from ..parts.markdown import escaped
 
 
-def sweep_csv(sweep: Sweep) -> str:
+def to_csv(sweep: Sweep) -> str:
     """A row for each point; counts as whole numbers, memory and weights in bytes."""
     rows = sweep.rows()
     text = io.StringIO(newline="")
@@ -31,23 +33,17 @@ def _inert(value: Any) -> Any:
     return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
-def sweep_json(sweep: Sweep) -> str:
+def to_json(sweep: Sweep) -> str:
     """The whole sweep as JSON."""
     return json.dumps(sweep.to_dict(), indent=1) + "\n"
 
 
-def sweep_markdown(sweep: Sweep) -> str:
+def to_markdown(sweep: Sweep) -> str:
     """The table of a sweep as Markdown."""
     headers, rows, left = sweep_texts(sweep.cells, sweep.metrics, sweep.extras)
-    table = pipe_table([[_escaped(text) for text in row] for row in rows], headers, right=range(left, len(headers) - 1))
-    return f"{_escaped(about(sweep.cells, sweep.convention))}\n\n{table}\n"
+    table = pipe_table([[escaped(text) for text in row] for row in rows], headers, right=range(left, len(headers) - 1))
+    return f"{escaped(about(sweep.cells, sweep.convention))}\n\n{table}\n"
 
 
-def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(character, character) for character in text)
-
-
-_ESCAPES = {"<": "&lt;", ">": "&gt;", **{character: f"\\{character}" for character in "\\|`*_[]"}}
-
-SWEEP_FORMATS = {"csv": sweep_csv, "json": sweep_json, "md": sweep_markdown}
+SWEEP_FORMATS: dict[str, Callable[[Sweep], str]] = {"csv": to_csv, "json": to_json, "md": to_markdown}
 """The formats a sweep is written in, by the option that names the file."""

@@ -8,25 +8,23 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
-from ..text.line import one_line
-from ..values.request import CONVENTIONS
-from ..values.run import Report
+from ....errors import UsageError
+from ....text.line import one_line
+from ....values.run import Report
+from ...parts.conditions import conventions
 from .page import page
 
 if TYPE_CHECKING:
     import jinja2
 
 
-def to_html(report: Report) -> str:
+def render(report: Report) -> str:
     """The page. Raises `UsageError` where jinja2 is not installed."""
     template = _environment().get_template("report.html.j2")
     style, script = _text("report.css"), _text("report.js")
     return template.render(
         page=page(report),
-        conventions=[
-            CONVENTIONS[name] for name in CONVENTIONS if any(r.cost.convention == name for r in report.results)
-        ],
+        conventions=conventions(report.results),
         style=_trusted(style),
         script=_trusted(script),
         policy="; ".join(

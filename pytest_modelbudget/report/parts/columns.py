@@ -1,20 +1,19 @@
-"""One metric of one entry as a table shows it: what is used, of how much, and what it was."""
+"""Columns of metrics in tables of entries: which there are, and what the cell of an entry says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..text import units
-from ..values.metrics import metric_names, show, show_apart
-from ..values.result import Result
+from ...text import units
+from ...values.metrics import find_metric, metric_names, show, show_apart
+from ...values.result import Result
 
 
 @dataclass(frozen=True)
 class Cell:
     """Texts for one metric. ``budget`` and ``since`` are empty where there is no limit or no baseline."""
 
-    metric: str
     number: int
     used: str
     budget: str
@@ -22,13 +21,20 @@ class Cell:
     failed: bool
 
 
-def columns(results: Iterable[Result]) -> list[str]:
-    """The metrics worth a column: FLOPs, parameters, what has a limit, and what an entry fails for alone."""
-    wanted = {"flops", "params"}
+def columns(results: Sequence[Result]) -> list[str]:
+    """The metrics worth a column: the headline ones, what has a limit, and what an entry fails for alone."""
+    wanted = {*limited_columns(results)}
     for result in results:
-        wanted.update(judged.metric for judged in result.verdict.judged if judged.limit is not None)
         if result.verdict.regressed and not wanted & {regressed.metric for regressed in result.verdict.regressed}:
             wanted.add(result.verdict.worst)
+    return [metric for metric in metric_names() if metric in wanted]
+
+
+def limited_columns(results: Iterable[Result]) -> list[str]:
+    """The headline metrics that every count has, and what has a limit."""
+    wanted = {*metric_names(headline=True, always=True)}
+    for result in results:
+        wanted.update(judged.metric for judged in result.verdict.judged if judged.limit is not None)
     return [metric for metric in metric_names() if metric in wanted]
 
 
@@ -51,14 +57,10 @@ def cell(result: Result, metric: str) -> Cell | None:
         text, before_text = show_apart(used, before, metric)
         texts.append(text)
         since = "unchanged" if before == used else f"{_change(used, before)} (was {before_text})"
-    elif (
-        comparison is not None
-        and comparison.status in ("new", "not comparable")
-        and metric not in metric_names(estimate=True)
-    ):
+    elif comparison is not None and comparison.status in ("new", "not comparable") and not find_metric(metric).estimate:
         since = comparison.status
     failed = judged.over or any(regressed.metric == metric for regressed in result.verdict.regressed)
-    return Cell(metric, used, max(texts, key=len), budget, since, failed)
+    return Cell(used, max(texts, key=len), budget, since, failed)
 
 
 def _change(now: int, before: int) -> str:

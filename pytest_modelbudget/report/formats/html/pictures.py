@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..text import units
-from ..text.line import shown
-from ..values.growth import Growth
-from ..values.metrics import show, title_of
-from ..values.result import Result
-from .growth import times
+from ....text import units
+from ....text.line import shown
+from ....values.growth import Growth
+from ....values.metrics import show, title_of
+from ....values.result import Result
+from ...parts.factors import became, times
 from .icicle import Box, icicle
 
 
@@ -49,7 +49,7 @@ def bars(result: Result, growth: Growth | None) -> tuple[list[Bar], float | None
         return [], None
     steps = [("baseline", growth.before)]
     for factor in growth.factors:
-        moved = f" ({shown(factor.was)} -> {shown(factor.now)})" if factor.was != factor.now else ""
+        moved = became(factor)
         if factor.before != factor.after or moved:
             ratio = times(factor.ratio) if factor.before else "from 0"
             steps.append((f"{shown(factor.name)} {ratio}{moved}", factor.after))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..values.result import Result
+from ...values.result import Result
 
 FAILING = ("over budget", "above its baseline", "not judged")
 QUIET = ("within budget", "unchanged")

@@ -1,0 +1,1 @@
+"""The formats of a report of a run: a file each, with ``render``, and a row each in the registry."""
