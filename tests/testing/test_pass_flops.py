@@ -1,7 +1,7 @@
 """``forward_flops=`` and ``backward_flops=``: limits on the passes of a step, reported only where they are asked for.
 
-``Pixels`` at 8 x 8: 768 multiply-adds forward; backward as many for the gradient of its weight, and none for that of the
-image, which requires none.
+``Pixels`` at 8 x 8: 768 multiply-adds forward; backward as many for the gradient of its weight, and none for that of
+the image, which requires none.
 """
 
 from __future__ import annotations
