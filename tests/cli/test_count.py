@@ -222,7 +222,7 @@ def test_timm_counts_at_the_resolution_of_its_configuration(capsys):
         (["broken:Net"], "broken does not import: ZeroDivisionError: division by zero"),
         (
             ["factories.py:needs"],
-            "the factory needs() needs the argument 'width'. Only 'batch', 'res', 'seq', 'channels'",
+            "the factory needs() needs the argument 'width'. Only 'batch', 'res', 'channels', 'seq'",
         ),
         (["factories.py:raises"], "raises() raised LookupError: no such weights"),
         (["factories.py:seven"], "seven() returned a value of type int, not an nn.Module."),

@@ -11,11 +11,9 @@ from typing import Any
 import torch
 
 from ...errors import BudgetError, UsageError, nearest
-from ...values.point import OperatingPoint
+from ...values.point import OperatingPoint, axis_names
 from ..meta.cache import META
 from ..meta.execution import LARGE, NeedsData, is_missing_data, meta_like
-
-_NAMES = ("batch", "res", "seq", "channels")
 
 Maker = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
 
@@ -119,10 +117,11 @@ class Inputs:
                     raise UsageError(f"inputs={tuple(shape)!r}: {size} is not a size. A size is zero or more.")
                 sizes.append(size)
                 continue
-            if size not in _NAMES:
+            names = axis_names(by_name=True)
+            if size not in names:
                 raise UsageError(
                     f"inputs={tuple(shape)!r}: {size!r} is not a dimension. "
-                    f"Allowed: numbers, {', '.join(map(repr, _NAMES))}.{nearest(size, _NAMES)}"
+                    f"Allowed: numbers, {', '.join(map(repr, names))}.{nearest(size, names)}"
                 )
             sizes.append(self._named(size, sides, shape))
         return self._make(tuple(sizes), self._dtype)
@@ -200,8 +199,9 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
             if parameter.default is parameter.empty or what == "inputs=":
                 keywords[parameter.name] = given[parameter.name]
         elif parameter.default is parameter.empty:
-            missing = f"Add {parameter.name}=." if parameter.name in _NAMES else (
-                f"Only {', '.join(map(repr, _NAMES))} are given by name; bind the rest, as in "
+            names = axis_names(by_name=True)
+            missing = f"Add {parameter.name}=." if parameter.name in names else (
+                f"Only {', '.join(map(repr, names))} are given by name; bind the rest, as in "
                 f"functools.partial(..., {parameter.name}=...) or a lambda."
             )  # fmt: skip
             name = getattr(function, "__name__", repr(function))
