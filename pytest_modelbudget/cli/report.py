@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TargetError, UsageError
-from ..report.formats.registry import FORMATS, JSON
+from ..report.formats import FORMATS, JSON
 from ..text.line import either, one_line
 
 _WRITTEN = sorted((one for one in FORMATS if one is not JSON), key=lambda one: one.option)

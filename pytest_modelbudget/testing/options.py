@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..report.formats.registry import FORMATS
+from ..report.formats import FORMATS
 from ..text.line import either
 from ..values.entry import BASELINE
 from .config import CHOICES

@@ -108,7 +108,7 @@ class Run:
             lines += ending.lines
             failed = ending.failed
         if self.config.reports and (self._results or self.collected.tests):
-            from ..report.formats.registry import write_report
+            from ..report.formats import write_report
 
             report = self.report()
             for path in self.config.reports:

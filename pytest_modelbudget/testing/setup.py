@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ..errors import UsageError
-from ..report.formats.registry import find_format
+from ..report.formats import find_format
 from . import listener
 from .config import read_config
 from .options import declare, values_of

@@ -27,6 +27,7 @@ class Metric:
     - ``per_sample``: worth dividing by the batch;
     - ``headline``: among the first things to know of a model, so that tables have a column for it without a limit;
     - ``by_convention``: two conventions give two values of it;
+    - ``where``: the metric whose modules say where it is, if modules do not have it;
     - ``measured``: the attribute of `peak.Measured` that has what a real run took of it.
     """
 
@@ -47,6 +48,7 @@ class Metric:
     per_sample: bool = False
     headline: bool = False
     by_convention: bool = False
+    where: str = ""
     measured: str = ""
 
     @property
@@ -69,12 +71,12 @@ TABLE = (
     Metric(
         "forward_flops", _FLOPS, "forward FLOPs", "FLOPs of the forward pass.",
         compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True, by_convention=True,
-        why_whole="the passes of a step are told apart for the whole model",
+        why_whole="the passes of a step are told apart for the whole model", where="flops",
     ),
     Metric(
         "backward_flops", _FLOPS, "backward FLOPs", "FLOPs of the backward pass of a training step.",
         compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True, by_convention=True,
-        why_whole="the passes of a step are told apart for the whole model",
+        why_whole="the passes of a step are told apart for the whole model", where="flops",
     ),
     Metric(
         "macs", _MACS, "MACs", "Multiply-adds of convolutions, matrix products and attention.",

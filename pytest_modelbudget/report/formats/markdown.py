@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ...text.line import shown
-from ...values.metrics import find_metric, title_of
+from ...values.metrics import title_of
 from ...values.result import Result
 from ...values.run import Report
 from ..parts.columns import cell, columns
@@ -102,7 +102,7 @@ def _explained(result: Result) -> list[str]:
         metric_table(verdict).splitlines(),
         conditions(result.cost, result.module).splitlines(),
         growth_lines(result, most=10),
-        where_lines(result) if find_metric(verdict.worst).in_modules else [],
+        where_lines(result) if verdict.worst != "memory" else [],  # a peak belongs to no module
         fits_line(result),
     ):
         lines += ["", *block] if block else []

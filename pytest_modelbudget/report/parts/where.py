@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ...text import units
 from ...text.line import shown
@@ -12,26 +12,35 @@ from ...values.metrics import find_metric, show
 from ...values.result import Result
 from .labels import labelled
 
+Source = Callable[[str], str]
+"""Gives ``file:line`` of the module of a name, or an empty text."""
 
-def where_lines(result: Result, *, most: int = 5, source: Callable[[str], str] | None = None) -> list[str]:
+
+def where_lines(result: Result, *, most: int = 5, source: Source | None = None) -> list[str]:
     """``where``: the ``most`` modules that hold most of the metric that the verdict is about.
 
-    ``source`` gives ``file:line`` of a module. There are no lines where no module has anything of the metric.
+    There are no lines where no module has anything of it.
     """
-    metric, cost = result.verdict.worst, result.cost
-    return _lines(cost, metric, result.module, costliest(cost, metric, below=result.module, most=most), source)
+    return _lines(result, costliest(result.cost, _metric(result), below=result.module, most=most), source)
 
 
-def every_module(result: Result, *, source: Callable[[str], str] | None = None) -> list[str]:
+def every_module(result: Result, *, source: Source | None = None) -> list[str]:
     """`where_lines` of all modules below the one that the entry is about, in the model's order."""
-    metric, cost, below = result.verdict.worst, result.cost, f"{result.module}." if result.module else ""
-    rows = [row for name, row in cost.modules.items() if name and name.startswith(below)]
-    return _lines(cost, metric, result.module, rows, source)
+    below = f"{result.module}." if result.module else ""
+    rows = [row for name, row in result.cost.modules.items() if name and name.startswith(below)]
+    return _lines(result, rows, source)
 
 
-def _lines(cost: Cost, metric: str, top: str, rows: list[ModuleCost], source: Callable[[str], str] | None) -> list[str]:
-    whole, values = cost.metric(metric, top) or 0, module_values(cost, metric)
-    if not any(values.values()):
+def _metric(result: Result) -> str:
+    """The metric that says where the one that the verdict is about goes: itself, if modules have it."""
+    worst = result.verdict.worst
+    return find_metric(worst).where or worst
+
+
+def _lines(result: Result, rows: Sequence[ModuleCost], source: Source | None) -> list[str]:
+    worst, metric = result.verdict.worst, _metric(result)
+    whole, values = result.cost.metric(metric, result.module) or 0, module_values(result.cost, metric)
+    if not rows or not any(values.values()):
         return []
     texts = []
     for row in rows:
@@ -39,7 +48,8 @@ def _lines(cost: Cost, metric: str, top: str, rows: list[ModuleCost], source: Ca
         texts.append([shown(row.name), shown(row.kind), show(value, metric), units.share(value, whole)])
         if source is not None:
             texts[-1].append(shown(source(row.name)))
-    return labelled("where  ", plain_table(texts, right=(2, 3)).splitlines()) if texts else []
+    note = [f"told by {metric}: modules do not have {worst}"] if metric != worst else []
+    return labelled("where  ", [*plain_table(texts, right=(2, 3)).splitlines(), *note])
 
 
 def module_values(cost: Cost, metric: str) -> Mapping[str, int]:

@@ -10,7 +10,8 @@ import report_samples as samples
 from golden_files import check_golden
 from markdown_it import MarkdownIt
 
-from pytest_modelbudget.report.markdown import MARKER, code, to_markdown
+from pytest_modelbudget.report.formats.markdown import render as to_markdown
+from pytest_modelbudget.report.parts.markdown import MARKER
 from pytest_modelbudget.values.result import Result
 from pytest_modelbudget.values.run import Report
 
@@ -31,24 +32,6 @@ def test_empty() -> None:
 def test_quiet_entries_are_open_where_nothing_is_louder() -> None:
     text = to_markdown(replace(samples.REPORT, results=(samples.SAME, samples.ALONE)))
     assert "<details open><summary>2 entries within budget or unchanged</summary>" in text
-
-
-@pytest.mark.parametrize(
-    ("name", "span"),
-    [
-        ("plain", "`plain`"),
-        ("a`b", "``a`b``"),
-        ("`", "`` ` ``"),
-        ("```", "```` ``` ````"),
-        ("", "` `"),
-        ("line\nbreak", "`line\\nbreak`"),
-    ],
-)
-def test_code_span(name: str, span: str) -> None:
-    """By CommonMark's rules; the parser below agrees that the name is its whole content."""
-    assert code(name) == span
-    inline = MarkdownIt().parseInline(f"x {span} y")[0].children or []
-    assert [token.type for token in inline] == ["text", "code_inline", "text"]
 
 
 def many(number: int, failing: int) -> Report:
@@ -144,3 +127,14 @@ def test_numbers_that_differ_look_different() -> None:
     judged = (samples.Judged("flops", 8 * samples.G + 1, 8 * samples.G), *samples.OVER.verdict.judged[1:])
     row = cells(replace(samples.OVER, comparison=None, verdict=samples.Verdict(judged)))
     assert row[3] == "**8.000000001 G**<br>100.00000001 % of 8 G"
+
+
+def test_where_is_that_of_the_terminal_but_for_a_peak() -> None:
+    """A peak of memory is of the whole model, whatever its modules keep of it."""
+    row = replace(samples.module("a", "Linear", 1, 1), memory=1)
+    cost = samples.cost(samples.SMALL, "Net", samples.module("", "Net", 1, 1), row, memory=2)
+    for metric, there in (("flops", True), ("memory", False)):
+        verdict = samples.Verdict((samples.Judged(metric, 2, 1),))
+        result = replace(samples.ALONE, cost=cost, verdict=verdict)
+        text = to_markdown(replace(samples.REPORT, results=(result,)))
+        assert ("where  a  Linear" in text) is there

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import report_samples as samples
 
-from pytest_modelbudget.report.standing import ORDER, ranked, sentence, standing
+from pytest_modelbudget.report.parts.standing import ORDER, ranked, sentence, standing
 from pytest_modelbudget.values.result import Result
 
 

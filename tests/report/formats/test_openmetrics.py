@@ -12,7 +12,7 @@ from golden_files import check_golden
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from pytest_modelbudget.report.openmetrics import to_openmetrics
+from pytest_modelbudget.report.formats.openmetrics import render as to_openmetrics
 from pytest_modelbudget.values.run import Report
 
 TEXT = to_openmetrics(samples.REPORT)
@@ -49,6 +49,18 @@ def test_labels() -> None:
         "point": "batch 1, res 448, infer",
         "convention": "fvcore",
     }
+
+
+def test_what_depends_on_the_convention_names_it() -> None:
+    """FLOPs of the passes, too; a parameter is one in any convention."""
+    judged = tuple(
+        samples.Judged(name, 1, 2) for name in ("flops", "forward_flops", "backward_flops", "macs", "params")
+    )
+    passes = replace(samples.NEW, verdict=samples.Verdict(judged))
+    found = parsed(to_openmetrics(replace(samples.REPORT, results=(passes,))))
+    named = {s.name.removeprefix("modelbudget_") for s in found if s.labels.get("convention") == "fvcore"}
+    both = {"flops", "forward_flops", "backward_flops"}
+    assert named == both | {f"{name}_limit" for name in both} | {"report_info"}
 
 
 def test_families() -> None:

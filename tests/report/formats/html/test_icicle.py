@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_modelbudget.report.icicle import Box, icicle
+from pytest_modelbudget.report.formats.html.icicle import Box, icicle
 
 TREE = {"": 100, "a": 25, "b": 75, "b.0": 50, "b.1": 25, "b.1.x": 25}
 
