@@ -23,9 +23,9 @@ from ..meta.kernels import device_kernels, taken_apart
 from ..meta.outputs import BESIDE, NEED_MORE
 from ..meta.recurrent import RECURRENT, alive_beside, is_long, steps, takes_steps
 from ..meta.transforms import around_transforms, can_be_told
-from ..operators.classify import Kind, Rule, classify
+from ..operators.classify import Classification, Kind, classify
 from ..operators.count import Count
-from ..operators.scripts import unseen_kernels
+from ..operators.torchscript import unseen_kernels
 from . import course as sizes
 from .decomposed import WholeFunctions
 from .ledger import Ledger
@@ -63,7 +63,7 @@ class _Known(NamedTuple):
 
     operator: Any
     name: str
-    rule: Rule
+    rule: Classification
     is_free: bool
     output: Callable[..., Any] | None
     beside: Callable[..., Any] | None
@@ -142,8 +142,8 @@ class Trace(TorchDispatchMode):
         if known is None:
             known = self._known[id(func)] = _Known.of(func, self._execution)
         rule = known.rule
-        if rule.calls is not None and not self._paused:
-            return rule.calls(*(self._watching(arg) if callable(arg) else arg for arg in args), **kwargs)
+        if rule.implementation is not None and not self._paused:
+            return rule.implementation(*(self._watching(arg) if callable(arg) else arg for arg in args), **kwargs)
         if rule.kind is Kind.COMPOSITE and not self._paused:
             if self._execution is not None:
                 args, kwargs = self._execution.prepare(func, args, kwargs)
@@ -188,7 +188,7 @@ class Trace(TorchDispatchMode):
                 return out[0], sum(map(self.ledger.rounded, out[1:]))
         if self.in_steps and known.recurrent and takes_steps(args):
             return self._run_recurrent(func, known.recurrent, args, kwargs)
-        if not known.rule.composite or not _are_plain(args):
+        if not known.rule.decomposes or not _are_plain(args):
             return func(*args, **kwargs) if execution is None else execution.run(func, args, kwargs), 0
         if execution is None:
             return self._inside(taken_apart(func), args, kwargs, mutable=func._schema.is_mutable)
