@@ -11,7 +11,8 @@ from ..errors import UsageError
 from ..values.cost import Cost, ModuleCost
 from ..values.point import OperatingPoint
 from .model.inputs import describe
-from .model.tree import ModuleTree, module_rows, whole_cost
+from .model.rows import cost_of_rows, module_rows
+from .model.tree import ModuleTree
 from .operators.classify import Kind, classify
 
 _NOT_MACS = frozenset({
@@ -58,7 +59,7 @@ def fvcore_cost(
         for name, row in module_rows(tree, {}, "fvcore", {}).items()
     }
     skipped = {name: calls for name, calls in sorted(flops.unsupported_ops().items()) if not _is_free(name)}
-    return whole_cost(
+    return cost_of_rows(
         rows,
         point=point,
         inputs=describe(arguments, keywords),

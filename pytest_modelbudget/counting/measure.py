@@ -23,30 +23,23 @@ from ..values.throughput import Throughput, predict
 from .fvcore import fvcore_cost
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast
-from .meta.execution import MetaExecution, NeedsData, is_missing_data
-from .model.borrow import (
-    borrowed,
-    copied,
-    kept,
-    modules_of,
-    moved,
-    on_meta,
-    original_of,
-    same_everywhere,
-    scripted_copy,
-    seed,
-    set_mode,
-    undisturbed_process,
-    weights_of,
-)
+from .meta.execution import MetaExecution
+from .model.borrow import borrowed
 from .model.build import Prebuilt, build, call_on_meta
 from .model.inputs import Inputs, describe
-from .model.tree import ModuleTree, traced_cost
+from .model.modules import is_compiled, modules_of, original_of, scripted_copy, set_mode, weights_of
+from .model.process import default_contexts, no_garbage_collection, seed, undisturbed_process, without_compiler
+from .model.replacements import copied, moved, on_meta, unchanged
+from .model.rows import counted_cost
+from .model.tree import ModuleTree
 from .real_run import device_at_hand, time_and_peak
-from .recording.ledger import Ledger, no_collection
-from .recording.trace import Trace, counting
-from .recording.training import Training, tensors_in
-from .recording.work import Calls
+from .recording.context import counting
+from .recording.counting_mode import CountingMode
+from .recording.ledger import Ledger
+from .recording.optimizers import make_optimizer
+from .recording.tensors import tensors_in
+from .recording.training import counted_step, plain_step
+from .recording.work import WorkRecorder
 
 COUNTERS = ("aten", "fvcore")
 
@@ -100,7 +93,11 @@ def measure(
         attention=attention,
         device=device,
     )
-    training = Training.of(point, optimizer, loss)
+    if loss is not None and not callable(loss):
+        raise UsageError(f"loss={loss!r} is not a loss. Allowed: a callable that gets the model's output.")
+    if loss is not None and mode != "train":
+        raise UsageError("loss= is for mode='train': in inference there is none.")
+    training = (loss, optimizer if callable(optimizer) else str(point.optimizer)) if mode == "train" else None
     named = _with_speed(point)
     if convention not in CONVENTIONS:
         raise UsageError(
@@ -117,7 +114,7 @@ def measure(
         raise UsageError(
             "counter='fvcore' does not see what operators move, so it predicts no time. Leave out device=."
         )
-    with undisturbed_process(), same_everywhere(), warnings.catch_warnings():
+    with undisturbed_process(), default_contexts(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         measurement = _Measurement(model, point, inputs, convention, counter, training, named)
         cost = measurement.cost()
@@ -139,9 +136,16 @@ def attempt(
     All four give the same counts wherever they work; that they do is what this is for. Raises like `measure`, and
     what `measure` would take as a reason for its next attempt.
     """
-    with undisturbed_process(), same_everywhere():
+    with undisturbed_process(), default_contexts():
         at = operating_point(**point)
-        measurement = _Measurement(model, at, inputs, convention, "aten", Training.of(at, point.get("optimizer"), loss))
+        measurement = _Measurement(
+            model,
+            at,
+            inputs,
+            convention,
+            "aten",
+            (loss, point.get("optimizer", "adamw")) if at.mode == "train" else None,
+        )
         return measurement.run_once(real=real, grad=grad)
 
 
@@ -161,7 +165,7 @@ class _Measurement:
         inputs: Any,
         convention: str,
         counter: str,
-        training: Training | None,
+        training: tuple[Any, Any] | None,
         device: Device | None = None,
     ) -> None:
         self._target = target
@@ -204,15 +208,19 @@ class _Measurement:
         dtype = getattr(torch, self._point.dtype) if self._point.dtype else None
         inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
         before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
-        with borrowed(model, moved(dtype, device)), no_collection():
+        with borrowed(model, moved(dtype, device)), no_garbage_collection():
             model.train(self._training is not None)
             arguments, keywords = inputs.real(device)
-            optimizer = self._training.optimizer(model) if self._training is not None else None
+            optimizer = (
+                make_optimizer(self._training[1], model, self._point.rules) if self._training is not None else None
+            )
 
             def step() -> None:
                 with attention_kernels(self._point.attention, real=True):
                     if self._training is not None:
-                        self._training.plain_step(model, arguments, keywords, optimizer, precision)
+                        plain_step(
+                            model, arguments, keywords, loss=self._training[0], optimizer=optimizer, forward=precision
+                        )
                     else:
                         with torch.no_grad(), precision():
                             model(*arguments, **keywords)
@@ -243,15 +251,15 @@ class _Measurement:
         if isinstance(self._target, Prebuilt):
             if not real:
                 return self._original(self._target.model), False
-            return self._original(build(self._target.again, self._point, real=True).model), True
+            return self._original(build(self._target.again, self._point, real=True)), True
         if not callable(self._target):
             raise TargetError(f"{self._target!r} is neither an nn.Module nor a factory that returns one.")
-        return self._original(build(self._target, self._point, real=real).model), True
+        return self._original(build(self._target, self._point, real=real)), True
 
     def _original(self, model: torch.nn.Module) -> torch.nn.Module:
         original = original_of(model)
         modules = modules_of(model)
-        compiled = any(original_of(m) is not m or getattr(m, "_compiled_call_impl", None) for m in modules)
+        compiled = any(map(is_compiled, modules))
         note = "torch.compile: the original module was counted, not what the compiler makes of it."
         if compiled and note not in self._notes:
             self._notes.append(note)
@@ -271,10 +279,10 @@ class _Measurement:
         inputs = Inputs(self._inputs, self._point, dtype or _floating_dtype(model), cast=dtype is not None)
         device = _device(model)
         keep = built and real and dtype is None and not any(p.is_meta for p in model.parameters())
-        replace = kept if keep else copied(dtype)
+        replace = unchanged if keep else copied(dtype)
         if not real:
-            replace = on_meta(dtype, grad=grad, keep=built, changed=self._training is not None)
-        with borrowed(model, replace), no_collection():
+            replace = on_meta(dtype, grad=grad, built=built, updated=self._training is not None)
+        with borrowed(model, replace), no_garbage_collection():
             modules = modules_of(model)
             set_mode(model, modules, training=self._training is not None)
             arguments, keywords = inputs.real(device) if real else _inputs_on_meta(inputs, values=values)
@@ -283,31 +291,37 @@ class _Measurement:
                 with self._blaming(model, None, given):
                     return fvcore_cost(model, arguments, keywords, self._point, tuple(self._notes))
             tree = ModuleTree.of(model)
-            execution = None if real else MetaExecution(values=values)
+            execution = None if real else MetaExecution(keep_small_data=values)
             ledger = Ledger(self._point.rules, on_meta=not real)
             ledger.hold(weights_of(model, modules), "weights")
             ledger.hold(tensors_in((arguments, keywords)), "inputs")
-            trace = Trace(tree.names, execution, ledger, fused=self._point.attention != "math")
-            trace.calls = Calls() if self._device is not None else None
-            optimizer = self._training.optimizer(model) if self._training is not None else None
+            work = WorkRecorder() if self._device is not None else None
+            trace = CountingMode(tree.names, execution, ledger, fused=self._point.attention != "math", work=work)
+            optimizer = (
+                make_optimizer(self._training[1], model, self._point.rules) if self._training is not None else None
+            )
             with (
                 self._blaming(model, execution, given, grad=grad),
                 attention_kernels(self._point.attention, real=real),
                 counting(trace, grad=grad),
-                eager(),
+                without_compiler(),
             ):
                 if self._training is not None:
                     precisions = self._precision(real), self._precision(real, again=True)
-                    peak = self._training.step(model, arguments, keywords, trace, optimizer, *precisions)
+                    peak = counted_step(
+                        model, arguments, keywords, trace, loss=self._training[0], optimizer=optimizer,
+                        forward=precisions[0], recompute=precisions[1],
+                    )  # fmt: skip
                 else:
                     with self._precision(real)():
                         model(*arguments, **keywords)
                     peak = ledger.peak(("forward",))
-            if execution is not None and execution.needed:
-                raise _NeedsRealRun(execution.needed[0])
-            return traced_cost(
+            reason = execution.requests.reason() if execution is not None else None
+            if reason is not None:
+                raise _NeedsRealRun(reason)
+            return counted_cost(
                 tree,
-                trace,
+                trace.tallies,
                 peak,
                 point=self._point,
                 convention=self._convention,
@@ -329,13 +343,13 @@ class _Measurement:
         dtype = getattr(torch, self._point.amp)
         if real:
             return partial(torch.autocast, device, dtype=dtype)
-        return partial(autocast, dtype, self._point.rules, again=again)
+        return partial(autocast, dtype, self._point.rules, recompute=again)
 
-    def _throughput(self, trace: Trace) -> Throughput | None:
+    def _throughput(self, trace: CountingMode) -> Throughput | None:
         """The predicted time of what ran, where a named device was asked for."""
-        if self._device is None or trace.calls is None:
+        if self._device is None or trace.work is None:
             return None
-        return predict(trace.calls.work(), self._device, self._point.batch)
+        return predict(trace.work.work(), self._device, self._point.batch)
 
     @contextmanager
     def _blaming(
@@ -347,10 +361,9 @@ class _Measurement:
         except BudgetError:
             raise
         except Exception as error:
-            if execution is not None and execution.needed:
-                raise _NeedsRealRun(execution.needed[0]) from error
-            if execution is not None and (isinstance(error, NeedsData) or is_missing_data(error)):
-                raise _NeedsRealRun(str(error).splitlines()[0]) from error
+            reason = execution.requests.reason(error) if execution is not None else None
+            if reason is not None:
+                raise _NeedsRealRun(reason) from error
             if not grad and _wants_grad(error):
                 raise _NeedsGrad from error
             raise ModelError(_blame(error, model, given, self._point, self._counter)) from error
@@ -379,7 +392,7 @@ def _wants_grad(error: Exception) -> bool:
 
 def _inputs_on_meta(inputs: Inputs, *, values: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if values:
-        return inputs.on_meta_with_values()
+        return inputs.on_meta(keep_small_data=True)
     result = call_on_meta(inputs.on_meta)
     if result.error is None:
         value: tuple[tuple[Any, ...], dict[str, Any]] = result.value
@@ -395,18 +408,6 @@ def _floating_dtype(model: torch.nn.Module) -> torch.dtype:
 def _device(model: torch.nn.Module) -> torch.device:
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     return torch.device("cpu") if device.type == "meta" else device
-
-
-@contextmanager
-def eager() -> Iterator[None]:
-    """Run compiled functions as they were written. Importing torch's compiler is left to those who use it."""
-    import sys
-
-    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    else:
-        yield
 
 
 _OURS = str(Path(__file__).parent)

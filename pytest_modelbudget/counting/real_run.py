@@ -25,7 +25,7 @@ class _Watching(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        self._ledger.saw(out, "")
+        self._ledger.record(out, "")
         return out
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..errors import BudgetError, ModelError, TargetError, UsageError
 from ..values.cost import ESTIMATES, METRICS, Cost
+from ..values.course import Course
 from ..values.point import OperatingPoint
-from .lines import Course, Line, line, on_line
+from .lines import Line, line, on_line
 from .targets import FoundTarget, find_target
 
 LINES = ("flops", "macs", "params", "trainable_params", "activations", "weights")
@@ -40,13 +41,13 @@ def count(model: Any, point: OperatingPoint, options: Mapping[str, Any], *, watc
     Raises `BudgetError` for what is wrong at every point: a factory that fails, arguments that cannot be meant.
     """
     from ..counting.measure import measure
-    from ..counting.recording.course import watching
+    from ..counting.recording.course import record_course
 
     model = model.model if isinstance(model, FoundTarget) else model
     where = {name: getattr(point, name) for name in ("batch", "res", "seq", "dtype", "mode")}
     course = None
     with ExitStack() as stack:
-        watched = stack.enter_context(watching(sizes=True)) if watch else None
+        watched = stack.enter_context(record_course(sizes=True)) if watch else None
         try:
             cost = measure(model, **{**options, **where})
         except ModelError as error:

@@ -17,9 +17,9 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import BudgetError, UsageError, nearest
-from ..grids.lines import Course
 from ..text import units
 from ..values.cost import Cost
+from ..values.course import Course
 from ..values.point import OperatingPoint
 
 DIMENSIONS = ("batch", "res", "seq")

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..counting.measure import measure
-from ..counting.model.borrow import undisturbed_process
 from ..counting.model.build import Prebuilt, call_on_meta, is_module
-from ..counting.recording.course import watching
+from ..counting.model.process import undisturbed_process
+from ..counting.recording.course import record_course
 from ..errors import BudgetError, UsageError
-from ..grids.lines import Course
 from ..judging.budget import Budget
 from ..judging.explain import Recount, compare, explain
 from ..judging.remedy import remedies
 from ..judging.scaling import Scaled, measure_scaling
 from ..judging.verdict import judge, look
 from ..values.cost import Cost
+from ..values.course import Course
 from ..values.growth import Comparison
 from ..values.point import OperatingPoint
 from ..values.result import Result
@@ -108,9 +108,9 @@ def _scaling(budget: Budget, cost: Cost, recount: Recount) -> tuple[tuple[Scaled
 
     def count(point: OperatingPoint) -> tuple[Cost, Course]:
         if point not in known:
-            with watching() as watch:
+            with record_course() as recorder:
                 try:
-                    known[point] = recount(point), watch.course()
+                    known[point] = recount(point), recorder.course()
                 except BudgetError as error:
                     known[point] = error
         found = known[point]

@@ -32,6 +32,12 @@ def formula(*names: str) -> Callable[[_F], _F]:
     return register
 
 
+def qualified_name(operator: Any) -> str:
+    """The name of an operator without its overload, by which `FORMULAS` has it: ``"aten::mm"``."""
+    schema = getattr(operator, "_schema", None)
+    return str(schema.name) if schema is not None else str(operator.name())  # a higher-order one has no schema
+
+
 def numel(tensor: Any) -> int:
     """Elements of a tensor, or of the first tensor of a tuple or list of results."""
     first = tensor[0] if isinstance(tensor, (tuple, list)) else tensor
