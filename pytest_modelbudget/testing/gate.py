@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..counting.measure import measure
-from ..counting.model.build import Prebuilt, call_on_meta, is_module
+from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
+from ..counting.model.target import Prebuilt
 from ..counting.recording.course import record_course
 from ..errors import BudgetError, UsageError
 from ..judging.budget import Budget

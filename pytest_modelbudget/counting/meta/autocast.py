@@ -7,7 +7,8 @@ of PyTorch's own autocast do, before the operator and inside composite operators
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,22 @@ import torch
 from .autocast_policies import CastPolicy, cast_operators
 
 _KEY: Any = torch._C.DispatchKey.AutocastPrivateUse1  # type: ignore[attr-defined] # the stub lists a part of them
+
+
+def autocast_of(
+    amp: str | None, device_type: str, *, real: bool, recompute: bool = False
+) -> Callable[[], AbstractContextManager[Any]]:
+    """What makes the autocast of a step: PyTorch's own in a ``real`` run, `autocast` on the meta device.
+
+    ``amp`` is the name of a dtype, or ``None`` for no autocast. ``recompute`` is for the backward pass, as in
+    `autocast`; PyTorch's own sees to that itself.
+    """
+    if amp is None or (real and recompute):
+        return nullcontext
+    dtype = getattr(torch, amp)
+    if real:
+        return partial(torch.autocast, device_type, dtype=dtype)
+    return partial(autocast, dtype, device_type, recompute=recompute)
 
 
 @contextmanager

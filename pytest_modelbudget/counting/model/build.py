@@ -16,18 +16,6 @@ from ..meta.missing_data import DataRequests, NeedsData
 from .by_name import call_by_name
 
 
-@dataclass(frozen=True)
-class Prebuilt:
-    """A model that a caller built on the meta device. ``again`` builds it for real."""
-
-    model: torch.nn.Module
-    again: Callable[[], Any]
-
-
-Target = torch.nn.Module | Callable[..., torch.nn.Module] | Prebuilt
-"""What can be counted: a model, or what builds one."""
-
-
 def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = False) -> torch.nn.Module:
     """Call ``factory`` on the meta device, and for real if that fails or if ``real``.
 

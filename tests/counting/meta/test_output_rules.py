@@ -12,11 +12,11 @@ import transformers
 from against_pytorch import checked_against_pytorch, departs, described
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_attempt import attempt
 from torch import nn
 from torchvision import models
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.measure import attempt
 from pytest_modelbudget.counting.meta import cache
 from pytest_modelbudget.counting.meta.execution import MetaExecution
 from pytest_modelbudget.counting.meta.output_rules.registry import OUTPUT_RULES
