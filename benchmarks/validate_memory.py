@@ -34,7 +34,7 @@ from torchvision import models  # noqa: E402
 
 from pytest_modelbudget import Cost, measure  # noqa: E402
 from pytest_modelbudget.errors import ModelError  # noqa: E402
-from pytest_modelbudget.text.units import show  # noqa: E402
+from pytest_modelbudget.values.metrics import show  # noqa: E402
 
 STEPS = {
     "infer": {"mode": "infer"},

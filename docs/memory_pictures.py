@@ -31,7 +31,7 @@ from torch.utils.checkpoint import checkpoint_sequential  # noqa: E402
 from torchvision import models  # noqa: E402
 
 from pytest_modelbudget import Cost, measure  # noqa: E402
-from pytest_modelbudget.text.units import show  # noqa: E402
+from pytest_modelbudget.values.metrics import show  # noqa: E402
 from pytest_modelbudget.values.peak import KINDS  # noqa: E402
 
 GIB, MIB = 2**30, 2**20

@@ -10,41 +10,72 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from pytest import MarkDecorator
+    from typing_extensions import Unpack
+
     from .counting.measure import measure
     from .errors import BudgetError, ModelError, TargetError, UsageError
+    from .grids.cell import Cell
+    from .grids.cells import Sweep
     from .grids.fit import Fit, fit
-    from .grids.sweep import Sweep, sweep
+    from .grids.fitting import Fitting
+    from .grids.sweep import sweep
+    from .values.arguments import BudgetArguments
     from .values.cost import Cost, ModuleCost
+    from .values.peak import Measured, Peak
+    from .values.point import OperatingPoint
+    from .values.throughput import Throughput, Work, batch_that_pays
 
-__all__ = [
-    "BudgetError",
-    "Cost",
-    "Fit",
-    "ModelError",
-    "ModuleCost",
-    "Sweep",
-    "TargetError",
-    "UsageError",
-    "__version__",
-    "budget",
-    "fit",
-    "measure",
-    "sweep",
-]
+    def budget(**arguments: Unpack[BudgetArguments]) -> MarkDecorator:
+        """The marker ``pytest.mark.budget``: what the model of a test may cost."""
+
 
 _WHERE = {
     "measure": "counting.measure",
     "fit": "grids.fit",
     "Fit": "grids.fit",
+    "Fitting": "grids.fitting",
     "sweep": "grids.sweep",
-    "Sweep": "grids.sweep",
+    "Sweep": "grids.cells",
+    "Cell": "grids.cell",
     "Cost": "values.cost",
     "ModuleCost": "values.cost",
+    "Measured": "values.peak",
+    "Peak": "values.peak",
+    "OperatingPoint": "values.point",
+    "Throughput": "values.throughput",
+    "Work": "values.throughput",
+    "batch_that_pays": "values.throughput",
     "BudgetError": "errors",
     "ModelError": "errors",
     "TargetError": "errors",
     "UsageError": "errors",
 }
+"""The public names, and the file that each is loaded from when it is used."""
+
+__all__ = [
+    "BudgetError",
+    "Cell",
+    "Cost",
+    "Fit",
+    "Fitting",
+    "Measured",
+    "ModelError",
+    "ModuleCost",
+    "OperatingPoint",
+    "Peak",
+    "Sweep",
+    "TargetError",
+    "Throughput",
+    "UsageError",
+    "Work",
+    "__version__",
+    "batch_that_pays",
+    "budget",
+    "fit",
+    "measure",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

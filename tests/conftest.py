@@ -6,12 +6,15 @@ import os
 import sys
 from typing import Any
 
+import pytest
 import torchvision_ops
 
+pytest.register_assert_rewrite("golden_files", "suites", "testing.recorded")  # that a failure shows what differs
 pytest_plugins = ["pytester"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest -n starts a process for each core
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.pop("GITHUB_ACTIONS", None)  # there, annotations would stand among the lines of a run
 torchvision_ops.install()
 
 _KEPT: list[Any] = []

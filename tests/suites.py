@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from textwrap import dedent
 from typing import Any
@@ -50,9 +51,6 @@ from models import Pixels, Tokens
 from pytest_modelbudget import budget
 """
 
-PIXELS_PARAMS = 4 * 3  # a 1x1 convolution from 3 to 4 channels, no bias
-TOKENS_PARAMS = 10 * 4 + (4 * 5 + 5)  # the embedding, the head with its bias
-
 
 def pixels(batch: int, height: int, width: int | None = None) -> int:
     """FLOPs of ``Pixels``: at each pixel, 4 outputs of 3 multiply-adds."""
@@ -65,11 +63,9 @@ def tokens(batch: int, seq: int) -> int:
 
 
 def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
-    """Run ``source`` as ``test_cost.py`` beside ``models.py``, in this process, and as if not on GitHub Actions."""
+    """Run ``source`` as ``test_cost.py`` beside ``models.py``, in this process."""
     pytester.makepyfile(models=MODELS, test_cost=HEADER + dedent(source))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("GITHUB_ACTIONS", raising=False)
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
 
 
 def properties(result: pytest.RunResult) -> list[tuple[str, str]]:
@@ -89,6 +85,14 @@ def outcomes(result: pytest.RunResult) -> dict[str, int]:
     assert "INTERNALERROR" not in text
     found: dict[str, Any] = result.parseoutcomes()
     return {name: count for name, count in found.items() if name not in ("warning", "warnings")}
+
+
+def failure(result: pytest.RunResult) -> str:
+    """The message of the one test that failed: what stands between its name and the next section."""
+    assert outcomes(result) == {"failed": 1}
+    found = re.search(r"_+ test_it\S* _+\n(.*?)\n=====", result.stdout.str(), re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 def assert_clear(result: pytest.RunResult, *parts: str) -> None:

@@ -11,7 +11,8 @@ from tables import markdown
 from torchvision import models
 
 from pytest_modelbudget import ModelError, measure
-from pytest_modelbudget.text.units import share, show
+from pytest_modelbudget.text.units import share
+from pytest_modelbudget.values.metrics import show
 
 
 def sections() -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from pytest_modelbudget.text.units import show
 from pytest_modelbudget.values.devices import GIB
+from pytest_modelbudget.values.metrics import show
 from pytest_modelbudget.values.throughput import batch_that_pays
 
 CARDS = (16, 24, 80)  # GiB

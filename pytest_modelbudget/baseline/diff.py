@@ -6,23 +6,26 @@ they were not, only a report that was itself compared with the old side knows wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 from ..errors import TargetError, UsageError
-from ..judging.explain import module_changes
-from ..judging.verdict import uncounted
+from ..judging.changes import module_changes
+from ..judging.comparison import compare
+from ..judging.growth import row_metric
+from ..judging.judge import uncounted
 from ..text.json import Damaged, decode, parse
-from ..values.cost import METRICS
+from ..values.entry import Entry
 from ..values.growth import Factor, Growth
-from ..values.point import OperatingPoint
+from ..values.metrics import metric_names
+from ..values.point import axes
 from ..values.result import Result
 from ..values.run import Report
 from .file import LIMIT
-from .schema import Entry, entry_of
+from .schema import entry_of
 from .schema import from_json as read_baseline
 
 STATUSES = ("changed", "not comparable", "new", "gone", "rebuilt", "same")
@@ -56,7 +59,7 @@ class Difference:
         """Every metric of either side, before and after."""
         before = self.old.entry.totals if self.old is not None else {}
         after = self.new.entry.totals if self.new is not None else {}
-        return {m: (before.get(m), after.get(m)) for m in METRICS if m in before or m in after}
+        return {m: (before.get(m), after.get(m)) for m in metric_names(recorded=True) if m in before or m in after}
 
     @property
     def changes(self) -> dict[str, tuple[int, int]]:
@@ -99,7 +102,7 @@ def load(path: Path, read_report: Callable[[bytes, str], Report]) -> dict[str, S
     sides: dict[str, Side] = {}
     report = read_report(data, str(path))
     for result in report.results:
-        side = Side(replace(entry_of(result), plugin_version=report.plugin_version), result)
+        side = Side(entry_of(result, report.plugin_version), result)
         if sides.setdefault(result.entry, side).entry != side.entry:
             raise UsageError(f"{path}: two different entries are named {result.entry!r}. Give each its own with name=.")
     return sides
@@ -128,11 +131,12 @@ def _growth(difference: Difference) -> float:
 def _compared(name: str, old: Side | None, new: Side | None) -> Difference:
     if old is None or new is None:
         return Difference(name, "new" if old is None else "gone", old, new)
-    reason = not_counted(old, "before") or not_counted(new, "now") or not_comparable(old.entry, new.entry)
-    if reason:
-        return Difference(name, "not comparable", old, new, reason)
+    reason = not_counted(old, "before") or not_counted(new, "now")
+    comparison = compare(old.entry, new.entry)
+    if reason or comparison.status == "not comparable":
+        return Difference(name, "not comparable", old, new, reason or comparison.reason)
     growth = _explained(old.entry, new)
-    if not _same_totals(old.entry, new.entry) or moved(old.entry, new.entry):
+    if comparison.status == "changed" or moved(old.entry, new.entry):
         return Difference(name, "changed", old, new, growth=growth)
     return Difference(name, "rebuilt" if growth is not None else "same", old, new, growth=growth)
 
@@ -146,40 +150,6 @@ def not_counted(side: Side, when: str) -> str:
     return f"{when} it had operators without a formula: {', '.join(sorted(result.cost.uncounted))}"
 
 
-def not_comparable(old: Entry, new: Entry) -> str:
-    """Whether it is the counting that differs, or what is counted, and not what it costs; in words, or empty."""
-    for what, before, now in (
-        ("in the convention", old.convention, new.convention),
-        ("by the counter", old.counter, new.counter),
-        ("in the mode", old.point.mode, new.point.mode),
-        ("in the dtype", old.point.dtype or "of the model", new.point.dtype or "of the model"),
-        ("for", _subject(old), _subject(new)),
-    ):
-        if before != now:
-            return f"counted {what} {before} before, {now} now"
-    before, now = _counted_with(old), _counted_with(new)
-    if before == now or _same_totals(old, new) or moved(old, new) or _builds(old) != _builds(new):
-        return ""
-    return f"the model is the same, the counting is not: {before} before, {now} now"
-
-
-def _counted_with(entry: Entry) -> str:
-    return f"pytest-modelbudget {entry.plugin_version} and torch {entry.torch_version}"
-
-
-def _same_totals(old: Entry, new: Entry) -> bool:
-    """Whether every metric that both have is what it was: memory is not measured everywhere."""
-    return all(old.totals[metric] == new.totals[metric] for metric in old.totals if metric in new.totals)
-
-
-def _subject(entry: Entry) -> str:
-    return f"the module {entry.module}" if entry.module else "the whole model"
-
-
-def _builds(entry: Entry) -> Sequence[tuple[object, ...]]:
-    return [(row.name, row.kind, row.config, row.params) for row in entry.modules]
-
-
 def moved(old: Entry, new: Entry) -> tuple[str, str] | None:
     """The operating points, or else the inputs, where they differ."""
     if old.point != new.point:
@@ -189,15 +159,11 @@ def moved(old: Entry, new: Entry) -> tuple[str, str] | None:
 
 def shift(old: Entry, new: Entry) -> str:
     """What of the operating point differs, or else the inputs: ``res 224 -> 448``; empty where nothing does."""
-    was, now = _dimensions(old.point), _dimensions(new.point)
-    said = [f"{name} {was[name] or 'none'} -> {now[name] or 'none'}" for name in was if was[name] != now[name]]
+    pairs = ((axis.name, old.point.show(axis.name), new.point.show(axis.name)) for axis in axes(factor=True))
+    said = [f"{name} {was or 'none'} -> {now or 'none'}" for name, was, now in pairs if was != now]
     if not said and old.inputs != new.inputs:
         said = [f"inputs {old.inputs} -> {new.inputs}"]
     return ", ".join(said)
-
-
-def _dimensions(point: OperatingPoint) -> dict[str, int | str | None]:
-    return {"batch": point.batch, "res": point.show_res(), "channels": point.channels, "seq": point.seq}
 
 
 def _explained(old: Entry, new: Side) -> Growth | None:
@@ -207,15 +173,14 @@ def _explained(old: Entry, new: Side) -> Growth | None:
         return known
     if moved(old, new.entry):
         return None
-    shared = [metric for metric in METRICS if metric in old.totals and metric in new.entry.totals]
+    shared = [m for m in metric_names(recorded=True) if m in old.totals and m in new.entry.totals]
     metric = next((m for m in shared if old.totals[m] != new.entry.totals[m]), shared[0])
-    by = metric if metric in ("flops", "macs", "params", "activations") else "params"
-    modules = module_changes(old.modules, new.entry.modules, by, top=new.entry.module)
+    modules = module_changes(old.modules, new.entry.modules, row_metric(metric), top=new.entry.module)
     before, after = old.totals[metric], new.entry.totals[metric]
     if before == after and not modules:
         return None
     factors = (Factor("architecture", before, after),) if before != after else ()
-    counted = _counted_with(old), _counted_with(new.entry)
+    counted = old.counted_with, new.entry.counted_with
     note = f"Counted with {counted[0]}, then with {counted[1]}, which may be a part of it."
     return Growth(metric, before, after, factors, modules, note if factors and counted[0] != counted[1] else "")
 

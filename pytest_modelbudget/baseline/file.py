@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..text.files import replace_file
-from .schema import Baseline, BaselineError, Entry, from_json, to_json
+from ..values.entry import Entry
+from .schema import Baseline, BaselineError, from_json, to_json
 
 LIMIT = 256 * 2**20
 """Bytes. A larger file is no baseline: a thousand models take some 15 MiB."""

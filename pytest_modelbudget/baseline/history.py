@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import TargetError
-from .diff import not_comparable, shift
+from ..judging.comparison import compare
+from ..values.entry import Entry
+from .diff import shift
 from .file import read
-from .schema import BaselineError, Entry, from_json
+from .schema import BaselineError, from_json
 
 _NOT_HERE = "the file is not there"
 
@@ -100,7 +102,7 @@ def _step(
     if before is None:
         return Step(state, entry.name, "new" if known else "first", value)
     was, said = before.totals[metric], shift(before, entry)
-    reason = not_comparable(before, entry) if was != value else ""
+    reason = compare(before, entry).reason if was != value else ""
     if reason:
         return Step(state, entry.name, "not comparable", value, was, reason)
     if not was_there:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from .._version import __version__
 from ..errors import BudgetError
 from ..text.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
 from ..text.json import Conflict, Damaged, Place, decode, lines_of, parse
-from ..values.cost import CONVENTIONS, METRICS, Cost
-from ..values.point import DTYPES, MODES, POINT_SOMETIMES, OperatingPoint
-
-if TYPE_CHECKING:
-    from ..values.result import Result
+from ..values.entry import Entry, ModuleRow
+from ..values.frozen import freeze
+from ..values.metrics import metric_names
+from ..values.point import OperatingPoint
+from ..values.request import CONVENTIONS
+from ..values.result import Result
 
 FORMAT = 1
 """The format this version writes, and the only one it reads. Their history:
@@ -32,46 +33,14 @@ class BaselineError(BudgetError):
 
 
 @dataclass(frozen=True)
-class ModuleRow:
-    """A module with everything below it."""
-
-    name: str
-    kind: str
-    config: str
-    flops: int
-    macs: int
-    params: int
-    activations: int
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What was accepted for one model at one operating point, and how it was counted.
-
-    ``totals`` are by metric, and of the submodule ``module`` where the entry is about one. ``modules`` begins with
-    that submodule, or the model; of every module it has all children or none.
-    """
-
-    name: str
-    test: str
-    model: str
-    point: OperatingPoint
-    inputs: str
-    module: str
-    convention: str
-    counter: str
-    executed: str
-    plugin_version: str
-    torch_version: str
-    totals: Mapping[str, int]
-    modules: tuple[ModuleRow, ...]
-
-
-@dataclass(frozen=True)
 class Baseline:
     """Entries by name."""
 
     entries: Mapping[str, Entry]
+
+    def __post_init__(self) -> None:
+        """Nothing in a baseline changes."""
+        freeze(self, "entries")
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Baseline:
@@ -81,42 +50,26 @@ class Baseline:
 
 _TEXTS = ("test", "model", "inputs", "module", "counter", "plugin_version", "torch_version")
 _ENTRY = tuple(field.name for field in fields(Entry) if field.name != "name")
-_POINT = ("batch", "res", "channels", "seq", "dtype", "mode")
-_ALWAYS = tuple(metric for metric in METRICS if metric != "memory")  # the metrics that every count has
 _ROW = tuple(field.name for field in fields(ModuleRow))
 _ROW_TEXTS, _ROW_COUNTS = _ROW[:3], _ROW[3:]
 
 
-def entry_of(result: Result) -> Entry:
-    """What the baseline keeps of a result. Raises `UsageError` where its ``module`` is not in the model."""
-    cost, module = result.cost, result.module
-    found = {metric: cost.metric(metric, module) for metric in METRICS}
-    totals = {metric: value for metric, value in found.items() if value is not None}
-    return Entry(
-        name=result.entry,
-        test=result.nodeid,
-        model=cost.model,
-        point=cost.point,
-        inputs=cost.inputs,
-        module=module,
-        convention=cost.convention,
-        counter=cost.counter,
-        executed=cost.executed,
-        plugin_version=__version__,
-        torch_version=cost.torch_version,
-        totals=totals,
-        modules=tuple(_story(cost, module, totals)),
-    )
+def entry_of(result: Result, plugin_version: str = __version__) -> Entry:
+    """What the baseline keeps of a result: the rows from its module down, below every module that holds much of it.
+
+    Raises `UsageError` where its ``module`` is not in the model.
+    """
+    entry = Entry.of(result.cost, result.entry, test=result.nodeid, module=result.module, plugin_version=plugin_version)
+    return replace(entry, modules=tuple(_story(entry)))
 
 
-def _story(cost: Cost, top: str, totals: Mapping[str, int]) -> Iterator[ModuleRow]:
-    """The rows from ``top`` down, below every module that holds much of the whole."""
-    expanded = {top}
-    for name, module in cost.modules.items():  # a module comes before its children
-        if name == top or name.rpartition(".")[0] in expanded:
-            yield ModuleRow(**{field: getattr(module, field) for field in _ROW})
-            if any(getattr(module, metric) * 100 > _EXPANDED_ABOVE * totals[metric] for metric in ("flops", "params")):
-                expanded.add(name)
+def _story(entry: Entry) -> Iterator[ModuleRow]:
+    expanded = {entry.module}
+    for row in entry.modules:  # a module comes before its children
+        if row.name == entry.module or row.name.rpartition(".")[0] in expanded:
+            yield row
+            if any(getattr(row, m) * 100 > _EXPANDED_ABOVE * entry.totals[m] for m in ("flops", "params")):
+                expanded.add(row.name)
 
 
 def to_json(baseline: Baseline) -> str:
@@ -134,7 +87,8 @@ def to_json(baseline: Baseline) -> str:
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
-    totals = {metric: entry.totals[metric] for metric in (*METRICS, *entry.totals) if metric in entry.totals}
+    ordered = dict.fromkeys((*metric_names(recorded=True), *entry.totals))
+    totals = {metric: entry.totals[metric] for metric in ordered if metric in entry.totals}
     modules = [vars(row) for row in entry.modules]
     known = {**vars(entry), "point": entry.point.to_dict(), "totals": totals, "modules": modules}
     return {field: known[field] for field in _ENTRY}
@@ -196,37 +150,18 @@ def _read_entry(name: str, tree: Any, place: Place) -> Entry:
     a_text(name, place)
     data = a_record(tree, place, _ENTRY)
     texts = {field: a_text(data[field], (*place, field)) for field in _TEXTS}
-    totals = a_record(data["totals"], (*place, "totals"), _ALWAYS, ("memory",))
+    totals = a_record(
+        data["totals"], (*place, "totals"), metric_names(always=True), metric_names(recorded=True, always=False)
+    )
     return Entry(
         name=name,
         **texts,
-        point=_read_point(data["point"], (*place, "point")),
+        point=OperatingPoint.read(data["point"], (*place, "point")),
         convention=one_of(data["convention"], (*place, "convention"), CONVENTIONS),
         executed=one_of(data["executed"], (*place, "executed"), ("meta", "real")),
-        totals={m: a_count(totals[m], (*place, "totals", m)) for m in METRICS if m in totals},
+        totals={m: a_count(totals[m], (*place, "totals", m)) for m in metric_names(recorded=True) if m in totals},
         modules=_read_rows(data["modules"], (*place, "modules"), texts["module"]),
     )
-
-
-def _read_point(tree: Any, place: Place) -> OperatingPoint:
-    data = a_record(tree, place, _POINT, POINT_SOMETIMES)
-    numbers = {
-        field: None if data[field] is None else a_count(data[field], (*place, field), least=1)
-        for field in ("batch", "channels", "seq")
-    }
-    res = dtype = None
-    if data["res"] is not None:
-        sides = a_list(data["res"], (*place, "res"))
-        if len(sides) != 2:
-            raise Wrong(f"{len(sides)} numbers where [height, width] belongs", (*place, "res"))
-        height, width = (a_count(side, (*place, "res", i), least=1) for i, side in enumerate(sides))
-        res = height, width
-    if data["dtype"] is not None:
-        dtype = one_of(data["dtype"], (*place, "dtype"), sorted(set(DTYPES.values())))
-    mode = one_of(data["mode"], (*place, "mode"), MODES)
-    texts = {field: a_text(data[field], (*place, field)) for field in POINT_SOMETIMES if field in data}
-    values: dict[str, Any] = {**numbers, **texts}
-    return OperatingPoint(**values, res=res, dtype=dtype, mode=mode)
 
 
 def _read_rows(tree: Any, place: Place, top: str) -> tuple[ModuleRow, ...]:

@@ -1,4 +1,4 @@
-"""The axes of a grid: ``1,2,4`` and ``128:512:32`` read into values, once, strictly."""
+"""The one parser of axes: ``1,2,4``, ``480x640`` and ``128:512:32`` read into values, once, strictly."""
 
 from __future__ import annotations
 
@@ -6,85 +6,84 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import UsageError
-from ..values.point import operating_point
+from ..values.kinds import Kind, Resolution, Whole
+from ..values.point import Axis, find_axis
 
 MOST = 10_000
 """Values on one axis, and points in one grid: more is taken for a slip of the pen."""
 
-_FORMS = {
-    "batch": "8, 1,2,4 or 1:64:8 (from, to and with the end, step)",
-    "res": "224, 128,256, 480x640 or 128:512:32 (from, to and with the end, step)",
-    "seq": "128, 128,256 or 128:1024:128 (from, to and with the end, step)",
-}
 
+def axis_values(name: str, value: Any) -> tuple[Any, ...]:
+    """The values of an axis, in the order given, each once. ``None`` alone if there is none.
 
-def axis(name: str, value: Any) -> tuple[Any, ...]:
-    """The values of ``batch``, ``res`` or ``seq``, in the order given, each once. ``None`` alone if there is none.
-
-    One value, an iterable of them, or text: values with commas, and ranges ``start:stop`` or ``start:stop:step``,
-    which include their end. For ``res`` a tuple of two is one picture, (height, width), as it is for `measure`.
-    Raises `UsageError` for what is no such value, and for an axis without any.
+    One value, an iterable of them, or text: values with commas and, of an ordered axis, ranges ``start:stop`` or
+    ``start:stop:step``, which include their end. For ``res`` a tuple of two is one picture, (height, width), as it is
+    for `measure`. Raises `UsageError` for what is no such value, and for an axis without any.
     """
+    axis = find_axis(name)
     if value is None:
         return (None,)
     if isinstance(value, str):
-        found = [item for part in value.split(",") for item in _part(name, part.strip(), value)]
-    elif isinstance(value, int) or (name == "res" and isinstance(value, tuple)):
+        found: list[Any] = [item for part in value.split(",") for item in _part(axis, part.strip(), value)]
+    elif isinstance(value, int) or (isinstance(axis.kind, Resolution) and isinstance(value, tuple)):
         found = [value]
     elif isinstance(value, Iterable):
         found = list(value)
+    elif axis.ordered:
+        raise UsageError(f"{name}={value!r} is no axis. Write {_forms(axis)}.")
     else:
-        raise UsageError(f"{name}={value!r} is no axis. Write {_FORMS[name]}.")
-    checked = [getattr(operating_point(**{name: item}), name) for item in found]
-    if None in checked:
+        found = [value]
+    if None in found:
         raise UsageError(f"{name}={value!r}: None is not a value of an axis. Leave {name} out to have none.")
-    return _some(name, value, checked)
-
-
-def choices(name: str, value: Any) -> tuple[Any, ...]:
-    """The values of ``dtype`` or ``mode``: one, several, or text with commas. Raises `UsageError`."""
-    if value is None:
-        return (None,)
-    if isinstance(value, str):
-        found: list[Any] = [part.strip() for part in value.split(",")]
-    else:
-        found = list(value) if isinstance(value, Iterable) else [value]
-    checked = [getattr(operating_point(**{name: item}), name) for item in found]
-    return _some(name, value, checked)
-
-
-def _some(name: str, value: Any, found: list[Any]) -> tuple[Any, ...]:
     if not found:
-        raise UsageError(f"{name}={value!r} is empty: there is nothing to count. Write {_FORMS.get(name, 'a value')}.")
-    if len(found) > MOST:
-        raise UsageError(f"{name}={value!r} has {len(found)} values. At most {MOST} are counted.")
-    return tuple(dict.fromkeys(found))
+        raise UsageError(f"{name}={value!r} is empty: there is nothing to count. Write {_forms(axis)}.")
+    _check_number(name, value, len(found))
+    return tuple(dict.fromkeys(axis.kind.parse(name, item) for item in found))
 
 
-def _part(name: str, text: str, whole: str) -> list[Any]:
+def one_value(name: str, value: Any) -> Any:
+    """The value of an axis where only one is looked at, from what `axis_values` reads. Raises `UsageError`."""
+    found = axis_values(name, value)
+    if len(found) > 1:
+        raise UsageError(f"{name}={value!r} has {len(found)} values, and one is looked at here. A sweep takes several.")
+    return found[0]
+
+
+def _forms(axis: Axis) -> str:
+    if not axis.ordered:
+        return "a value"
+    first, second, *_ = axis.start if len(axis.start) > 1 else (1, 2)
+    low, high = sorted((first, second))
+    picture = ", 480x640" if isinstance(axis.kind, Resolution) else ""
+    return f"{first}, {low},{high}{picture} or {low}:{8 * high}:{low} (from, to and with the end, step)"
+
+
+def _check_number(name: str, value: Any, number: int) -> None:
+    if number > MOST:
+        raise UsageError(f"{name}={value!r} has {number} values. At most {MOST} are counted.")
+
+
+def _part(axis: Axis, text: str, whole: str) -> list[Any]:
     """One value or one range."""
-    if ":" in text:
-        ends = [_number(name, end, whole) for end in text.split(":")]
-        if len(ends) > 3:
-            raise UsageError(f"{name}={whole!r} is no axis. Write {_FORMS[name]}.")
-        start, stop, step = ends if len(ends) == 3 else (*ends, 1)
-        if step < 1:
-            raise UsageError(f"{name}={whole!r}: the step of a range is a whole number above zero.")
-        if start < 1:
-            raise UsageError(f"{name}={whole!r}: a range begins above zero.")
-        if stop < start:
-            raise UsageError(f"{name}={whole!r} is empty: {start} is above {stop}. Write {_FORMS[name]}.")
-        if (stop - start) // step >= MOST:
-            raise UsageError(f"{name}={whole!r} has {(stop - start) // step + 1} values. At most {MOST} are counted.")
-        return list(range(start, stop + 1, step))
-    if name == "res" and text.lower().count("x") == 1:
-        height, width = text.lower().split("x")
-        return [(_number(name, height, whole), _number(name, width, whole))]
-    return [_number(name, text, whole)]
+    if not (axis.ordered and ":" in text):
+        return [_value(axis, axis.kind, text, whole)]
+    name = axis.name
+    ends = [_value(axis, Whole(), end.strip(), whole) for end in text.split(":")]
+    if len(ends) > 3:
+        raise UsageError(f"{name}={whole!r} is no axis. Write {_forms(axis)}.")
+    start, stop, step = ends if len(ends) == 3 else (*ends, 1)
+    if step < 1:
+        raise UsageError(f"{name}={whole!r}: the step of a range is a whole number above zero.")
+    if start < 1:
+        raise UsageError(f"{name}={whole!r}: a range begins above zero.")
+    if stop < start:
+        raise UsageError(f"{name}={whole!r} is empty: {start} is above {stop}. Write {_forms(axis)}.")
+    _check_number(name, whole, (stop - start) // step + 1)
+    return list(range(start, stop + 1, step))
 
 
-def _number(name: str, text: str, whole: str) -> int:
-    text = text.strip()
-    if not text.removeprefix("-").isdecimal():
-        raise UsageError(f"{name}={whole!r}: {text!r} is not a whole number. Write {_FORMS[name]}.")
-    return int(text)
+def _value(axis: Axis, kind: Kind, text: str, whole: str) -> Any:
+    try:
+        return kind.of_text(text)
+    except ValueError as error:
+        raise UsageError(f"{axis.name}={whole!r}: {error}. Write {_forms(axis)}.") from None

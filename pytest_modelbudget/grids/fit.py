@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, UsageError
 from ..judging.search import Look, Search
-from ..text import units
-from ..values.cost import METRICS
-from ..values.point import OperatingPoint, operating_point
-from . import axes
-from .grid import Progress, count
-from .sweep import known_options, named_targets, parts_of_points
-from .targets import FoundTarget
+from ..values.arguments import FitArguments, explicit
+from ..values.frozen import freeze
+from ..values.metrics import metric_names, parse_limit
+from ..values.point import OperatingPoint, axis_names, find_axis
+from ..values.request import Request, without_unset
+from .axes import axis_values, one_value
+from .fit_table import fit_table
+from .fitting import Fitting
+from .grid import Progress, count_once
+from .targets import FoundTarget, named_targets
 
-CAPS = {"batch": 1 << 16, "res": 1 << 13, "seq": 1 << 17}
-"""The largest sizes that are looked at where no range is given."""
-
-_POWERS = {"batch": 1.0, "res": 2.0, "seq": 1.0}
-_STARTS = {"batch": (1, 2, 4, 8), "res": (224, 256, 128, 64, 32, 96, 384, 299, 512, 28, 1024), "seq": (128, 16, 1)}
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """A point within all limits, and the next one, which is not.
-
-    ``values`` are the limited metrics at ``point``, ``beyond`` those at ``next``; ``binds`` is the metric over its
-    limit there. ``next`` is ``None`` at the end of what was searched; ``refused`` says why the model takes no more.
-    """
-
-    point: OperatingPoint
-    values: Mapping[str, int]
-    next: OperatingPoint | None = None
-    beyond: Mapping[str, int] = field(default_factory=dict)
-    binds: str = ""
-    refused: str = ""
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -52,6 +36,10 @@ class Fit:
     least: Fitting | None
     convention: str
     counts: int
+
+    def __post_init__(self) -> None:
+        """Nothing in a fit changes."""
+        freeze(self, "limits")
 
     def __bool__(self) -> bool:
         """Whether anything fits."""
@@ -78,20 +66,11 @@ class Fit:
 
     def table(self) -> str:
         """The answer as text."""
-        from ..report.fit import fit_text
-
-        return fit_text(self)
+        return fit_table(self.target, self.limits, self.found, self.least, self.convention)
 
 
-def fit(
-    target: Any,
-    *,
-    batch: Any = None,
-    res: Any = None,
-    seq: Any = None,
-    progress: Progress | None = None,
-    **keywords: Any,
-) -> Fit:
+@explicit(FitArguments)
+def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[FitArguments]) -> Fit:
     """The largest batch, resolution or sequence of ``target`` within limits: ``flops="10G", memory="8GiB"``, ...
 
     A size that is given stays; one with several values (``"128:512:32"``, a list) is searched among these; a batch
@@ -101,24 +80,29 @@ def fit(
 
     Raises `UsageError` for arguments that cannot be meant, `ModelError` if the model accepts none of the sizes.
     """
-    limits = {m: units.parse(keywords.pop(m), m) for m in METRICS if keywords.get(m) is not None}
-    options = known_options({name: value for name, value in keywords.items() if name not in METRICS})
+    asked = without_unset(arguments)
+    limits = {m: parse_limit(asked.pop(m), m) for m in metric_names() if m in asked}
+    given = {name: axis_values(name, asked.pop(name, None)) for name in axis_names(ordered=True)}
+    settings = {name: one_value(name, asked.pop(name)) for name in axis_names(several=True) if name in asked}
+    request = Request.of(**asked, **settings)
     if not limits:
-        raise UsageError(f"There is no limit to keep. Give one or more of {', '.join(METRICS)}, such as flops='10G'.")
+        names = ", ".join(metric_names(estimate=False))
+        raise UsageError(f"There is no limit to keep. Give one or more of {names}, such as flops='10G'.")
     (name, model), *more = named_targets(target).items()
     if more:
         raise UsageError("fit() takes one model.")
-    by_default = model.res if isinstance(model, FoundTarget) else None
-    image = seq is None and options.get("inputs") is None
-    given = {"batch": axes.axis("batch", batch), "res": axes.axis("res", res), "seq": axes.axis("seq", seq)}
-    free = [size for size in ("res", "seq", "batch") if len(given[size]) > 1]
-    free += [size for size in ("batch", "res") if given[size] == (None,) and (size == "batch" or image)]
+    image = given["seq"] == (None,) and request.inputs is None
+    several = [size for size in axis_names(ordered=True) if len(given[size]) > 1]
+    left_out = [size for size in ("res", "batch") if given[size] == (None,) and (size == "batch" or image)]
+    free = [*several, *left_out]
     if len(free) > 2:
         raise UsageError("Two sizes can be searched at once: give one of batch, res and seq.")
     if len(given["res"]) > 1 and any(height != width for height, width in given["res"]):
-        raise UsageError(f"res={res!r}: only square pictures are searched. Give one of height x width to keep it.")
-    start = operating_point(**parts_of_points(options), **{n: v[0] for n, v in given.items() if n not in free})
-    return _Finder(name, model, options, limits, given, start, by_default, progress).fit(free)
+        raise UsageError(
+            f"res={arguments.get('res')!r}: only square pictures are searched. Give one of height x width to keep it."
+        )
+    start = replace(request.point, **{size: values[0] for size, values in given.items() if size not in free})
+    return _Finder(name, model, replace(request, point=start), limits, given, progress).fit(free)
 
 
 class _Finder:
@@ -128,21 +112,19 @@ class _Finder:
         self,
         name: str,
         model: Any,
-        options: Mapping[str, Any],
+        request: Request,
         limits: Mapping[str, int],
         given: Mapping[str, tuple[Any, ...]],
-        start: OperatingPoint,
-        by_default: Any,
         progress: Progress | None,
     ) -> None:
-        self._name, self._model, self._options, self._limits = name, model, options, limits
-        self._given, self._start, self._by_default, self._progress = given, start, by_default, progress
+        self._name, self._model, self._request, self._limits = name, model, request, limits
+        self._given, self._progress = given, progress
         self._known: dict[OperatingPoint, Look] = {}
 
     def look(self, point: OperatingPoint) -> Look:
         """Count one point. Raises `UsageError` where a limited metric is not measured."""
         if point not in self._known:
-            counted = count(self._model, point, self._options, watch=False)
+            counted = count_once(self._model, replace(self._request, point=point), watch=False)
             missing = [metric for metric in self._limits if metric not in counted.values]
             if missing and not counted.refused:
                 raise UsageError(f"{missing[0]} was not measured, so that no limit on it can be kept.")
@@ -163,11 +145,10 @@ class _Finder:
         if len(free) == 2:
             found = self._front(*self._sorted(free))
         else:
-            one = self._largest(free[0], self._start) if free else self._alone()
+            one = self._largest(free[0], self._request.point) if free else self._alone()
             found = [one] if one is not None else []
         least = None if found else self._least(free)
-        convention = self._options.get("convention", "fvcore")
-        return Fit(self._name, self._limits, tuple(found), least, convention, len(self._known))
+        return Fit(self._name, self._limits, tuple(found), least, self._request.convention, len(self._known))
 
     @staticmethod
     def _sorted(free: list[str]) -> tuple[str, str]:
@@ -175,10 +156,11 @@ class _Finder:
         return outer, inner
 
     def _alone(self) -> Fitting | None:
-        look = self.look(self._start)
+        point = self._request.point
+        look = self.look(point)
         if look.refused:
-            raise ModelError(f"The model refuses {self._start}: {look.refused}")
-        return None if look.over(self._limits) else Fitting(self._start, look.values)
+            raise ModelError(f"The model refuses {point}: {look.refused}")
+        return None if look.over(self._limits) else Fitting(point, look.values)
 
     def _least(self, free: list[str]) -> Fitting:
         """The cheapest point that was accepted: all of them are over."""
@@ -199,9 +181,10 @@ class _Finder:
             search = Search(lambda i: self.look(_with(at, size, values[i - 1])), self._limits, cap=len(values))
             bases: Iterable[int] = (1, len(values), *range(2, len(values)))
         else:
-            search = Search(lambda v: self.look(_with(at, size, v)), self._limits, cap=CAPS[size], power=_POWERS[size])
-            first = [self._by_default] if size == "res" and isinstance(self._by_default, int) else []
-            bases = (*first, *_STARTS[size])
+            axis = find_axis(size)
+            search = Search(lambda v: self.look(_with(at, size, v)), self._limits, cap=axis.cap, power=axis.power)
+            default = self._model.res if size == "res" and isinstance(self._model, FoundTarget) else None
+            bases = (*([default] if isinstance(default, int) else []), *axis.start)
         base = next((base for base in bases if not search.at(base).refused), None)
         found = search.largest(base) if base is not None else None
         if found is None:
@@ -250,7 +233,7 @@ class _Finder:
         candidates = values if values is not None else tuple(1 << power for power in range(17))
         found: list[Fitting] = []
         for value in candidates:
-            best = self._largest(inner, _with(self._start, outer, value))
+            best = self._largest(inner, _with(self._request.point, outer, value))
             if best is not None:
                 found.append(best)
             elif any(getattr(p, outer) == value and not look.refused for p, look in self._known.items()):
@@ -262,12 +245,10 @@ class _Finder:
 
 
 def _with(point: OperatingPoint, size: str, value: int) -> OperatingPoint:
-    changed: Any = (value, value) if size == "res" else value
-    return replace(point, **{size: changed}).with_batch_one()
+    return point.with_side(size, value).with_batch_one()
 
 
 def _beats(one: OperatingPoint, other: OperatingPoint) -> bool:
     """Whether a point is at least as large in everything, and larger in something."""
-    pairs = [(getattr(one, n) or 0, getattr(other, n) or 0) for n in ("batch", "seq")]
-    pairs.append(((one.res or (0, 0))[0], (other.res or (0, 0))[0]))
+    pairs = [(one.side(name) or 0, other.side(name) or 0) for name in axis_names(ordered=True)]
     return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from ..errors import BudgetError, ModelError, TargetError, UsageError
-from ..values.cost import ESTIMATES, METRICS, Cost
+from ..values.cost import Cost
 from ..values.course import Course
-from ..values.point import OperatingPoint
+from ..values.metrics import metric_names
+from ..values.point import OperatingPoint, axis_names
+from ..values.request import Request
 from .lines import Line, line, on_line
 from .targets import FoundTarget, find_target
-
-LINES = ("flops", "macs", "params", "trainable_params", "activations", "weights")
-"""The metrics that counts at a few batches give at all of them. Memory is the highest of many lines, not one itself."""
 
 Progress = Callable[[int, int], None]
 """Called with the points known so far, and with all of them."""
@@ -35,21 +35,20 @@ class Counted:
     course: Course | None = None
 
 
-def count(model: Any, point: OperatingPoint, options: Mapping[str, Any], *, watch: bool) -> Counted:
-    """Count once, as `measure` does, and watch how if ``watch``. A model that refuses the point is no error.
+def count_once(model: Any, request: Request, *, watch: bool) -> Counted:
+    """Count once, as `measure` does, and record the course if ``watch``. A model that refuses the point is no error.
 
     Raises `BudgetError` for what is wrong at every point: a factory that fails, arguments that cannot be meant.
     """
-    from ..counting.measure import measure
+    from ..counting.measure import count
     from ..counting.recording.course import record_course
 
     model = model.model if isinstance(model, FoundTarget) else model
-    where = {name: getattr(point, name) for name in ("batch", "res", "seq", "dtype", "mode")}
     course = None
     with ExitStack() as stack:
         watched = stack.enter_context(record_course(sizes=True)) if watch else None
         try:
-            cost = measure(model, **{**options, **where})
+            cost = count(model, request)
         except ModelError as error:
             return Counted(refused=reason(error))
         except TargetError as error:
@@ -63,7 +62,7 @@ def count(model: Any, point: OperatingPoint, options: Mapping[str, Any], *, watc
 
 def metrics_of(cost: Cost) -> dict[str, int]:
     """The metrics that a cost has."""
-    return {metric: value for metric in (*METRICS, *ESTIMATES) if (value := cost.metric(metric)) is not None}
+    return {metric: value for metric in metric_names() if (value := cost.metric(metric)) is not None}
 
 
 def reason(error: BudgetError) -> str:
@@ -85,7 +84,7 @@ class Grid:
     target: str
     model: Any
     points: list[OperatingPoint]
-    options: Mapping[str, Any]
+    request: Request
     lines: bool
     known: dict[OperatingPoint, Counted] = field(default_factory=dict)
     courses: dict[OperatingPoint, Counted] = field(default_factory=dict)
@@ -95,7 +94,7 @@ class Grid:
         self.batches = sorted({point.batch for point in self.points if point.batch is not None})
         rows: dict[Any, dict[int, OperatingPoint]] = {}
         for point in self.points:
-            rows.setdefault((point.res, point.seq), {})[point.batch or 0] = point
+            rows.setdefault(_size(point), {})[point.batch or 0] = point
         self.rows = sorted(rows.values(), key=lambda row: _extent(next(iter(row.values()))))
         self.lines = self.lines and len(self.batches) > 3
         self.stage = 0
@@ -176,16 +175,17 @@ class Grid:
         if any(one is None or one.course is None for one in counted):
             return None
         first, second, third = (one for one in counted if one is not None)
+        lines = metric_names(line=True)
         found = line([(b, c.course) for b, c in zip(at, (first, second, third), strict=True) if c.course], self.batches)
         if found is None or first.uncounted != third.uncounted:
             return None
         low, middle, high = at
         pairs = {metric: (first.values[metric], third.values[metric]) for metric in first.values}
         for metric, (a, c) in pairs.items():
-            if metric in LINES and (second.values[metric] - a) * (high - low) != (c - a) * (middle - low):
+            if metric in lines and (second.values[metric] - a) * (high - low) != (c - a) * (middle - low):
                 return None
         for batch, point in row.items():
-            values = {m: on_line(a, c, low, high, batch) for m, (a, c) in pairs.items() if m in LINES}
+            values = {m: on_line(a, c, low, high, batch) for m, (a, c) in pairs.items() if m in lines}
             self.known[point] = Counted(values, uncounted=first.uncounted)
         return found
 
@@ -213,12 +213,13 @@ class Grid:
                     return
                 if number < 4:
                     (moving if kind == "p" else still)[number] += value
-        torch = self.options.get("convention", "fvcore") == "torch"
+        torch = self.request.convention == "torch"
         columns = {"macs": 0, "flops": 2 if torch else 1, "activations": 3}
         if any(counted.values[metric] != moving[i] + still[i] for metric, i in columns.items()):
             return  # something was counted that is no call
+        lines = metric_names(line=True)
         for batch, point in row.items():
-            values = {metric: counted.values[metric] for metric in LINES}
+            values = {metric: counted.values[metric] for metric in lines}
             values.update((metric, moving[i] * batch // high + still[i]) for metric, i in columns.items())
             self.known[point] = Counted(values, uncounted=counted.uncounted)
 
@@ -226,9 +227,17 @@ class Grid:
 _STAGES = (Grid.corners, Grid.plain, Grid.between, Grid.again, Grid.rest)
 
 
-def _extent(point: OperatingPoint) -> tuple[int, int]:
-    height, width = point.res or (1, 1)
-    return height * width * (point.seq or 1), height
+def _size(point: OperatingPoint) -> tuple[Any, ...]:
+    """Every ordered axis but the batch."""
+    return tuple(getattr(point, name) for name in axis_names(ordered=True) if name != "batch")
+
+
+def _extent(point: OperatingPoint) -> tuple[int, tuple[Any, ...]]:
+    """How much a point takes, but for its batch: elements, then the sizes, for a definite order."""
+    sides = [
+        side for size in _size(point) if size is not None for side in (size if isinstance(size, tuple) else (size,))
+    ]
+    return prod(sides), tuple(sides)
 
 
 def count_all(grids: Sequence[Grid], jobs: int, progress: Progress | None) -> int:
@@ -239,7 +248,7 @@ def count_all(grids: Sequence[Grid], jobs: int, progress: Progress | None) -> in
             tasks = [(grid, point, watch) for grid in grids for point, watch in grid.wanted()]
             if not tasks:
                 break
-            calls = [(grid.model, point, grid.options, watch) for grid, point, watch in tasks]
+            calls = [(grid.model, replace(grid.request, point=point), watch) for grid, point, watch in tasks]
             for (grid, point, watch), counted in zip(tasks, run(calls), strict=True):
                 grid.take(point, watch, counted)
                 counts += 1
@@ -250,12 +259,12 @@ def count_all(grids: Sequence[Grid], jobs: int, progress: Progress | None) -> in
     return counts
 
 
-_Call = tuple[Any, OperatingPoint, Mapping[str, Any], bool]
+_Call = tuple[Any, Request, bool]
 
 
 def _run_one(call: _Call) -> Counted:
-    model, point, options, watch = call
-    return count(find_target(model) if isinstance(model, str) else model, point, options, watch=watch)
+    model, request, watch = call
+    return count_once(find_target(model) if isinstance(model, str) else model, request, watch=watch)
 
 
 @contextmanager

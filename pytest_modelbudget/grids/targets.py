@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,22 @@ class FoundTarget:
 def find_target(text: str) -> FoundTarget:
     """Load what ``text`` names. Raises `UsageError` for its form, `TargetError` when it does not load."""
     return replace(_find(text), text=text)
+
+
+def named_targets(target: Any) -> dict[str, Any]:
+    """Models by name: from one, a list, or a mapping; texts are TARGETs. Raises `UsageError` for none."""
+    if isinstance(target, Mapping):
+        found = {str(name): model for name, model in target.items()}
+    else:
+        several = list(target) if isinstance(target, (list, tuple)) else [target]
+        found = {}
+        for model in several:
+            name = model if isinstance(model, str) else str(getattr(model, "__name__", type(model).__name__))
+            number = sum(known.split(" #")[0] == name for known in found)
+            found[f"{name} #{number + 1}" if number else name] = model
+    if not found:
+        raise UsageError("There is no model to count: the list of targets is empty.")
+    return {name: find_target(model) if isinstance(model, str) else model for name, model in found.items()}
 
 
 def _find(text: str) -> FoundTarget:

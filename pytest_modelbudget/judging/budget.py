@@ -3,80 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
 from ..errors import UsageError, nearest
-from ..text import units
-from ..values.cost import ESTIMATES, METRICS
+from ..text.units import parse_percent
 from ..values.devices import find_device, named_devices
-from ..values.point import OperatingPoint, operating_point
+from ..values.frozen import freeze
+from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
+from ..values.point import OperatingPoint, axis_names
+from ..values.request import SETTINGS, Request, argument_names, without_unset
 from .scaling import parse_scaling
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one ``@budget`` says. The fields are the marker's arguments; limits are whole counts, bytes, nanoseconds.
+    """What one ``@budget`` says.
 
-    ``scaling`` has exponents, as texts, by what they are of.
+    ``arguments`` are those of the measurement, as written; ``limits`` are whole counts, bytes or nanoseconds by metric,
+    of the submodule ``module`` if it names one. ``scaling`` has exponents, as texts, by what they are of; ``tolerance``
+    is in percent.
     """
 
     model: Any = None
-    batch: int | None = None
-    res: Any = None
-    channels: int | None = None
-    seq: int | None = None
-    inputs: Any = None
-    dtype: Any = None
-    mode: str = "infer"
-    optimizer: Any = None
-    flops: int | None = None
-    macs: int | None = None
-    params: int | None = None
-    trainable_params: int | None = None
-    activations: int | None = None
-    weights: int | None = None
-    memory: int | None = None
-    amp: Any = None
-    attention: Any = None
-    loss: Any = None
-    device: Any = None
-    latency: int | None = None
     module: str = ""
     scaling: Mapping[str, str] | None = None
     tolerance: Decimal | None = None
     name: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def limits(self) -> dict[str, int]:
-        """The limits that are set, by metric."""
-        metrics = (*METRICS, *ESTIMATES)
-        return {metric: getattr(self, metric) for metric in metrics if getattr(self, metric) is not None}
+    def __post_init__(self) -> None:
+        """Nothing in a budget changes."""
+        freeze(self, "arguments", "limits")
 
-    def point(self, arguments: Mapping[str, Any]) -> OperatingPoint:
-        """The operating point; what the marker leaves out comes from the test's arguments of that name.
+    def request(self, test_arguments: Mapping[str, Any]) -> Request:
+        """What to measure; an ordered axis that the marker leaves out comes from the test's argument of that name.
 
-        A dimension nobody gives stays open, but a batch that is needed is 1. Raises `UsageError`.
+        One that nobody gives stays open, but a batch that is needed is 1. Raises `UsageError`.
         """
-        given = {}
-        for name in ("batch", "res", "seq"):
-            value = getattr(self, name)
-            given[name] = arguments.get(name) if value is None else value
-        point = operating_point(
-            **given,
-            channels=self.channels,
-            dtype=self.dtype,
-            mode=self.mode,
-            optimizer=self.optimizer if self.mode == "train" else None,
-            amp=self.amp,
-            attention=self.attention,
-            device=self.device,
-        )
-        return point if point.res is None and point.seq is None else point.with_batch_one()
+        from_test = {name: test_arguments.get(name) for name in axis_names(ordered=True)}
+        given = {**from_test, **self.arguments}
+        if given.get("mode") != "train":  # a class's default for those of its tests that train
+            given = {name: value for name, value in given.items() if name not in _for_training()}
+        request = Request.of(**without_unset(given))
+        return replace(request, point=request.point.with_batch_if_needed())
+
+    def point(self, test_arguments: Mapping[str, Any]) -> OperatingPoint:
+        """The operating point of `request`."""
+        return self.request(test_arguments).point
 
 
-ARGUMENTS = tuple(field.name for field in fields(Budget))
+def _for_training() -> tuple[str, ...]:
+    return (*axis_names(training=True), "loss")
+
+
+def _own_arguments() -> tuple[str, ...]:
+    return tuple(one.name for one in fields(Budget) if one.name not in ("arguments", "limits"))
+
+
+def marker_arguments() -> tuple[str, ...]:
+    """Everything that ``@budget`` takes."""
+    measured = tuple(name for name in argument_names() if name not in SETTINGS)
+    model, *own = _own_arguments()
+    return (model, *measured, *metric_names(), *own)
 
 
 def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: bool = True) -> Budget:
@@ -87,49 +78,57 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     if args:
         shown = ", ".join(repr(arg)[:60] for arg in args)
         raise UsageError(f"budget({shown}): arguments are keywords. Write flops=, params=, model=, ...")
+    allowed = marker_arguments()
     for name in keywords:
-        if name not in ARGUMENTS:
+        if name not in allowed:
             raise UsageError(
-                f"{name!r} is not an argument of budget().{nearest(name, ARGUMENTS)} Allowed: {', '.join(ARGUMENTS)}."
+                f"{name!r} is not an argument of budget().{nearest(name, allowed)} Allowed: {', '.join(allowed)}."
             )
-    given = {name: value for name, value in keywords.items() if value is not None}
-    for metric in (*METRICS, *ESTIMATES):
-        if metric in given:
-            given[metric] = units.parse(given[metric], metric)
-    if "scaling" in given:
-        given["scaling"] = parse_scaling(given["scaling"])
-    if "tolerance" in given:
-        given["tolerance"] = units.parse_percent(given["tolerance"], "tolerance")
-    budget = Budget(**given)
-    budget.point({})
-    _check_device(budget, whole=whole)
-    _check_training(budget, whole=whole)
+    given = without_unset(keywords)
+    limits = {m: parse_limit(given.pop(m), m) for m in metric_names() if m in given}
+    own = {name: given.pop(name) for name in _own_arguments() if name in given}
+    if "scaling" in own:
+        own["scaling"] = parse_scaling(own["scaling"])
+    if "tolerance" in own:
+        own["tolerance"] = parse_percent(own["tolerance"], "tolerance")
+    budget = Budget(**own, arguments=given, limits=limits)
+    if whole:
+        _check_training(budget)
+        _check_estimates(budget)
+    budget.request({})
+    _check_module(budget)
     _check_rest(budget)
     return budget
 
 
-def _check_device(budget: Budget, *, whole: bool) -> None:
-    device = find_device(budget.device) if budget.device is not None else None
-    if whole and budget.latency is not None and (device is None or not device.has_speed):
-        limit = units.show_limit(budget.latency, "latency")
-        found = "no device" if device is None else f"device={budget.device!r}, which names no card"
-        raise UsageError(
-            f"latency={limit!r} is a limit on a predicted time, and here is {found}. "
-            f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
-        )
-
-
-def _check_training(budget: Budget, *, whole: bool) -> None:
-    for name in ("optimizer", "loss"):
-        if whole and getattr(budget, name) is not None and budget.mode != "train":
+def _check_training(budget: Budget) -> None:
+    for name in _for_training():
+        if name in budget.arguments and budget.arguments.get("mode") != "train":
             raise UsageError(f"{name}= is for a training step. Add mode='train', or leave it out.")
-    if budget.loss is not None and not callable(budget.loss):
-        raise UsageError(f"loss={budget.loss!r} is not a loss. Allowed: a callable that gets the model's output.")
-    if budget.memory is not None and budget.module:
-        raise UsageError(
-            f"memory= is a limit on the whole model, and here is module={budget.module!r}: a peak has no parts. "
-            "Give it a marker of its own."
-        )
+
+
+def _check_estimates(budget: Budget) -> None:
+    """A limit on what is predicted needs a device whose speed is known."""
+    value = budget.arguments.get("device")
+    device = find_device(value) if value is not None else None
+    for name, limit in budget.limits.items():
+        if find_metric(name).estimate and (device is None or not device.has_speed):
+            found = "no device" if device is None else f"device={value!r}, which names no card"
+            raise UsageError(
+                f"{name}={show_limit(limit, name)!r} is a limit on a predicted time, and here is {found}. "
+                f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
+            )
+
+
+def _check_module(budget: Budget) -> None:
+    if not isinstance(budget.module, str):
+        raise UsageError(f"module={budget.module!r} is not the name of a submodule, such as 'layer4'.")
+    for metric in all_metrics():
+        if budget.module and metric.name in budget.limits and not metric.in_modules:
+            raise UsageError(
+                f"{metric.name}= is a limit on the whole model, and here is module={budget.module!r}: "
+                f"{metric.why_whole}. Give it a marker of its own."
+            )
 
 
 def _check_rest(budget: Budget) -> None:
@@ -138,8 +137,6 @@ def _check_rest(budget: Budget) -> None:
             f"model={budget.model!r} is a {type(budget.model).__name__}. "
             "Allowed: a factory, an nn.Module, or the name of a fixture."
         )
-    if not isinstance(budget.module, str):
-        raise UsageError(f"module={budget.module!r} is not the name of a submodule, such as 'layer4'.")
     if budget.name is not None and (not isinstance(budget.name, str) or not budget.name.strip()):
         raise UsageError(f"name={budget.name!r} is not a name.")
 

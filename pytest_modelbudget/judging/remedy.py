@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
 
 from ..errors import BudgetError
 from ..values.cost import Cost
-from ..values.point import OperatingPoint
+from ..values.metrics import metric_names
+from ..values.point import Axis, OperatingPoint, axes
+from ..values.verdict import Remedy
 from .search import Look, Search, SearchEnded
 
 MOST = 12
 """Counts for each size that is searched: a test that fails should not take long over it."""
-
-_GROWING = ("flops", "macs", "activations", "memory")
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """The largest value of ``batch``, ``res`` or ``seq`` within every limit, the rest being as it is."""
-
-    size: str
-    at_most: int
 
 
 def remedies(
@@ -37,28 +27,21 @@ def remedies(
     A model that runs for real is not counted again, nor is one that is over a limit that no size changes.
     """
     over = [metric for metric, limit in limits.items() if (cost.metric(metric, module) or 0) > limit]
-    if not over or not set(over) <= set(_GROWING) or cost.executed != "meta" or cost.uncounted:
+    if not over or not set(over) <= set(metric_names(grows=True)) or cost.executed != "meta" or cost.uncounted:
         return ()
     found = []
-    for size in ("batch", "res", "seq"):
-        value = _value(cost.point, size)
+    for axis in axes(ordered=True):
+        value = cost.point.side(axis.name)
         if value is not None and value > 1:
-            at_most = _largest(cost, size, value, limits, count, module)
+            at_most = _largest(cost, axis, value, limits, count, module)
             if at_most is not None:
-                found.append(Remedy(size, at_most))
+                found.append(Remedy(axis.name, at_most))
     return tuple(found)
-
-
-def _value(point: OperatingPoint, size: str) -> int | None:
-    if size != "res":
-        value: int | None = getattr(point, size)
-        return value
-    return point.res[0] if point.res is not None and point.res[0] == point.res[1] else None
 
 
 def _largest(
     cost: Cost,
-    size: str,
+    axis: Axis,
     value: int,
     limits: Mapping[str, int],
     count: Callable[[OperatingPoint], Cost],
@@ -68,13 +51,12 @@ def _largest(
         return {metric: counted.metric(metric, module) or 0 for metric in limits}
 
     def look(smaller: int) -> Look:
-        changed: Any = (smaller, smaller) if size == "res" else smaller
         try:
-            return Look(values(count(replace(cost.point, **{size: changed}))))
+            return Look(values(count(cost.point.with_side(axis.name, smaller))))
         except BudgetError as error:
             return Look(refused=str(error).splitlines()[0])
 
-    search = Search(look, limits, cap=2 * value, power=2.0 if size == "res" else 1.0, most=MOST)
+    search = Search(look, limits, cap=2 * value, power=axis.power, most=MOST)
     search.seen[value] = Look(values(cost))
     try:
         found = search.largest(value, thorough=False)

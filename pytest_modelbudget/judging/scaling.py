@@ -8,26 +8,18 @@ of an operator in a module. So a small part that grows too fast is not hidden by
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from ..errors import BudgetError, UsageError, nearest
-from ..text import units
 from ..values.cost import Cost
 from ..values.course import Course
-from ..values.point import OperatingPoint
-
-DIMENSIONS = ("batch", "res", "seq")
-NAMES = (*DIMENSIONS, "params")
-"""What `scaling=` may name: an exponent of FLOPs in a dimension, or of the parameters in every dimension."""
-
-MARGIN = Fraction(1, 10)
-"""How far above the allowed exponent that of FLOPs may be: 2 ** 0.1 is 7 % from one octave to the next."""
+from ..values.point import OperatingPoint, axis_names
+from ..values.verdict import Scaled
 
 _OCTAVES = 6
 
@@ -35,78 +27,16 @@ CountAt = Callable[[OperatingPoint], tuple[Cost, Course]]
 """Counts the model at a point and tells how. Raises `BudgetError` where it cannot run there."""
 
 
-@dataclass(frozen=True)
-class Scaled:
-    """How a model grows with one dimension: what it costs at ``low``, and at ``high``, twice that.
-
-    ``metric`` is ``flops`` or ``params``; ``allowed`` is the largest exponent, as text. ``module`` and ``operator`` say
-    which part is over, if one is: the one that grows most. They are empty for the whole model.
-    """
-
-    metric: str
-    dimension: str
-    allowed: str
-    low: int
-    high: int
-    before: int
-    after: int
-    module: str = ""
-    operator: str = ""
-
-    @property
-    def exponent(self) -> float:
-        """The growth exponent between the two sizes; of what was nothing before, infinite."""
-        if not self.before:
-            return math.inf if self.after else 0.0
-        return math.log2(Fraction(self.after, self.before)) if self.after else -math.inf
-
-    @property
-    def over(self) -> bool:
-        """Whether it grows faster than is allowed, in exact arithmetic: ``after > before * 2 ** (allowed + margin)``.
-
-        Parameters have no margin, and with an exponent of zero they may not shrink either.
-        """
-        allowed = Fraction(self.allowed)
-        if self.metric == "params" and not allowed:
-            return self.after != self.before
-        power = allowed + (MARGIN if self.metric == "flops" else 0)
-        times = power.denominator
-        return bool(self.after**times > self.before**times * 2**power.numerator)
-
-    def sentence(self) -> str:
-        """``over budget: flops grow as res^4.00 of res^2 allowed: conv2d in 'stem', 1 G at res 7168, ...``."""
-        before, after = units.show_apart(self.before, self.after, self.metric)
-        inside = repr(self.module) if self.module else ""
-        where = " in ".join(word for word in (self.operator, inside) if word)
-        moved = f"{before} at {self.dimension} {self.low}, {after} at {self.high}"
-        if self.metric == "params" and not Fraction(self.allowed):
-            return f"over budget: params depend on {self.dimension}{f' in {inside}' if inside else ''}: {moved}"
-        grows = f"{self.metric} grow as {self.power()}, allowed is {self.dimension}^{self.allowed}"
-        return f"over budget: {grows}: {f'{where}, ' if where else ''}{moved}"
-
-    def says(self) -> str:
-        """``res^2.00 of 2``, or ``params over res: res^0.00 of 0``."""
-        return f"{'params as ' if self.metric == 'params' else ''}{self.power()} (at most {self.allowed})"
-
-    def power(self) -> str:
-        """``res^2.00``, with as many digits as tell it from what is allowed."""
-        exponent = self.exponent
-        if math.isinf(exponent):
-            return f"{self.dimension}^inf"
-        digits = next((n for n in range(2, 10) if Decimal(f"{exponent:.{n}f}") != Decimal(self.allowed)), 2)
-        return f"{self.dimension}^{exponent:.{digits if self.over else 2}f}"
-
-
 def parse_scaling(value: Any) -> dict[str, str]:
     """Check the argument ``scaling=``: names to exponents. Raises `UsageError`."""
     if not isinstance(value, Mapping) or not value:
         raise UsageError(f'scaling={value!r} is not a mapping such as {{"batch": 1, "res": 2}}.')
-    found = {}
+    found, allowed = {}, (*axis_names(ordered=True), "params")  # of FLOPs along an axis, of the parameters along each
     for name, exponent in value.items():
-        if name not in NAMES:
+        if name not in allowed:
             raise UsageError(
                 f"scaling={value!r}: {name!r} is not what something grows with. Allowed: "
-                f"{', '.join(map(repr, NAMES))}.{nearest(str(name), NAMES)}"
+                f"{', '.join(map(repr, allowed))}.{nearest(str(name), allowed)}"
             )
         number = Decimal("nan")
         if isinstance(exponent, (int, float, Decimal)) and not isinstance(exponent, bool):
@@ -129,10 +59,11 @@ def measure_scaling(
     """
     found: list[Scaled] = []
     problems: dict[str, str] = {}
+    ordered = axis_names(ordered=True)
     for name, exponent in allowed.items():
-        dimensions = [d for d in DIMENSIONS if getattr(cost.point, d) is not None] if name == "params" else [name]
+        dimensions = [d for d in ordered if getattr(cost.point, d) is not None] if name == "params" else [name]
         if not dimensions or getattr(cost.point, dimensions[0]) is None:
-            missing = "neither batch, res nor seq" if name == "params" else f"no {name}"
+            missing = f"none of {', '.join(ordered)}" if name == "params" else f"no {name}"
             raise UsageError(f"scaling={{{name!r}: {exponent}}}: the operating point has {missing}. Give one.")
         for dimension in dimensions:
             try:

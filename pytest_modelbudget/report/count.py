@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..judging.verdict import uncounted
-from ..text import units
+from ..judging.judge import uncounted
 from ..text.line import one_line
-from ..values.cost import ESTIMATES, METRICS, Cost
+from ..text.tables import indented, plain_table
+from ..values.cost import Cost
+from ..values.metrics import find_metric, metric_names, show, show_limit
 from .failure import conditions
 from .memory import memory_text
-from .tables import indented, module_table, plain, prediction_error
+from .tables import prediction_error
 
 
 def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
     """The whole text of one count. ``code`` is how a test would name the factory, ``inputs`` the shapes given."""
-    parts = [conditions(cost), _totals(cost), module_table(cost, depth)]
+    parts = [conditions(cost), _totals(cost), cost.table(depth)]
     parts += [text for text in (memory_text(cost),) if text]
     unknown = uncounted(cost)
     if unknown:
@@ -33,58 +34,42 @@ def _totals(cost: Cost) -> str:
     """Every metric; forward and backward apart; and, where the step was run for real, what that measured."""
     rows = []
     for metric, value in _metrics(cost):
-        rows.append([units.label(metric), units.show(value, metric, unit=True), *_measured(cost, metric, value)])
+        rows.append([find_metric(metric).label, show(value, metric, unit=True), *_measured(cost, metric, value)])
         if metric == "flops" and cost.backward_flops:
             for name, part in (("  forward", cost.forward_flops), ("  backward", cost.backward_flops)):
-                rows.append([indented(name), units.show(part, metric, unit=True)])
+                rows.append([indented(name), show(part, metric, unit=True)])
     measured = cost.measured
     if measured is None:
-        return plain(rows, right=(1,))
+        return plain_table(rows, right=(1,))
     if cost.throughput is None:
-        rows.append(["time of a step", "", units.show(measured.nanoseconds, "latency")])
+        rows.append(["time of a step", "", show(measured.nanoseconds, "latency")])
     headers = ["", "predicted", f"measured on {one_line(measured.device)}", "error"]
-    return plain([row + [""] * (4 - len(row)) for row in rows], headers, right=(1, 2, 3))
+    return plain_table([row + [""] * (4 - len(row)) for row in rows], headers, right=(1, 2, 3))
 
 
 def _measured(cost: Cost, metric: str, value: int) -> list[str]:
     if cost.measured is None or metric not in ("memory", "latency"):
         return []
     found = cost.measured.memory if metric == "memory" else cost.measured.nanoseconds
-    return [units.show(found, metric), prediction_error(value, found)]
+    return [show(found, metric), prediction_error(value, found)]
 
 
 def _metrics(cost: Cost) -> list[tuple[str, int]]:
-    found = [(metric, cost.metric(metric)) for metric in (*METRICS, *ESTIMATES)]
+    found = [(metric, cost.metric(metric)) for metric in metric_names(on_request=False)]
     return [(metric, value) for metric, value in found if value is not None]
 
 
 def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
     """A budget at what the model costs now, rounded up so that it passes. FLOPs of zero are nothing to limit."""
-    arguments = [f'flops="{units.show_limit(cost.flops, "flops")}"'] if cost.flops else []
-    arguments.append(f'params="{units.show_limit(cost.params, "params")}"')
+    arguments = [f'flops="{show_limit(cost.flops, "flops")}"'] if cost.flops else []
+    arguments.append(f'params="{show_limit(cost.params, "params")}"')
     if cost.memory is not None:
-        arguments.append(f'memory="{units.show_limit(cost.memory, "memory")}"')
-    point = cost.point
-    if point.batch is not None:
-        arguments.append(f"batch={point.batch}")
-    if point.res is not None:
-        arguments.append(f"res={point.res[0] if point.res[0] == point.res[1] else point.res}")
-    if point.seq is not None:
-        arguments.append(f"seq={point.seq}")
-    if point.channels not in (None, 3):
-        arguments.append(f"channels={point.channels}")
-    if cost.throughput is not None:
-        limit = units.show_limit(cost.throughput.nanoseconds, "latency")
-        arguments.append(f'device="{cost.throughput.device}", latency="{limit}"')
-    elif point.device is not None:
-        arguments.append(f'device="{point.device}"')
-    if point.dtype is not None:
-        arguments.append(f'dtype="{point.dtype}"')
-    if point.mode != "infer":
-        arguments.append(f'mode="{point.mode}", optimizer="{point.optimizer}"')
-    for name in ("amp", "attention"):
-        if getattr(point, name) is not None:
-            arguments.append(f'{name}="{getattr(point, name)}"')
+        arguments.append(f'memory="{show_limit(cost.memory, "memory")}"')
+    for axis, value in cost.point.given():
+        if value not in (axis.unsaid, axis.default):
+            arguments.append(f"{axis.name}={axis.kind.code(value)}")
+    if cost.latency is not None:
+        arguments.append(f'latency="{show_limit(cost.latency, "latency")}"')
     if inputs is not None:
         arguments.append(f"inputs={_code(inputs[0] if len(inputs) == 1 else inputs)}")
     name = "".join(c if f"_{c}".isidentifier() else "_" for c in one_line(cost.model)).lower()

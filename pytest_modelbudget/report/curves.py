@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, nearest
-from ..text import units
 from ..text.line import shown
+from ..text.units import BYTES
+from ..values.metrics import find_metric, show, title_of
+from ..values.point import axis_names, find_axis
 from .formats import write_file
 from .history import check_plot
-from .tables import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..grids.sweep import Cell, Sweep
+    from ..grids.cell import Cell
+    from ..grids.cells import Sweep
 
 GPUS = (8, 12, 16, 24, 40, 48, 80, 141)
 """GiB of memory that GPUs have."""
@@ -31,7 +33,6 @@ Accuracy = Mapping[tuple[str, str], float]
 """By target and resolution as shown; an empty resolution is every one."""
 
 _STYLE = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "modelbudget", "font.size": 9}
-_SIZES = {"batch": "batch", "res": "resolution (pixels)", "seq": "sequence length (tokens)"}
 
 
 def read_accuracy(said: Iterable[str], targets: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -106,7 +107,9 @@ def sweep_figure(sweep: Sweep, accuracy: Accuracy) -> Figure:
 
 def _curves(sweep: Sweep) -> list[Callable[[Axes], None]]:
     metrics = [metric for metric in sweep.metrics if metric in ("flops", "memory")] or list(sweep.metrics[:1])
-    names = [name for name in _SIZES if len({_place(cell, name) for cell in sweep if not cell.refused}) > 1]
+    names = [
+        name for name in axis_names(ordered=True) if len({_place(cell, name) for cell in sweep if not cell.refused}) > 1
+    ]
     return [_curve(sweep, metric, name) for metric in metrics for name in names]
 
 
@@ -123,9 +126,9 @@ def _curve(sweep: Sweep, metric: str, name: str) -> Callable[[Axes], None]:
         _ticks(axes, sorted({x for points in series.values() for x, _ in points}))
         axes.set_yscale("log")
         _log_ticks(axes.yaxis, metric)
-        axes.set_xlabel(_SIZES[name])
+        axes.set_xlabel(find_axis(name).title)
         axes.set_ylabel(_title(metric))
-        axes.set_title(f"{_title(metric)} over {_SIZES[name].split(' (')[0]}, on log axes")
+        axes.set_title(f"{_title(metric)} over {find_axis(name).title.split(' (')[0]}, on log axes")
         _frame(axes)
         axes.legend(frameon=False, fontsize=8)
 
@@ -142,7 +145,7 @@ def _series(sweep: Sweep, metric: str, name: str) -> dict[str, list[tuple[int, i
             continue
         more = [str(getattr(cell.point, part)) for part in ("dtype", "mode") if part in several]
         label = " ".join([shown(cell.target, 40), *more])
-        others = tuple(_place(cell, other) for other in _SIZES if other != name)
+        others = tuple(_place(cell, other) for other in axis_names(ordered=True) if other != name)
         if first.setdefault(label, others) == others:
             found.setdefault(label, {})[_place(cell, name)] = cell.values[metric]
     return {_at(label, first[label], name): sorted(points.items()) for label, points in found.items()}
@@ -150,7 +153,7 @@ def _series(sweep: Sweep, metric: str, name: str) -> dict[str, list[tuple[int, i
 
 def _at(label: str, others: tuple[int, ...], name: str) -> str:
     """A label with where the other axes are."""
-    held = [f"{n} {v}" for n, v in zip([n for n in _SIZES if n != name], others, strict=True) if v]
+    held = [f"{n} {v}" for n, v in zip([n for n in axis_names(ordered=True) if n != name], others, strict=True) if v]
     return f"{label} at {', '.join(held)}" if held else label
 
 
@@ -171,7 +174,7 @@ def _place(cell: Cell, name: str) -> int:
 
 
 def _title(metric: str) -> str:
-    title = TITLES[metric]
+    title = title_of(metric)
     return title if title[0].isupper() else title.capitalize()
 
 
@@ -179,9 +182,9 @@ def _log_ticks(axis: Any, metric: str) -> None:
     """Marks at 1, 2 and 5 of each decade, or at powers of two for bytes, written as tables write them."""
     from matplotlib.ticker import LogLocator
 
-    in_bytes = metric in units.BYTE_METRICS
+    in_bytes = find_metric(metric).unit is BYTES
     axis.set_major_locator(LogLocator(base=2, numticks=12) if in_bytes else LogLocator(10, subs=(1, 2, 5), numticks=12))
-    axis.set_major_formatter(lambda value, _: units.show(round(value), metric))
+    axis.set_major_formatter(lambda value, _: show(round(value), metric))
     axis.set_minor_formatter(lambda value, _: "")
 
 
@@ -247,11 +250,11 @@ def _map(
             _write_values(axes, values, logs)
         axes.set_xticks(range(len(sizes)), [str(value) for value in sizes])
         axes.set_yticks(range(len(batches)), [str(value) for value in batches])
-        axes.set_xlabel(_SIZES[size])
+        axes.set_xlabel(find_axis(size).title)
         axes.set_ylabel("batch")
         axes.set_title(f"Peak memory: {shown(label, 60)}\nred: where it crosses the memory of common GPUs")
         bar = axes.figure.colorbar(mesh, ax=axes)
-        bar.ax.yaxis.set_major_formatter(lambda value, _: units.show(round(2 ** (value + 30)), "memory"))
+        bar.ax.yaxis.set_major_formatter(lambda value, _: show(round(2 ** (value + 30)), "memory"))
 
     return draw
 
@@ -261,7 +264,7 @@ def _write_values(axes: Axes, values: Sequence[Sequence[int]], logs: Sequence[Se
     dark = (min(inside) + 2 * max(inside)) / 3
     for y, row in enumerate(values):
         for x, value in enumerate(row):
-            text = units.show(value, "memory", digits=2) if value else "refused"
+            text = show(value, "memory", digits=2) if value else "refused"
             colour = "white" if value and logs[y][x] > dark else "black" if value else "#888888"
             axes.text(x, y, text.replace(" ", "\n"), ha="center", va="center", fontsize=6, color=colour)
 
@@ -298,7 +301,7 @@ def _one_batch(sweep: Sweep) -> list[Cell]:
 
 
 def _accuracy_of(cell: Cell, accuracy: Accuracy) -> float | None:
-    return accuracy.get((cell.target, cell.point.show_res()), accuracy.get((cell.target, "")))
+    return accuracy.get((cell.target, cell.point.show("res")), accuracy.get((cell.target, "")))
 
 
 def pareto_front(points: Sequence[tuple[float, float]], *, higher: bool) -> list[tuple[float, float]]:
@@ -314,7 +317,7 @@ def _pareto(points: Sequence[tuple[Cell, int, float]], across: str, up: str) -> 
     def draw(axes: Axes) -> None:
         names = list(dict.fromkeys(cell.target for cell, _, _ in points))
         for number, name in enumerate(names):
-            own = sorted((x, y, cell.point.show_res()) for cell, x, y in points if cell.target == name)
+            own = sorted((x, y, cell.point.show("res")) for cell, x, y in points if cell.target == name)
             axes.plot(
                 [x for x, _, _ in own],
                 [y for _, y, _ in own],

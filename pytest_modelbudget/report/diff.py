@@ -10,13 +10,12 @@ from decimal import Decimal
 from ..baseline.diff import Difference
 from ..text import units
 from ..text.line import shown
-from ..values.cost import METRICS
+from ..text.tables import plain_table
 from ..values.growth import Factor, Growth
+from ..values.metrics import metric_names, show, show_apart, title_of
 from .github import command
 from .growth import biggest_first, changes_table, described, difference, named, rows_metric, times
 from .markdown import MARKER, code
-from .metrics import TITLES
-from .tables import plain
 
 _NOTHING = Decimal(0)
 
@@ -27,7 +26,7 @@ def diff_text(differences: Sequence[Difference], *, fail_on: Decimal | None = No
     parts = [sentence(differences, fail_on)]
     if listed:
         rows = [[shown(d.name), _word(d, fail_on), *(_cell(d, metric) for metric in metrics)] for d in listed]
-        parts.append(plain(rows, ["entry", "", *(TITLES[metric] for metric in metrics)]))
+        parts.append(plain_table(rows, ["entry", "", *(title_of(metric) for metric in metrics)]))
     for d in listed:
         lines = _explained(d, most)
         if lines:
@@ -84,17 +83,17 @@ def _columns(differences: Iterable[Difference], fail_on: Decimal | None) -> list
         for telling in (d.changes, d.beyond(_NOTHING), d.beyond(fail_on or _NOTHING)):
             if telling and not wanted & set(telling):
                 wanted.add(next(iter(telling)))
-    return [metric for metric in METRICS if metric in wanted]
+    return [metric for metric in metric_names(recorded=True) if metric in wanted]
 
 
 def _cell(d: Difference, metric: str) -> str:
     was, now = d.metrics.get(metric, (None, None))
     if was is None or now is None:
         one = was if was is not None else now
-        return "-" if one is None else units.show(one, metric)
+        return "-" if one is None else show(one, metric)
     if was == now:
-        return units.show(now, metric)
-    before, after = units.show_apart(was, now, metric)
+        return show(now, metric)
+    before, after = show_apart(was, now, metric)
     if d.status == "not comparable":
         return f"{before} before, {after} now"
     return f"{before} -> {after}" + (f" ({units.change(now, was)})" if was else "")
@@ -141,7 +140,7 @@ def _factor(factor: Factor, metric: str) -> str:
 def _ratio(before: int, after: int, metric: str) -> str:
     if before or not after:
         return times(Factor("", before, after).ratio)
-    return f"0 -> {units.show(after, metric)}"
+    return f"0 -> {show(after, metric)}"
 
 
 def diff_json(differences: Sequence[Difference], *, fail_on: Decimal | None = None) -> str:
@@ -181,7 +180,7 @@ def diff_markdown(differences: Sequence[Difference], *, fail_on: Decimal | None 
     What does not fit is left out from the end, whole, and counted.
     """
     listed, metrics = _listed(differences), _columns(differences, fail_on)
-    titles = ["", "entry", *(TITLES[metric] for metric in metrics)]
+    titles = ["", "entry", *(title_of(metric) for metric in metrics)]
     head = [MARKER, "### Model budgets", "", f"**{sentence(differences, fail_on)}**", ""]
     if listed:
         head += [_row(titles), _row(["---", "---", *("--:" for _ in metrics)])]
@@ -264,3 +263,7 @@ def _place(d: Difference) -> dict[str, str]:
     if d.new.result is not None:
         return {"file": shown(d.new.result.path, 400), "line": str(d.new.result.line)}
     return {"file": shown(d.new.entry.test.split("::")[0], 400)}
+
+
+DIFF_FORMATS = {"text": diff_text, "md": diff_markdown, "json": diff_json, "github": diff_annotations}
+"""What ``modelbudget diff --format`` may name."""

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from ..judging.source import locate
 from ..text import units
 from ..text.line import one_line
-from ..values.cost import CONVENTIONS, Cost, ModuleCost
+from ..text.tables import plain_table
+from ..values.cost import Cost, ModuleCost
+from ..values.metrics import show
+from ..values.point import axis_names
+from ..values.request import CONVENTIONS
 from ..values.result import Result
 from .growth import growth_lines
 from .memory import by_kind, measured_text, peak_line
-from .tables import costliest, metric_table, module_values, plain
+from .tables import costliest, metric_table, module_values
 from .throughput import prediction
 
 
@@ -49,9 +53,7 @@ def remedy_text(result: Result) -> str:
     if len(result.remedies) > 1:
         return text
     point, size = result.cost.point, result.remedies[0].size
-    held = [f"batch {point.batch}"] if size != "batch" and point.batch is not None else []
-    held += [f"res {point.show_res()}"] if size != "res" and point.res is not None else []
-    held += [f"seq {point.seq}"] if size != "seq" and point.seq is not None else []
+    held = [f"{name} {point.show(name)}" for name in axis_names(ordered=True) if name != size and point.show(name)]
     return f"{text} at {', '.join(held)}" if held else text
 
 
@@ -85,7 +87,7 @@ def _where(cost: Cost, metric: str, below: str, root: str, full: bool) -> str:
     rows = [_row(cost, row, metric, values[row.name], whole, root) for row in modules]
     if not rows:
         return ""
-    first, *rest = plain(rows, right=(2, 3)).splitlines()
+    first, *rest = plain_table(rows, right=(2, 3)).splitlines()
     return "\n".join([f"where  {first}", *(f"       {line}" for line in rest)])
 
 
@@ -93,7 +95,7 @@ def _row(cost: Cost, row: ModuleCost, metric: str, value: int, whole: int, root:
     return [
         one_line(row.name),
         one_line(row.kind),
-        units.show(value, metric),
+        show(value, metric),
         units.share(value, whole),
         one_line(locate(cost, row.name, root)),
     ]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from ..judging.growth import row_metric
 from ..text import units
 from ..text.line import shown
+from ..text.tables import plain_table
 from ..values.growth import Comparison, Factor, Growth, ModuleChange
+from ..values.metrics import show, show_apart
+from ..values.point import axes
 from ..values.result import Result
-from .tables import costliest, module_values, plain
+from .tables import costliest, module_values
 
 _INDENT = " " * 7  # the width of a label such as "where  "
 
@@ -36,10 +40,10 @@ def where_lines(result: Result, *, most: int = 5) -> list[str]:
     whole = cost.metric(metric, result.module) or 0
     values = module_values(cost, metric)
     rows = [
-        [shown(m.name), shown(m.kind), units.show(values[m.name], metric), units.share(values[m.name], whole)]
+        [shown(m.name), shown(m.kind), show(values[m.name], metric), units.share(values[m.name], whole)]
         for m in costliest(cost, metric, below=result.module, most=most)
     ]
-    lines = plain(rows, right=(2, 3)).splitlines() if rows else []
+    lines = plain_table(rows, right=(2, 3)).splitlines() if rows else []
     return [f"{'where  ' if number == 0 else _INDENT}{line}" for number, line in enumerate(lines)]
 
 
@@ -67,25 +71,24 @@ def _factors(comparison: Comparison, growth: Growth) -> list[Factor]:
         return []
     point, found = comparison.point, list(growth.factors)
     have = {factor.name for factor in found}
-    given = [name for field, name in _DIMENSIONS if point is not None and getattr(point, field) is not None]
-    still = [Factor(name, 1, 1) for name in given if name not in have]
-    place = {name: number for number, name in enumerate(("batch", "resolution", "sequence", "channels"), start=1)}
-    return sorted([*found, *still], key=lambda factor: place.get(factor.name, 0))  # the model comes first
-
-
-_DIMENSIONS = (("batch", "batch"), ("res", "resolution"), ("seq", "sequence"))
+    given = [axis for axis in axes(ordered=True) if point is not None and getattr(point, axis.name) is not None]
+    still = [Factor(axis.factor, 1, 1) for axis in given if axis.factor not in have]
+    place = [axis.factor for axis in axes(ordered=True)] + [axis.factor for axis in axes(factor=True, ordered=False)]
+    return sorted(  # the model comes first
+        [*found, *still], key=lambda factor: place.index(factor.name) if factor.name in place else -1
+    )
 
 
 def _total(metric: str, before: int, after: int) -> str:
     name = "" if metric == "flops" else f"{metric} "
     if not before:
-        return f"{metric} {units.show(before, metric)} -> {units.show(after, metric)} since the baseline"
+        return f"{metric} {show(before, metric)} -> {show(after, metric)} since the baseline"
     return f"{name}{times(Fraction(after, before))} since the baseline"
 
 
 def _factor(factor: Factor, metric: str) -> str:
     if factor.before == 0 and factor.after != 0:
-        text = f"{shown(factor.name)} {units.show(0, metric)} -> {units.show(factor.after, metric)}"
+        text = f"{shown(factor.name)} {show(0, metric)} -> {show(factor.after, metric)}"
     else:
         text = f"{shown(factor.name)} {times(factor.ratio)}"
     return text + (f" ({shown(factor.was)} -> {shown(factor.now)})" if factor.was != factor.now else "")
@@ -103,7 +106,7 @@ def times(ratio: Fraction) -> str:
 
 def rows_metric(growth: Growth) -> str:
     """What the rows of `Growth.modules` count: memory and the like are told by the parameters."""
-    return growth.metric if growth.metric in ("flops", "macs", "params", "activations") else "params"
+    return row_metric(growth.metric)
 
 
 def biggest_first(growth: Growth) -> list[ModuleChange]:
@@ -120,20 +123,20 @@ def changes_table(growth: Growth, *, most: int) -> list[str]:
         rows.append([change.status, named(change), described(change), was, now, difference(change, metric)])
         rows[-1].append(shown(change.source))
     headers = ["", "module", "", f"{metric} was", "is", "difference", ""]
-    lines = plain(rows, headers, right=(3, 4, 5)).splitlines() if rows else []
+    lines = plain_table(rows, headers, right=(3, 4, 5)).splitlines() if rows else []
     return [*lines, *([f"and {len(changes) - most} more"] if len(changes) > most else [])]
 
 
 def values(change: ModuleChange, metric: str) -> tuple[str, str]:
     """What a module cost and costs, ``-`` where it was not there."""
-    was, now = units.show_apart(change.before, change.after, metric)
+    was, now = show_apart(change.before, change.after, metric)
     return "-" if change.status == "added" else was, "-" if change.status == "removed" else now
 
 
 def difference(change: ModuleChange, metric: str) -> str:
     """``+1.2 G``, ``-300 M``, or ``same``."""
     by = change.after - change.before
-    return f"{'+' if by > 0 else '-'}{units.show(abs(by), metric)}" if by else "same"
+    return f"{'+' if by > 0 else '-'}{show(abs(by), metric)}" if by else "same"
 
 
 def named(change: ModuleChange) -> str:

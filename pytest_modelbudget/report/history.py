@@ -15,10 +15,10 @@ from ..baseline.history import History, State, Step, steps
 from ..errors import UsageError
 from ..text import units
 from ..text.line import shown
+from ..text.tables import plain_table
+from ..values.metrics import show, show_apart, title_of
 from .formats import write_file
 from .growth import times
-from .metrics import TITLES
-from .tables import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,11 +36,11 @@ def history_table(history: History, metric: str, names: Sequence[str]) -> str:
         state = step.state
         first = state is not shown_before
         commit = [state.date or "-", state.sha[:10] or "-"] if first else ["", ""]
-        value = "-" if step.value is None else units.show(step.value, metric)
+        value = "-" if step.value is None else show(step.value, metric)
         subject = shown(state.subject, 60) if first else ""
         rows.append([*commit, shown(step.entry) or "-", value, _said(step), subject])
         shown_before = state
-    table = plain(rows, ["date", "commit", "entry", TITLES[metric], "since before", "subject"], right=(3,))
+    table = plain_table(rows, ["date", "commit", "entry", title_of(metric), "since before", "subject"], right=(3,))
     return f"{table}\n\n{history.cut}" if history.cut else table
 
 
@@ -110,12 +110,12 @@ class _Line:
     def label(self, metric: str) -> str:
         """What it cost and costs, part by part, and its name; never with ``_`` in front, which a legend would hide."""
         ends = [(part.values[0], part.values[-1]) for part in self.parts]
-        said = [units.show(last, metric) if first == last else _arrow(first, last, metric) for first, last in ends]
+        said = [show(last, metric) if first == last else _arrow(first, last, metric) for first, last in ends]
         return f"{'  |  '.join(said)}   {shown(self.name, 60)}"
 
 
 def _arrow(first: int, last: int, metric: str) -> str:
-    return " \u2192 ".join(units.show_apart(first, last, metric))
+    return " \u2192 ".join(show_apart(first, last, metric))
 
 
 _MARGIN = 0.4
@@ -233,10 +233,10 @@ def _draw(axes: Axes, lines: Sequence[_Line], metric: str) -> tuple[list[Line2D]
 
 
 def _axes(axes: Axes, states: Sequence[State], metric: str, *, alone: bool) -> None:
-    title = TITLES[metric]
+    title = title_of(metric)
     axes.set_title(f"{title} by commit" if alone else f"{title} by commit, relative to the first of each entry")
     axes.yaxis.set_major_formatter(
-        lambda value, _: units.show(round(value), metric) if alone else times(Fraction(value).limit_denominator(10**6))
+        lambda value, _: show(round(value), metric) if alone else times(Fraction(value).limit_denominator(10**6))
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, axis="y", alpha=0.3)

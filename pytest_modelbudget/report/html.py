@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..text.line import one_line
-from ..values.cost import CONVENTIONS
+from ..values.request import CONVENTIONS
 from ..values.run import Report
 from .page import page
 

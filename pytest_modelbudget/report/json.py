@@ -10,22 +10,23 @@ from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from ..baseline.schema import ModuleRow
 from ..errors import UsageError
-from ..judging.remedy import Remedy
-from ..judging.scaling import DIMENSIONS, Scaled, parse_scaling
-from ..judging.verdict import Judged, Regressed, Verdict
+from ..judging.scaling import parse_scaling
 from ..text import units
 from ..text.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
 from ..text.json import Damaged, Place, decode, lines_of, parse
-from ..values.cost import CONVENTIONS, ESTIMATES, METRICS, Cost, ModuleCost
+from ..values.cost import Cost, ModuleCost
 from ..values.devices import find_device
+from ..values.entry import ModuleRow
 from ..values.growth import Comparison, Growth, ModuleChange
+from ..values.metrics import metric_names
 from ..values.peak import KINDS, PHASES, Peak
-from ..values.point import POINT_SOMETIMES, OperatingPoint
+from ..values.point import OperatingPoint, axis_names
+from ..values.request import CONVENTIONS
 from ..values.result import Result
 from ..values.run import SCHEMA, Report, ReportError
 from ..values.throughput import BOUNDS, Throughput
+from ..values.verdict import Judged, Regressed, Remedy, Scaled, Verdict
 
 FORMAT = "modelbudget-report"
 """What the field ``format`` says, which tells a report from a baseline."""
@@ -105,7 +106,7 @@ def _check(value: Any, kind: Any, place: Place) -> None:
 
 def _check_record(value: Any, kind: Any, place: Place) -> None:
     shape = _shape(kind)
-    sometimes = POINT_SOMETIMES if kind is OperatingPoint else ()
+    sometimes = axis_names(always=False) if kind is OperatingPoint else ()
     a_record(value, place, [name for name in shape if name not in sometimes], sometimes)
     for name, inner in shape.items():
         if name not in value:
@@ -184,7 +185,7 @@ def _peak(data: dict[str, Any], place: Place) -> None:
 
 def _known_metrics(data: dict[str, Any], place: Place) -> None:
     if data["before"] is not None:
-        a_record(data["before"], (*place, "before"), (), METRICS)
+        a_record(data["before"], (*place, "before"), (), metric_names(recorded=True))
 
 
 def _own_module(data: dict[str, Any], place: Place) -> None:
@@ -196,12 +197,12 @@ _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Cost, "convention"): CONVENTIONS,
     (Cost, "executed"): ("meta", "real"),
     (Peak, "phase"): PHASES,
-    (Judged, "metric"): (*METRICS, *ESTIMATES),
-    (Regressed, "metric"): METRICS,
-    (Growth, "metric"): METRICS,
-    (Remedy, "size"): DIMENSIONS,
+    (Judged, "metric"): metric_names(),
+    (Regressed, "metric"): metric_names(recorded=True),
+    (Growth, "metric"): metric_names(recorded=True),
+    (Remedy, "size"): axis_names(ordered=True),
     (Scaled, "metric"): ("flops", "params"),
-    (Scaled, "dimension"): DIMENSIONS,
+    (Scaled, "dimension"): axis_names(ordered=True),
     (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),
     (Comparison, "status"): ("new", "same", "changed", "not comparable"),
 }

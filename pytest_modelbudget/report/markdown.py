@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..text.line import shown
-from ..values.cost import CONVENTIONS
+from ..values.metrics import title_of
+from ..values.request import CONVENTIONS
 from ..values.result import Result
 from ..values.run import Report
 from .failure import conditions, remedy_text
 from .growth import growth_lines, where_lines
-from .metrics import TITLES, cell, columns
+from .metrics import cell, columns
 from .standing import FAILING, QUIET, ranked, sentence, standing
 from .tables import metric_table
 
@@ -82,7 +83,7 @@ def _verdict(results: Sequence[Result]) -> str:
 
 
 def _table(rows: Iterable[str], metrics: Sequence[str]) -> str:
-    titles = ["", "entry", "operating point", *(TITLES[metric] for metric in metrics)]
+    titles = ["", "entry", "operating point", *(title_of(metric) for metric in metrics)]
     rule = ["---", "---", "---", *("--:" for _ in metrics)]
     return "\n".join([_line(titles), _line(rule), *rows, ""])
 

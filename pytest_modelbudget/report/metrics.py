@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..text import units
-from ..values.cost import ESTIMATES, METRICS
+from ..values.metrics import metric_names, show, show_apart
 from ..values.result import Result
-from .tables import TITLES
-
-__all__ = ["TITLES", "Cell", "cell", "columns"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ def columns(results: Iterable[Result]) -> list[str]:
         wanted.update(judged.metric for judged in result.verdict.judged if judged.limit is not None)
         if result.verdict.regressed and not wanted & {regressed.metric for regressed in result.verdict.regressed}:
             wanted.add(result.verdict.worst)
-    return [metric for metric in (*METRICS, *ESTIMATES) if metric in wanted]
+    return [metric for metric in metric_names() if metric in wanted]
 
 
 def cell(result: Result, metric: str) -> Cell | None:
@@ -41,20 +38,24 @@ def cell(result: Result, metric: str) -> Cell | None:
     if judged is None:
         return None
     used, limit, comparison = judged.used, judged.limit, result.comparison
-    texts = [units.show(used, metric)]
+    texts = [show(used, metric)]
     budget = since = ""
     if limit is not None:
-        text, limit_text = units.show_apart(used, limit, metric)
+        text, limit_text = show_apart(used, limit, metric)
         texts.append(text)
         budget = f"{units.share(used, limit)} of {limit_text}" if limit else "of 0"
     before = None
     if comparison is not None and comparison.before is not None and comparison.status != "not comparable":
         before = comparison.before.get(metric)
     if before is not None:
-        text, before_text = units.show_apart(used, before, metric)
+        text, before_text = show_apart(used, before, metric)
         texts.append(text)
         since = "unchanged" if before == used else f"{_change(used, before)} (was {before_text})"
-    elif comparison is not None and comparison.status in ("new", "not comparable") and metric not in ESTIMATES:
+    elif (
+        comparison is not None
+        and comparison.status in ("new", "not comparable")
+        and metric not in metric_names(estimate=True)
+    ):
         since = comparison.status
     failed = judged.over or any(regressed.metric == metric for regressed in result.verdict.regressed)
     return Cell(metric, used, max(texts, key=len), budget, since, failed)

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..text import units
 from ..text.line import shown
-from ..text.units import BYTE_METRICS, TIME_METRICS
-from ..values.cost import ESTIMATES, METRICS
+from ..values.metrics import all_metrics
 from ..values.result import Result
 from ..values.run import Report
-
-_HELP = {
-    "flops": "Floating-point operations of the model at its operating point, by the convention named.",
-    "macs": "Multiply-adds of convolutions, matrix products and attention.",
-    "params": "Parameters, shared ones once.",
-    "trainable_params": "Parameters that require a gradient.",
-    "activations": "Elements output by convolutions and matrix products.",
-    "weights": "Bytes of parameters and buffers.",
-    "memory": "Peak bytes alive at once.",
-    "latency": "Time of a step on the device named: a roofline estimate, not a measurement.",
-}
 
 
 def to_openmetrics(report: Report) -> str:
@@ -31,22 +18,22 @@ def to_openmetrics(report: Report) -> str:
     versions = {"version": report.plugin_version, "torch": report.torch_version, "convention": report.convention}
     lines += _family("modelbudget_report", "info", "What the numbers were counted with.")
     lines.append(_sample("modelbudget_report_info", versions, 1))
-    for metric in (*METRICS, *ESTIMATES):
+    for metric in all_metrics():
         used, limits = [], []
         for result, own in zip(results, labels, strict=True):
-            if metric == "flops":
+            if metric.name == "flops":
                 own = {**own, "convention": result.cost.convention}
-            if metric in ESTIMATES and result.cost.throughput is not None:
+            if metric.estimate and result.cost.throughput is not None:
                 own = {**own, "device": result.cost.throughput.device}
-            for judged in (judged for judged in result.verdict.judged if judged.metric == metric):
+            for judged in (judged for judged in result.verdict.judged if judged.metric == metric.name):
                 used.append((own, judged.used))
                 if judged.limit is not None:
                     limits.append((own, judged.limit))
         for suffix, prefix, samples in (("", "", used), ("_limit", "The budget. ", limits)):
             if samples:
-                unit = "bytes" if metric in BYTE_METRICS else "nanoseconds" if metric in TIME_METRICS else ""
-                name = f"modelbudget_{units.label(metric).replace(' ', '_')}{suffix}" + (f"_{unit}" if unit else "")
-                lines += _family(name, "gauge", prefix + _HELP[metric], unit)
+                unit = metric.unit.name
+                name = f"modelbudget_{metric.label.replace(' ', '_')}{suffix}" + (f"_{unit}" if unit else "")
+                lines += _family(name, "gauge", prefix + metric.help, unit)
                 lines += [_sample(name, own, value) for own, value in samples]
     if results:
         lines += _family("modelbudget_passed", "gauge", "1 for an entry within its budget and baseline, 0 for others.")

@@ -9,11 +9,12 @@ from ..text import units
 from ..text.line import shown
 from ..values.cost import ModuleCost
 from ..values.growth import Growth, ModuleChange
+from ..values.metrics import find_metric, show, title_of
 from ..values.result import Result
 from ..values.run import Report
 from .failure import conditions
 from .growth import biggest_first, describe, described, difference, named, rows_metric, values, why
-from .metrics import TITLES, Cell, cell, columns
+from .metrics import Cell, cell, columns
 from .pictures import Bar, Picture, bars, baseline_point, one_scale, pictures
 from .standing import FAILING, ranked, sentence, standing
 
@@ -26,7 +27,6 @@ ALL_ROWS = 4000
 CHANGES = 20
 """The most changed modules an entry lists apart; the table of all modules marks the others."""
 
-_ROW_METRICS = ("flops", "macs", "params", "trainable_params", "activations", "weights")
 _TONES = {"grew": "warn", "not comparable": "warn", "new": "info", "tighter": "good"}
 
 
@@ -112,7 +112,7 @@ def page(report: Report) -> Page:
     most = max(20, min(ROWS, ALL_ROWS // max(1, len(report.results))))
     return Page(
         sentence=sentence(report.results),
-        titles=[TITLES[metric] for metric in metrics],
+        titles=[title_of(metric) for metric in metrics],
         entries=[
             _entry(number, result, metrics, report, most) for number, result in enumerate(ranked(report.results), 1)
         ],
@@ -142,7 +142,7 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
         problems=[shown(line, 500) for line in problems if line != verdict.headline()],
         conditions=[shown(line, 500) for line in conditions(result.cost, result.module).splitlines()],
         cells=[cell(result, name) for name in metrics],
-        metric=TITLES[metric],
+        metric=title_of(metric),
         why=why(result),
         note=shown(growth.note, 500) if growth is not None else "",
         bars=steps,
@@ -151,7 +151,7 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
         one_scale=one_scale(result.cost.metric(metric, result.module) or 0, before.get(result.module, 0)),
         changes=[_change(change, metric) for change in biggest_first(growth)[:CHANGES]] if growth else [],
         changes_left_out=max(0, len(growth.modules) - CHANGES) if growth else 0,
-        changes_at=f"{TITLES[metric]} at {baseline_point(result)}",
+        changes_at=f"{title_of(metric)} at {baseline_point(result)}",
         compared=bool(before),
         rows=rows,
         rows_left_out=left_out,
@@ -161,7 +161,8 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
 def _pictured(result: Result, growth: Growth | None) -> str:
     if growth is not None:
         return rows_metric(growth)
-    return result.verdict.worst if result.verdict.worst in _ROW_METRICS else "flops"
+    metric = find_metric(result.verdict.worst)
+    return metric.name if metric.in_modules and not metric.estimate else "flops"
 
 
 def _change(change: ModuleChange, metric: str) -> Change:
@@ -202,9 +203,9 @@ def _removed(change: ModuleChange, metric: str, before: Mapping[str, int]) -> Ro
         name=shown(change.name),
         kind=describe(change.was_kind, change.was_config),
         status=change.status,
-        was=Number(units.show(was, metric), was),
+        was=Number(show(was, metric), was),
         now=None,
-        by=Number(f"-{units.show(was, metric)}", -was),
+        by=Number(f"-{show(was, metric)}", -was),
         share="",
         params=None,
     )
@@ -218,14 +219,14 @@ def _row(row: ModuleCost, change: ModuleChange | None, metric: str, whole: int, 
     by = None
     if was is not None:
         sign = "+" if now > was else "-"
-        by = Number(f"{sign}{units.show(abs(now - was), metric)}" if now != was else "same", now - was)
+        by = Number(f"{sign}{show(abs(now - was), metric)}" if now != was else "same", now - was)
     return Row(
         name=shown(row.name) or shown(row.kind),
         kind=describe(row.kind, row.config),
         status=change.status if change is not None else "",
-        was=Number(units.show(was, metric), was) if was is not None else None,
-        now=Number(units.show(now, metric), now),
+        was=Number(show(was, metric), was) if was is not None else None,
+        now=Number(show(now, metric), now),
         by=by,
         share=units.share(now, whole),
-        params=Number(units.show(row.params, "params"), row.params),
+        params=Number(show(row.params, "params"), row.params),
     )

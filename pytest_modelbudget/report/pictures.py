@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..text import units
 from ..text.line import shown
 from ..values.growth import Growth
+from ..values.metrics import show, title_of
 from ..values.result import Result
 from .growth import times
 from .icicle import Box, icicle
-from .metrics import TITLES
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def bars(result: Result, growth: Growth | None) -> tuple[list[Bar], float | None
             steps.append((f"{shown(factor.name)} {ratio}{moved}", factor.after))
     limit = next((judged.limit for judged in result.verdict.judged if judged.metric == growth.metric), None)
     full = max(value for _, value in [*steps, ("", limit or 0)]) or 1
-    found = [Bar(label, units.show(value, growth.metric), value / full) for label, value in steps]
+    found = [Bar(label, show(value, growth.metric), value / full) for label, value in steps]
     return found, limit / full if limit is not None else None
 
 
@@ -76,7 +76,7 @@ def pictures(result: Result, growth: Growth | None, metric: str, before: Mapping
     for word, point, tree, marks in trees:
         boxes = icicle(tree, top=top, whole=whole)
         if boxes:
-            title = f"{word}: {TITLES[metric]} {units.show(tree[top], metric)} at {point}"
+            title = f"{word}: {title_of(metric)} {show(tree[top], metric)} at {point}"
             found = [_drawn(box, metric, tree[top], marks, result.cost.model) for box in boxes]
             drawn.append(Picture(title, found, 1 + max(box.level for box in boxes)))
     return drawn
@@ -96,6 +96,6 @@ def one_scale(now: int, before: int) -> bool:
 def _drawn(box: Box, metric: str, whole: int, marks: Mapping[str, str], model: str) -> Drawn:
     share = units.share(box.value, whole)
     last = box.name.rpartition(".")[2] or model
-    title = f"{shown(box.name) or shown(model)}: {units.show(box.value, metric)}, {share}"
+    title = f"{shown(box.name) or shown(model)}: {show(box.value, metric)}, {share}"
     status = marks.get(box.name, "")
     return Drawn(box, shown(last, 60), share, f"{title}, {status}" if status else title, status)

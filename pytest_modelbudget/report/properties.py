@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..text.line import one_line
-from ..text.units import TIME_METRICS
+from ..values.metrics import find_metric
 from ..values.result import Result
 
 
@@ -16,7 +16,8 @@ def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
     for result in results:
         prefix = "modelbudget" if len(results) == 1 else f"modelbudget[{one_line(result.entry)}]"
         for j in result.verdict.judged:
-            name = f"estimated_{j.metric}_ns" if j.metric in TIME_METRICS else j.metric
+            metric = find_metric(j.metric)
+            name = f"estimated_{metric.name}_ns" if metric.estimate else metric.name
             pairs.append((f"{prefix}.{name}", str(j.used)))
             if j.limit is not None:
                 pairs.append((f"{prefix}.{name}.limit", str(j.limit)))

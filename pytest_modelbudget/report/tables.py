@@ -4,57 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tabulate import tabulate
-
-from ..judging.verdict import Judged, Regressed
 from ..text import units
 from ..text.line import one_line
-from ..values.cost import ESTIMATES, Cost, ModuleCost
+from ..text.tables import plain_table
+from ..values.cost import Cost, ModuleCost
+from ..values.metrics import find_metric, metric_names, show, show_apart, title_of
 from ..values.result import Result
+from ..values.verdict import Judged, Regressed
 from .standing import standing
-
-TITLES = {
-    "flops": "FLOPs",
-    "macs": "MACs",
-    "params": "params",
-    "trainable_params": "trainable",
-    "activations": "activations",
-    "weights": "weights",
-    "memory": "memory",
-    "latency": "estimated latency",
-}
-
-
-_INDENT = "\ue000"  # tabulate strips spaces; a name cannot hold this one, since `one_line` would escape it
-
-
-def plain(rows: Iterable[Sequence[str]], headers: Sequence[str] = (), *, right: Iterable[int] = ()) -> str:
-    """A table of texts without rules; the columns in ``right`` are aligned to the right."""
-    rows = [list(row) for row in rows]
-    width = len(headers) or max((len(row) for row in rows), default=0)
-    aligned = ["right" if i in set(right) else "left" for i in range(width)]
-    text = tabulate(rows, headers=headers, tablefmt="plain", colalign=aligned if rows else None, disable_numparse=True)
-    return "\n".join(line.rstrip() for line in text.replace(_INDENT, " ").splitlines())
-
-
-def indented(text: str) -> str:
-    """A cell whose leading spaces stay."""
-    stripped = text.lstrip()
-    return _INDENT * (len(text) - len(stripped)) + stripped
-
-
-def module_table(cost: Cost, depth: int = 2, metrics: Sequence[str] = ("flops", "params", "activations")) -> str:
-    """Every module down to ``depth`` levels: name, class, its metrics with everything below it, share of FLOPs."""
-    rows = []
-    for name, row in cost.modules.items():
-        level = name.count(".") + 1 if name else 0
-        if level > depth:
-            continue
-        label = _INDENT * 2 * level + (one_line(name.rpartition(".")[2]) or one_line(row.kind))
-        values = [units.show(getattr(row, metric), metric) for metric in metrics]
-        rows.append([label, one_line(row.kind), *values, units.share(row.flops, cost.flops)])
-    headers = ["module", "class", *(TITLES[m] for m in metrics), "share"]
-    return plain(rows, headers, right=range(2, len(headers)))
 
 
 def metric_table(judged: Iterable[Judged], regressed: Iterable[Regressed] = ()) -> str:
@@ -62,21 +19,21 @@ def metric_table(judged: Iterable[Judged], regressed: Iterable[Regressed] = ()) 
     limits, grown = [], []
     for j in judged:
         if j.limit is not None:
-            used, limit = units.show_apart(j.used, j.limit, j.metric)
-            over = f"over by {units.show(j.used - j.limit, j.metric)}" if j.over else ""
-            limits.append([units.label(j.metric), used, limit, units.share(j.used, j.limit), over])
+            used, limit = show_apart(j.used, j.limit, j.metric)
+            over = f"over by {show(j.used - j.limit, j.metric)}" if j.over else ""
+            limits.append([find_metric(j.metric).label, used, limit, units.share(j.used, j.limit), over])
     for r in regressed:
-        used, before = units.show_apart(r.used, r.before, r.metric)
+        used, before = show_apart(r.used, r.before, r.metric)
         grown.append([r.metric, used, before, r.growth])
-    tables = [plain(limits, ["", "used", "budget", "share", ""], right=(1, 2, 3))] if limits else []
-    tables += [plain(grown, ["", "used", "baseline", "growth"], right=(1, 2, 3))] if grown else []
+    tables = [plain_table(limits, ["", "used", "budget", "share", ""], right=(1, 2, 3))] if limits else []
+    tables += [plain_table(grown, ["", "used", "baseline", "growth"], right=(1, 2, 3))] if grown else []
     return "\n\n".join(tables)
 
 
 def summary_table(results: Sequence[Result]) -> str:
     """One row for each measured entry: operating point, FLOPs, parameters and whatever has a limit."""
     limited = {j.metric for r in results for j in r.verdict.judged if j.limit is not None}
-    metrics = [m for m in TITLES if m in limited or m in ("flops", "params")]
+    metrics = [m for m in metric_names() if m in limited or m in ("flops", "params")]
     measured = any(r.cost.measured is not None for r in results)
     rows = []
     for result in results:
@@ -85,19 +42,19 @@ def summary_table(results: Sequence[Result]) -> str:
         if measured:
             cells += _measured(result.cost)
         rows.append([one_line(result.entry), str(result.cost.point), *cells, _standing(result)])
-    headers = ["entry", "operating point", *(TITLES[m] for m in metrics)]
+    headers = ["entry", "operating point", *(title_of(m) for m in metrics)]
     headers += [*(["measured memory", "measured time"] if measured else []), "verdict"]
-    return plain(rows, headers)
+    return plain_table(rows, headers)
 
 
 def _measured(cost: Cost) -> list[str]:
     """Peak and time of a real run, the peak with the error of the prediction."""
     if cost.measured is None:
         return ["-", "-"]
-    memory = units.show(cost.measured.memory, "memory")
+    memory = show(cost.measured.memory, "memory")
     if cost.memory is not None and cost.measured.memory:
         memory += f", predicted {prediction_error(cost.memory, cost.measured.memory)}"
-    return [memory, units.show(cost.measured.nanoseconds, "latency")]
+    return [memory, show(cost.measured.nanoseconds, "latency")]
 
 
 def prediction_error(predicted: int, measured: int) -> str:
@@ -122,14 +79,14 @@ def _cell(j: Judged | None) -> str:
     if j is None:
         return "-"
     if j.limit is None:
-        return units.show(j.used, j.metric)
-    used, limit = units.show_apart(j.used, j.limit, j.metric)
+        return show(j.used, j.metric)
+    used, limit = show_apart(j.used, j.limit, j.metric)
     return f"{used} of {limit}, {units.share(j.used, j.limit)}"
 
 
 def module_values(cost: Cost, metric: str) -> Mapping[str, int]:
     """One metric of every module, with everything below it."""
-    if metric in ESTIMATES:
+    if find_metric(metric).estimate:
         times = cost.throughput.by_module() if cost.throughput is not None else {}
         return {name: times.get(name, 0) for name in cost.modules}
     return {name: getattr(row, metric) for name, row in cost.modules.items()}

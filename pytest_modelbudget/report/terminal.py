@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..text.line import one_line
-from ..values.cost import CONVENTIONS
+from ..values.request import CONVENTIONS
 from ..values.result import Result
 from .growth import why
 from .standing import standing
-from .tables import module_table, summary_table
+from .tables import summary_table
 
 
 class Line(NamedTuple):
@@ -43,5 +43,5 @@ def summary(results: Sequence[Result], *, verbosity: int = 0) -> Iterator[Line]:
                 f"{one_line(result.entry)} ({one_line(result.cost.model)}, {result.cost.point})",
                 {"bold": True},
             )
-            for text in module_table(result.cost, depth=2 if verbosity == 1 else 99).splitlines():
+            for text in result.cost.table(depth=2 if verbosity == 1 else 99).splitlines():
                 yield Line(text, {})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..text import units
+from ..values.metrics import show
 from ..values.throughput import BOUNDS, Throughput
 
 
 def prediction(throughput: Throughput) -> str:
     """``Estimated for T4, by a roofline, not measured: 2.49 ms a step, 401 samples/s; bandwidth binds (42 %), ...``."""
-    step = f"{units.show(throughput.nanoseconds, 'latency')} a step"
+    step = f"{show(throughput.nanoseconds, 'latency')} a step"
     speed = throughput.samples_per_second
     if speed is not None:
         step += f", {per_second(speed)} samples/s"

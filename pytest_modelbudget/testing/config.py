@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..text import units
-
-BASELINE = "modelbudget.json"
+from ..values.entry import BASELINE
+from ..values.request import CONVENTIONS, COUNTERS
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Choice:
 CHOICES = (
     Choice(
         "budget_flops",
-        ("fvcore", "torch"),
+        tuple(CONVENTIONS),
         "convention for FLOPs: fvcore (1 per multiply-add, norms included) or torch (2 per multiply-add)",
     ),
     Choice(
         "budget_counter",
-        ("aten", "fvcore"),
-        "who counts: aten (every operator, on the meta device) or fvcore (FlopCountAnalysis, a real run)",
+        tuple(COUNTERS),
+        f"who counts: {' or '.join(f'{name} ({what})' for name, what in COUNTERS.items())}",
         "--budget-counter",
     ),
     Choice(
@@ -67,6 +67,10 @@ class Config:
     strict: bool = False
     measure: bool = False
     reports: tuple[Path, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of a measurement that hold for the whole run."""
+        return {"convention": self.flops, "counter": self.counter, "measured": self.measure}
 
 
 def read_config(values: Mapping[str, Any]) -> Config:

@@ -5,28 +5,29 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..counting.measure import measure
+from ..counting.measure import count
 from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
 from ..counting.model.target import Prebuilt
 from ..counting.recording.course import record_course
 from ..errors import BudgetError, UsageError
 from ..judging.budget import Budget
-from ..judging.explain import Recount, compare, explain
+from ..judging.comparison import compare
+from ..judging.growth import Recount, explain
+from ..judging.judge import judge, look
 from ..judging.remedy import remedies
-from ..judging.scaling import Scaled, measure_scaling
-from ..judging.verdict import judge, look
+from ..judging.scaling import measure_scaling
 from ..values.cost import Cost
 from ..values.course import Course
+from ..values.entry import Entry
 from ..values.growth import Comparison
 from ..values.point import OperatingPoint
+from ..values.request import Request
 from ..values.result import Result
+from ..values.verdict import Scaled
 from .config import Config
-
-if TYPE_CHECKING:
-    from ..baseline.schema import Entry
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,11 @@ def evaluate(
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
         model = _find_model(budget, test, body.returned)
         target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
-        cost = _measure(target, budget, budget.point(test.arguments), config)
+        request = replace(budget.request(test.arguments), **config.settings()).checked()
+        cost = count(target, request)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
         comparison = _compared(cost, entry, baseline, config, budget.module)
-        recount = _recount(budget, test, body, target, config)
+        recount = _recount(budget, test, body, target, request)
         scaling, problems = _scaling(budget, cost, recount)
         verdict = judge(
             cost,
@@ -107,7 +109,7 @@ def _scaling(budget: Budget, cost: Cost, recount: Recount) -> tuple[tuple[Scaled
         return (), ()
     known: dict[OperatingPoint, tuple[Cost, Course] | BudgetError] = {}
 
-    def count(point: OperatingPoint) -> tuple[Cost, Course]:
+    def count_at(point: OperatingPoint) -> tuple[Cost, Course]:
         if point not in known:
             with record_course() as recorder:
                 try:
@@ -119,13 +121,15 @@ def _scaling(budget: Budget, cost: Cost, recount: Recount) -> tuple[tuple[Scaled
             raise found
         return found
 
-    return measure_scaling(budget.scaling, cost, count, module=budget.module)
+    return measure_scaling(budget.scaling, cost, count_at, module=budget.module)
 
 
 def _compared(
     cost: Cost, entry: str, baseline: Mapping[str, Entry], config: Config, module: str = ""
 ) -> Comparison | None:
-    return None if config.update or not baseline else compare(cost, baseline.get(entry), module=module)
+    if config.update or not baseline:
+        return None
+    return compare(baseline.get(entry), Entry.of(cost, entry, module=module))
 
 
 def _explained(result: Result, baseline: Mapping[str, Entry], recount: Recount, root: str) -> Result:
@@ -139,28 +143,7 @@ def _explained(result: Result, baseline: Mapping[str, Entry], recount: Recount, 
     return replace(result, comparison=replace(comparison, growth=growth))
 
 
-def _measure(target: Any, budget: Budget, point: OperatingPoint, config: Config) -> Cost:
-    return measure(
-        target,
-        batch=point.batch,
-        res=point.res,
-        channels=point.channels,
-        seq=point.seq,
-        dtype=point.dtype,
-        mode=point.mode,
-        optimizer=budget.optimizer,
-        amp=point.amp,
-        attention=point.attention,
-        loss=budget.loss,
-        device=point.device,
-        measured=config.measure,
-        inputs=budget.inputs,
-        convention=config.flops,
-        counter=config.counter,
-    )
-
-
-def _recount(budget: Budget, test: TestCase, body: Body, target: Any, config: Config) -> Recount:
+def _recount(budget: Budget, test: TestCase, body: Body, target: Any, request: Request) -> Recount:
     """How to count the same model at another operating point.
 
     A test that returns its model and takes ``res`` (or ``batch``, ``seq``) builds it for that: it is called again.
@@ -169,39 +152,37 @@ def _recount(budget: Budget, test: TestCase, body: Body, target: Any, config: Co
     def recount(point: OperatingPoint) -> Cost:
         model = target
         own = {name: value for name, value in point.arguments().items() if name in test.own}
-        if "res" in own and isinstance(test.arguments["res"], (tuple, list)):
-            own["res"] = type(test.arguments["res"])(point.res or ())  # as the test is used to get it
+        for name in own:
+            given, value = test.arguments[name], getattr(point, name)
+            if isinstance(given, (tuple, list)) and isinstance(value, tuple):
+                own[name] = type(given)(value)  # as the test is used to get it
         again = body.again
         if own and again is not None and budget.model is None:
             model = functools.partial(again, **own)
-        return _measure(model, budget, point, replace(config, measure=False))
+        return count(model, request.at(point))
 
     return recount
 
 
 def observe(
+    model: Any,
+    request: Request,
     cost: Cost,
     name: str | None,
     number: int,
     test: TestCase,
     config: Config,
     baseline: Mapping[str, Entry],
-    count: Callable[..., Cost],
 ) -> Result:
     """A cost measured through the fixture, as a result: it has no limits, but must be whole.
 
-    The test's own code judges it. How it compares with its baseline is only reported; ``count`` counts it again,
-    at another ``batch``, ``res``, ``channels`` or ``seq``.
+    The test's own code judges it. How it compares with its baseline is only reported.
     """
     entry = name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
     verdict = look(cost, unknown_ops=config.unknown_ops)
     comparison = _compared(cost, entry, baseline, config)
     result = Result(entry, test.nodeid, test.path, test.line, "", cost, verdict, comparison)
-
-    def recount(point: OperatingPoint) -> Cost:
-        return count(batch=point.batch, res=point.res, channels=point.channels, seq=point.seq, measured=False)
-
-    return _explained(result, baseline, recount, test.root)
+    return _explained(result, baseline, lambda point: count(model, request.at(point)), test.root)
 
 
 def _entries(budgets: list[Budget], test: TestCase) -> list[str]:

@@ -1,7 +1,4 @@
-"""Follows a run from collection to its end: the baseline, the reports, and what the terminal says of them.
-
-With `pytest_modelbudget.plugin`, which uses it, one of the two files that import pytest.
-"""
+"""Follows a run from collection to its end: the baseline, the reports, and what the terminal says of them."""
 
 from __future__ import annotations
 
@@ -14,12 +11,9 @@ import pytest
 
 from ..report.terminal import summary
 from ..text.line import one_line
-from .config import Config
-from .session import Collected, Ending, Run, Scope
-
-CONFIG = pytest.StashKey[Config]()
-RUN = pytest.StashKey[Run]()
-ENDING = pytest.StashKey[Ending]()
+from .case import plain_id
+from .session import Collected, Ending, Scope
+from .state import CONFIG, ENDING, RUN
 
 
 class _Collecting:
@@ -86,12 +80,6 @@ class _Listener(_Collecting):
             why = f"{settings.baseline.name}: not updated, since the run did not come to its end."
             self._config.stash[ENDING] = Ending((why,), failed=True)
         yield
-
-
-def plain_id(nodeid: str) -> str:
-    """A test's id without the group that xdist adds to it under ``--dist loadgroup``: ``test_it[1]@group``."""
-    at = nodeid.find("@", max(nodeid.rfind("::"), nodeid.rfind("]")) + 1)
-    return nodeid[:at] if at >= 0 and "::" in nodeid else nodeid
 
 
 def _scope(config: pytest.Config, cut_short: bool) -> Scope:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config import BASELINE, CHOICES
+from ..values.entry import BASELINE
+from .config import CHOICES
 
 if TYPE_CHECKING:
     import pytest

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BudgetError
-from ..text import units
-from ..values.cost import METRICS
+from ..values.metrics import metric_names, show, show_apart
 from ..values.result import Result
 from ..values.run import Report
 from .config import Config
@@ -208,14 +207,18 @@ def _sentence(change: Change) -> str:
     before, after = change.before or {}, change.after or {}
     if change.status != "changed":
         totals = after or before
-        return f"    {change.status}  {change.name}: flops {units.show(totals['flops'], 'flops')}"
-    moved = {m: (before[m], after[m]) for m in METRICS if m in before and m in after and before[m] != after[m]}
+        return f"    {change.status}  {change.name}: flops {show(totals['flops'], 'flops')}"
+    moved = {
+        m: (before[m], after[m])
+        for m in metric_names(recorded=True)
+        if m in before and m in after and before[m] != after[m]
+    }
     return f"    changed  {change.name}: {_moved(moved) or 'same totals'}"
 
 
 def _moved(metrics: Mapping[str, tuple[int, int]]) -> str:
     """``flops 1.2 G -> 1.1 G, params 26 M -> 25 M``."""
-    return ", ".join(f"{m} {' -> '.join(units.show_apart(was, now, m))}" for m, (was, now) in metrics.items())
+    return ", ".join(f"{m} {' -> '.join(show_apart(was, now, m))}" for m, (was, now) in metrics.items())
 
 
 def _count(found: Iterable[Change], total: int) -> str:

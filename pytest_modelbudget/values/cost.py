@@ -6,21 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, nearest
+from .cost_table import module_table
+from .frozen import freeze
+from .metrics import find_metric
 from .peak import Measured, Peak
 from .point import OperatingPoint
 from .throughput import Throughput
-
-METRICS = ("flops", "macs", "params", "trainable_params", "activations", "weights", "memory")
-"""The metrics of a `Cost`, in the order reports show them. ``weights`` and ``memory`` are bytes."""
-
-ESTIMATES = ("latency",)
-"""What is predicted for a named device, not counted: never in a baseline. ``latency`` is nanoseconds."""
-
-CONVENTIONS = {
-    "fvcore": "FLOPs as fvcore counts them: 1 multiply-add = 1.",
-    "torch": "FLOPs as torch.utils.flop_counter counts them: 1 multiply-add = 2.",
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class ModuleCost:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """The cost of one model at one operating point. Counts are whole; ``weights`` and ``memory`` are bytes.
 
@@ -77,14 +69,18 @@ class Cost:
     torch_version: str
     model: str
     notes: tuple[str, ...] = ()
-    uncounted: dict[str, int] = field(default_factory=dict)
-    uncounted_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    uncounted_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     modules: Mapping[str, ModuleCost] = field(default_factory=dict, repr=False)
     operators: Mapping[str, int] = field(default_factory=dict, repr=False)
     throughput: Throughput | None = field(default=None, repr=False)
     backward_flops: int = 0
     peak: Peak | None = field(default=None, repr=False)
     measured: Measured | None = None
+
+    def __post_init__(self) -> None:
+        """Nothing in a cost changes."""
+        freeze(self, "uncounted", "uncounted_in", "modules", "operators")
 
     @property
     def forward_flops(self) -> int:
@@ -99,33 +95,31 @@ class Cost:
         """FLOPs by operator, the most expensive first. They add up to ``flops``."""
         return dict(sorted(self.operators.items(), key=lambda item: (-item[1], item[0])))
 
+    @property
+    def latency(self) -> int | None:
+        """The predicted time of a step on the named device, in nanoseconds: an estimate."""
+        return None if self.throughput is None else self.throughput.nanoseconds
+
     def metric(self, name: str, module: str = "") -> int | None:
         """One metric of the model or of a submodule; ``None`` where it was not measured.
 
         Raises `UsageError` for a module that is not there.
         """
-        if name in ESTIMATES:
-            return self._latency(module)
         if not module:
             value = getattr(self, name)
             return None if value is None else int(value)
+        if not find_metric(name).in_modules:
+            return None
         row = self.modules.get(module)
-        if name == "memory":
-            return None  # a peak is the whole model's
         if row is None:
             raise UsageError(_no_such_module(module, self.modules))
+        if name == "latency":
+            return None if self.throughput is None else self.throughput.by_module().get(module, 0)
         return int(getattr(row, name))
-
-    def _latency(self, module: str) -> int | None:
-        if module and module not in self.modules:
-            raise UsageError(_no_such_module(module, self.modules))
-        return None if self.throughput is None else self.throughput.by_module().get(module, 0)
 
     def table(self, depth: int = 2) -> str:
         """The cost of every module down to ``depth`` levels, as text."""
-        from ..report.tables import module_table
-
-        return module_table(self, depth)
+        return module_table(self.modules, depth)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
@@ -160,8 +154,6 @@ class Cost:
 
 
 def _no_such_module(module: str, modules: Mapping[str, ModuleCost]) -> str:
-    from ..errors import nearest
-
     top = [name for name in modules if name and "." not in name]
     has = f"Its modules: {', '.join(top[:20])}{', ...' if len(top) > 20 else ''}." if top else "It has no submodules."
     return f"module={module!r} is not in the model.{nearest(module, modules)} {has}"

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from .cost import METRICS, Cost
+from .cost import Cost
+from .frozen import freeze
+from .metrics import metric_names
 from .point import OperatingPoint
 
 
@@ -78,11 +80,16 @@ class Comparison:
     point: OperatingPoint | None = None
     growth: Growth | None = None
 
+    def __post_init__(self) -> None:
+        """Nothing in a comparison changes."""
+        if self.before is not None:
+            freeze(self, "before")
+
     def changes(self, cost: Cost, module: str = "") -> dict[str, tuple[int, int]]:
         """Every metric, of the model or of ``module``, that differs from the baseline: before and now."""
         if self.before is None or self.status == "not comparable":
             return {}
-        metrics = [metric for metric in METRICS if metric in self.before]
+        metrics = [metric for metric in metric_names(recorded=True) if metric in self.before]
         pairs = {metric: (self.before[metric], cost.metric(metric, module)) for metric in metrics}
         return {metric: (was, is_) for metric, (was, is_) in pairs.items() if is_ is not None and was != is_}
 

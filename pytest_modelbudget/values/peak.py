@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .frozen import freeze
+
 KINDS = ("weights", "inputs", "activations", "gradients", "optimizer", "temporaries")
 """What memory is for: parameters and buffers; arguments of forward; what forward made (saved for backward, when
 training); gradients of parameters; the optimizer's state; everything else that is made on the way."""
@@ -26,6 +28,10 @@ class Peak:
     kinds: Mapping[str, int]
     phases: Mapping[str, int]
     kept: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        """Nothing in a peak changes."""
+        freeze(self, "kinds", "phases", "kept")
 
     @property
     def total(self) -> int:

@@ -1,108 +1,170 @@
-"""The operating point: the batch, resolution and sequence length a model is measured at."""
+"""The operating point: where a model is measured, one field an axis. Whoever needs an axis asks its field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
+from ..text.checks import a_record
+from ..text.json import Place
 from .devices import find_device
+from .kinds import Choice, Device, Dtype, Kind, Optimizer, Resolution, Whole, name_of
 
-DTYPES = {
-    "fp64": "float64", "float64": "float64", "double": "float64",
-    "fp32": "float32", "float32": "float32", "float": "float32",
-    "fp16": "float16", "float16": "float16", "half": "float16",
-    "bf16": "bfloat16", "bfloat16": "bfloat16",
-}  # fmt: skip
-"""Accepted names of a floating dtype, to the name PyTorch gives it."""
 
-MODES = ("infer", "train")
+@dataclass(frozen=True)
+class Axis:
+    """What there is to know of one axis of an operating point.
+
+    - ``kind`` reads and writes its values, ``help`` is what a command says of it;
+    - ``ordered``: it has smaller and larger values, so that it is searched, doubled and given as a range, and a test
+      argument of its name gives it; ``start`` are the values that a search tries first, ``cap`` the largest it looks
+      at, ``power`` how compute is expected to grow with it;
+    - ``by_name``: factories and callables for ``inputs=`` get it under its name;
+    - ``factor``: the cause of growth it is. Costs at two values of an axis that has one are compared and its factor is
+      found by counting again; at two values of another axis they are not comparable;
+    - ``several``: a sweep may be given several values;
+    - ``training``: only a training step has it, with this value if none is given; ``implied``: a value that is the same
+      as none;
+    - ``always``: plain data has it even where it is not given;
+    - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
+    - ``title``: its name on the axis of a picture.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    default: Any = None
+    ordered: bool = False
+    by_name: bool = False
+    factor: str = ""
+    several: bool = False
+    training: str = ""
+    implied: Any = None
+    always: bool = False
+    text: str = ", {name} {value}"
+    unsaid: Any = None
+    title: str = ""
+    start: tuple[int, ...] = (1,)
+    cap: int = 1 << 16
+    power: float = 1.0
+
+    @property
+    def swept(self) -> bool:
+        """Whether a sweep may be given several values of it."""
+        return self.ordered or self.several
+
+
+def axis(kind: Kind, help: str, *, default: Any = None, **about: Any) -> Any:
+    """A field of an operating point: an `Axis` of the field's name."""
+    return field(default=default, metadata={"kind": kind, "help": help, "default": default, **about})
+
+
 OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
-ATTENTIONS = ("fused", "math")
-
-POINT_SOMETIMES = ("optimizer", "amp", "attention", "device")
-"""Fields of an operating point that its plain data has only where they are set."""
-
-_SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+"""What ``optimizer=`` may name. ``counting.recording.training`` makes them."""
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Where a model is measured. ``None`` means the dimension was not given.
+    """Where a model is measured. ``None`` means that an axis was not given.
 
     ``res`` is ``(height, width)``; ``dtype`` is PyTorch's name (``"bfloat16"``) or ``None`` for the model's own, as
     ``amp`` is that of autocast. ``optimizer`` is a name, and only there when training. ``attention`` is ``"math"``
     where the score matrix is kept in memory, ``device`` whose memory rules (and speed) hold; ``None`` is exact bytes.
     """
 
-    batch: int | None = None
-    res: tuple[int, int] | None = None
-    channels: int | None = None
-    seq: int | None = None
-    dtype: str | None = None
-    mode: str = "infer"
-    optimizer: str | None = None
-    amp: str | None = None
-    attention: str | None = None
-    device: str | None = None
+    batch: int | None = axis(
+        Whole(), "batch size (default 1)",
+        ordered=True, by_name=True, factor="batch", always=True, title="batch", start=(1, 2, 4, 8),
+    )  # fmt: skip
+    res: tuple[int, int] | None = axis(
+        Resolution(), "resolution of an image model",
+        ordered=True, by_name=True, factor="resolution", always=True, title="resolution (pixels)",
+        start=(224, 256, 128, 64, 32, 96, 384, 299, 512, 28, 1024), cap=1 << 13, power=2.0,
+    )  # fmt: skip
+    channels: int | None = axis(
+        Whole(), "channels of the image (default 3)", by_name=True, factor="channels", always=True, unsaid=3
+    )
+    seq: int | None = axis(
+        Whole(), "sequence length of a token model",
+        ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)",
+        start=(128, 16, 1), cap=1 << 17,
+    )  # fmt: skip
+    dtype: str | None = axis(
+        Dtype(), "dtype to count in: fp32, bf16, fp16, fp64 (default: the model's own)",
+        several=True, always=True, text=", {value}",
+    )  # fmt: skip
+    mode: str = axis(
+        Choice(("infer", "train"), "a mode"), "infer (a forward pass in eval mode) or train (a step)",
+        default="infer", several=True, always=True, text=", {value}",
+    )  # fmt: skip
+    optimizer: str | None = axis(
+        Optimizer(OPTIMIZERS), f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw)",
+        training="adamw", text=" with {value}",
+    )  # fmt: skip
+    amp: str | None = axis(
+        Dtype(("bfloat16", "float16"), "a dtype of autocast", "'bf16', 'fp16'"), "autocast: bf16 or fp16"
+    )
+    attention: str | None = axis(
+        Choice(
+            ("fused", "math"), "a way to keep attention",
+            "'fused' (as a GPU's kernels do), 'math' (the score matrix in memory)",
+        ),
+        "how attention is kept in memory: fused (default) or math", implied="fused",
+    )  # fmt: skip
+    device: str | None = axis(
+        Device(), "cuda, or a card such as T4: its memory rules, and its predicted time", text=", {value}"
+    )
 
     @property
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
         return "cpu" if self.device is None else find_device(self.device).kind
 
+    def given(self) -> Iterator[tuple[Axis, Any]]:
+        """The axes that have a value, with it."""
+        for one in axes():
+            value = getattr(self, one.name)
+            if value is not None:
+                yield one, value
+
     def __str__(self) -> str:
         """``batch 1, res 224, infer``: what reports print."""
-        parts = []
-        if self.batch is not None:
-            parts.append(f"batch {self.batch}")
-        if self.res is not None:
-            parts.append(f"res {self.show_res()}")
-        if self.channels is not None and self.channels != 3:
-            parts.append(f"channels {self.channels}")
-        if self.seq is not None:
-            parts.append(f"seq {self.seq}")
-        if self.dtype is not None:
-            parts.append(_SHORT[self.dtype])
-        parts.append(f"{self.mode} with {self.optimizer}" if self.optimizer is not None else self.mode)
-        if self.amp is not None:
-            parts.append(f"amp {_SHORT[self.amp]}")
-        if self.attention is not None:
-            parts.append(f"attention {self.attention}")
-        if self.device is not None:
-            parts.append(self.device)
-        return ", ".join(parts)
+        texts = (
+            one.text.format(name=one.name, value=one.kind.show(value))
+            for one, value in self.given()
+            if value != one.unsaid
+        )
+        return "".join(texts).removeprefix(", ")
 
-    def show_res(self) -> str:
-        """``224`` for a square, ``480x640`` for height by width."""
-        if self.res is None:
-            return ""
-        height, width = self.res
-        return str(height) if height == width else f"{height}x{width}"
+    def show(self, name: str) -> str:
+        """One axis in a text; empty where it was not given."""
+        value = getattr(self, name)
+        return "" if value is None else find_axis(name).kind.show(value)
+
+    def side(self, name: str) -> int | None:
+        """One ordered axis as one number; ``None`` where it was not given, and for a picture that is no square."""
+        value = getattr(self, name)
+        number = value if value is None else find_axis(name).kind.argument(value)
+        return number if isinstance(number, int) else None
+
+    def with_side(self, name: str, number: int) -> OperatingPoint:
+        """The same point with one ordered axis at ``number``: a square of that side."""
+        return replace(self, **{name: find_axis(name).kind.parse(name, number)})
 
     def arguments(self) -> dict[str, Any]:
         """What a callable that asks by name gets: ``res`` is one number when the picture is square."""
-        res: Any = None
-        if self.res is not None:
-            res = self.res[0] if self.res[0] == self.res[1] else self.res
-        known = {"batch": self.batch, "res": res, "seq": self.seq, "channels": self.channels}
-        return {name: value for name, value in known.items() if value is not None}
+        return {one.name: one.kind.argument(value) for one, value in self.given() if one.by_name}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. What few points have is there only if they have it."""
-        return {
-            "batch": self.batch,
-            "res": list(self.res) if self.res else None,
-            "channels": self.channels,
-            "seq": self.seq,
-            "dtype": self.dtype,
-            "mode": self.mode,
-            **{name: value for name in POINT_SOMETIMES if (value := getattr(self, name)) is not None},
-        }
+        plain = {one.name: one.kind.plain(value) for one, value in self.given()}
+        return {one.name: plain.get(one.name) for one in axes() if one.always or one.name in plain}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
+    def from_dict(cls, data: Mapping[str, Any]) -> OperatingPoint:
         """The inverse of `to_dict`; raises `UsageError` for values that are no operating point.
 
         An optimizer may have any name: that of a callable is all that is written of it.
@@ -112,104 +174,67 @@ class OperatingPoint:
             return operating_point(**data)
         return replace(operating_point(**{**data, "optimizer": None}), optimizer=optimizer)
 
+    @classmethod
+    def read(cls, tree: Any, place: Place) -> OperatingPoint:
+        """Read plain data strictly, as from a file. Raises `Wrong`, with the place, for anything else."""
+        always = [one.name for one in axes() if one.always]
+        sometimes = [one.name for one in axes() if not one.always]
+        data = a_record(tree, place, always, sometimes)
+        found: dict[str, Any] = {}
+        for one in axes():
+            value = data.get(one.name)
+            if value is not None or (one.name in data and (one.default is not None or not one.always)):
+                value = one.kind.read(value, (*place, one.name))
+            found[one.name] = value
+        return cls(**found)
+
     def with_batch_one(self) -> OperatingPoint:
         """The same point with the default batch, when something else needs one."""
         return self if self.batch is not None else replace(self, batch=1)
 
-
-def operating_point(
-    *,
-    batch: Any = None,
-    res: Any = None,
-    channels: Any = None,
-    seq: Any = None,
-    dtype: Any = None,
-    mode: Any = "infer",
-    optimizer: Any = None,
-    amp: Any = None,
-    attention: Any = None,
-    device: Any = None,
-) -> OperatingPoint:
-    """Check what the user wrote and make an operating point of it. Raises `UsageError`."""
-    if mode not in MODES:
-        raise UsageError(f"mode={mode!r} is not a mode. Allowed: 'infer', 'train'.{_hint(mode, MODES)}")
-    if mode != "train" and optimizer is not None:
-        raise UsageError(f"optimizer={_named(optimizer)!r} is for mode='train': in inference nothing is optimised.")
-    if attention not in (None, *ATTENTIONS):
-        raise UsageError(
-            f"attention={attention!r} is not a way to keep attention. Allowed: 'fused' (as a GPU's kernels do), "
-            f"'math' (the score matrix in memory).{_hint(attention, ATTENTIONS)}"
-        )
-    return OperatingPoint(
-        batch=_whole("batch", batch),
-        res=_resolution(res),
-        channels=_whole("channels", channels),
-        seq=_whole("seq", seq),
-        dtype=_dtype("dtype", dtype),
-        mode=mode,
-        optimizer=_optimizer(optimizer) if mode == "train" else None,
-        amp=_amp(amp),
-        attention=None if attention == "fused" else attention,
-        device=None if device is None else find_device(device).name,
-    )
+    def with_batch_if_needed(self) -> OperatingPoint:
+        """The same point, with the default batch if it has a size: a picture or a sequence."""
+        sized = any(getattr(self, name) is not None for name in axis_names(ordered=True) if name != "batch")
+        return self.with_batch_one() if sized else self
 
 
-def _hint(value: Any, allowed: Iterable[str]) -> str:
-    return nearest(value, allowed) if isinstance(value, str) else ""
+def axes(**wanted: bool) -> tuple[Axis, ...]:
+    """The axes of an operating point, in order; those whose attributes are as ``wanted``, such as ``ordered=True``."""
+    found = _axes_of(OperatingPoint)
+    return tuple(one for one in found if all(bool(getattr(one, name)) is value for name, value in wanted.items()))
 
 
-def _named(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return str(getattr(value, "__qualname__", type(value).__qualname__))
+@cache
+def _axes_of(kind: type[OperatingPoint]) -> tuple[Axis, ...]:
+    return tuple(Axis(name=one.name, **one.metadata) for one in fields(kind))
 
 
-def _optimizer(value: Any) -> str:
-    """The name of an optimizer; AdamW where none is said, since a step without its state would be counted too small."""
-    if value is None:
-        return "adamw"
-    if value in OPTIMIZERS if isinstance(value, str) else callable(value):
-        return _named(value)
-    raise UsageError(
-        f"optimizer={value!r} is not an optimizer. Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable that is "
-        f"given the parameters.{_hint(value, OPTIMIZERS)}"
-    )
+def axis_names(**wanted: bool) -> tuple[str, ...]:
+    """The names of `axes`."""
+    return tuple(one.name for one in axes(**wanted))
 
 
-def _amp(value: Any) -> str | None:
-    dtype = _dtype("amp", value)
-    if dtype not in (None, "bfloat16", "float16"):
-        raise UsageError(f"amp={value!r} is not a dtype of autocast. Allowed: 'bf16', 'fp16'.")
-    return dtype
+def find_axis(name: str) -> Axis:
+    """The axis of that name, which must be one."""
+    return next(one for one in axes() if one.name == name)
 
 
-def _whole(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name}={value!r} is not a whole number above zero.")
-    return value
-
-
-def _resolution(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise UsageError(f"res={value!r} is neither one number nor (height, width).")
-        height, width = (_whole("res", side) for side in value)
-        if height is None or width is None:
-            raise UsageError(f"res={value!r} is neither one number nor (height, width).")
-        return height, width
-    side = _whole("res", value)
-    return None if side is None else (side, side)
-
-
-def _dtype(argument: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    name = str(value).removeprefix("torch.")  # a torch.dtype prints as torch.bfloat16
-    if name not in DTYPES:
-        allowed = "'fp32', 'fp16', 'bf16', 'fp64' (or the names PyTorch gives them)"
-        raise UsageError(f"{argument}={value!r} is not a floating dtype. Allowed: {allowed}.{nearest(name, DTYPES)}")
-    return DTYPES[name]
+def operating_point(**given: Any) -> OperatingPoint:
+    """Check what the user wrote for each axis and make an operating point of it. Raises `UsageError`."""
+    for name in given:
+        if name not in axis_names():
+            raise UsageError(f"{name!r} is no axis of an operating point. Allowed: {', '.join(axis_names())}.")
+    found: dict[str, Any] = {}
+    for one in axes():
+        value = given.get(one.name, one.default)
+        if value is not None or one.default is not None:
+            value = one.kind.parse(one.name, value)
+        found[one.name] = None if value == one.implied else value
+    for one in axes(training=True):
+        if found["mode"] == "train":
+            found[one.name] = found[one.name] or one.training
+        elif found[one.name] is not None:
+            raise UsageError(
+                f"{one.name}={name_of(given[one.name])!r} is for mode='train': in inference nothing is optimised."
+            )
+    return OperatingPoint(**found)

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ..errors import UsageError, nearest
 from .devices import Device, find_device
-from .point import OperatingPoint
+from .kinds import Choice
+from .point import OperatingPoint, axis_names, operating_point
+
+CONVENTIONS = {
+    "fvcore": "FLOPs as fvcore counts them: 1 multiply-add = 1.",
+    "torch": "FLOPs as torch.utils.flop_counter counts them: 1 multiply-add = 2.",
+}
+"""What ``convention=`` may name, and the sentence for it."""
+
+COUNTERS = {
+    "aten": "every operator, on the meta device",
+    "fvcore": "FlopCountAnalysis, a real run",
+}
+"""Who counts, as ``counter=`` names it."""
+
+
+SETTINGS = ("measured", "convention", "counter")
+"""The arguments that are settings of a whole run, where there is one, and none of a single budget."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a measurement, checked."""
+    """What is asked of a measurement, checked.
 
-    point: OperatingPoint
+    ``inputs`` is as the user gave it: a tensor, shapes, a callable; ``loss`` gets the model's output; ``optimizer`` is
+    the callable that makes one, where it is no name of the ``point``. ``measured`` also runs the step for real.
+    """
+
+    point: OperatingPoint = field(default_factory=OperatingPoint)
     inputs: Any = None
     loss: Callable[[Any], Any] | None = None
     optimizer: Callable[..., Any] | None = None
@@ -22,8 +44,56 @@ class Request:
     counter: str = "aten"
     measured: bool = False
 
+    @classmethod
+    def of(cls, **arguments: Any) -> Request:
+        """Check arguments as a user writes them. Raises `UsageError` for one that is unknown or cannot be meant."""
+        allowed = argument_names()
+        for name in arguments:
+            if name not in allowed:
+                raise UsageError(f"{name!r} is not an argument.{nearest(name, allowed)} Allowed: {', '.join(allowed)}.")
+        given = {name: value for name, value in arguments.items() if value is not None}
+        point = operating_point(**{name: given[name] for name in axis_names() if name in given})
+        options = {one.name: given[one.name] for one in _options() if one.name in given}
+        if not callable(options.get("optimizer")):
+            options.pop("optimizer", None)
+        return cls(point, **options).checked()
+
+    def checked(self) -> Request:
+        """The request itself. Raises `UsageError` where its parts do not go together."""
+        Choice(tuple(CONVENTIONS), "a convention").parse("convention", self.convention)
+        Choice(tuple(COUNTERS), "a counter").parse("counter", self.counter)
+        if self.loss is not None and not callable(self.loss):
+            raise UsageError(f"loss={self.loss!r} is not a loss. Allowed: a callable that gets the model's output.")
+        if self.loss is not None and self.point.mode != "train":
+            raise UsageError("loss= is for mode='train': in inference there is none.")
+        if self.counter == "fvcore" and self.convention != "fvcore":
+            raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
+        if self.counter == "fvcore" and self.card is not None:
+            raise UsageError(
+                "counter='fvcore' does not see what operators move, so it predicts no time. Leave out device=."
+            )
+        return self
+
     @property
     def card(self) -> Device | None:
         """The device whose speed is asked for, if any."""
         found = find_device(self.point.device) if self.point.device is not None else None
         return found if found is not None and found.has_speed else None
+
+    def at(self, point: OperatingPoint) -> Request:
+        """The same at another operating point, counted only."""
+        return replace(self, point=point, measured=False)
+
+
+def _options() -> tuple[Any, ...]:
+    return tuple(one for one in fields(Request) if one.name != "point")
+
+
+def argument_names() -> tuple[str, ...]:
+    """The names of all arguments: the axes of the operating point, and the options beside it."""
+    return tuple(dict.fromkeys((*axis_names(), *(one.name for one in _options()))))
+
+
+def without_unset(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are given."""
+    return {name: value for name, value in arguments.items() if value is not None}

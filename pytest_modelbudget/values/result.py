@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..judging.remedy import Remedy
-from ..judging.verdict import Verdict
 from .cost import Cost
 from .growth import Comparison
+from .verdict import Remedy, Verdict
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .._version import __version__
 from ..errors import BudgetError
+from .entry import Entry, ModuleRow
 from .result import Result
-
-if TYPE_CHECKING:
-    from ..baseline.schema import Entry, ModuleRow
 
 SCHEMA = 1
 """The schema of JSON reports this version writes, and the only one it reads; see docs/report-schema.md."""

@@ -8,12 +8,13 @@ D. Patterson, "Roofline: an insightful visual performance model for multicore ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from ..errors import UsageError
 from .devices import Device, find_device
+from .frozen import freeze
 
 BOUNDS = ("compute", "bandwidth", "launch")
 """What can bind: arithmetic, memory traffic, starting kernels."""
@@ -66,6 +67,10 @@ class Throughput:
     batch: int | None
     bound: Mapping[str, int]
     work: tuple[Work, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Nothing in a prediction changes."""
+        freeze(self, "bound")
 
     @property
     def nanoseconds(self) -> int:
@@ -133,15 +138,6 @@ def predict(work: Iterable[Work], device: Device, batch: int | None) -> Throughp
         for name, time in each.time(device).items():
             bound[name] += time
     return Throughput(device.name, batch, bound, work)
-
-
-def combined(work: Iterable[Work]) -> tuple[Work, ...]:
-    """Equal calls of equal operators in one module as one, in the order in which they first came."""
-    calls: dict[Work, int] = {}
-    for each in work:
-        key = replace(each, calls=0)
-        calls[key] = calls.get(key, 0) + each.calls
-    return tuple(replace(key, calls=number) for key, number in calls.items())
 
 
 def batch_that_pays(

@@ -10,8 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_modelbudget.baseline.schema import Baseline, BaselineError, Entry, ModuleRow, from_json, to_json
-from pytest_modelbudget.values.cost import METRICS
+from pytest_modelbudget.baseline.schema import Baseline, BaselineError, from_json, to_json
+from pytest_modelbudget.values.entry import Entry, ModuleRow
+from pytest_modelbudget.values.metrics import metric_names
 from pytest_modelbudget.values.point import OperatingPoint
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
@@ -34,7 +35,7 @@ def _module_rows(draw: st.DrawFn, top: str) -> tuple[ModuleRow, ...]:
 def _entries(draw: st.DrawFn) -> Entry:
     module = draw(st.sampled_from(["", "layer4", "a.b"]))
     size = st.none() | st.integers(1, 10**30)
-    totals = {metric: draw(COUNTS) for metric in METRICS if metric != "memory"}
+    totals = {metric: draw(COUNTS) for metric in metric_names(recorded=True) if metric != "memory"}
     if draw(st.booleans()):
         totals["memory"] = draw(COUNTS)
     return Entry(

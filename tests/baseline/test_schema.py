@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from golden_files import check_golden, golden
 
 from pytest_modelbudget._version import __version__
-from pytest_modelbudget.baseline.schema import Baseline, BaselineError, Entry, ModuleRow, entry_of, from_json, to_json
+from pytest_modelbudget.baseline.schema import Baseline, BaselineError, entry_of, from_json, to_json
 from pytest_modelbudget.errors import BudgetError, UsageError
-from pytest_modelbudget.judging.verdict import Verdict
 from pytest_modelbudget.values.cost import Cost, ModuleCost
+from pytest_modelbudget.values.entry import Entry, ModuleRow
 from pytest_modelbudget.values.point import OperatingPoint
 from pytest_modelbudget.values.result import Result
+from pytest_modelbudget.values.verdict import Verdict
 
-GOLDEN = (Path(__file__).parents[1] / "golden" / "baseline.json").read_text(encoding="ascii")
+GOLDEN = golden("baseline.json")
 
 # conv: 8 output channels of 4x4 elements (stride 1, 2 halves the width of 8), each 3 channels of 3x3
 CONV_MACS, CONV_PARAMS, CONV_OUT = 8 * 4 * 4 * 3 * 3 * 3, 3 * 8 * 3 * 3 + 8, 8 * 4 * 4
@@ -87,7 +88,7 @@ BASELINE = Baseline.of([WHOLE, PART])
 
 
 def test_a_baseline_is_written_as_the_golden_file_says():
-    assert to_json(BASELINE) == GOLDEN
+    check_golden("baseline.json", to_json(BASELINE))
 
 
 def test_the_golden_file_is_read_as_what_it_says():

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 import report_samples as samples
-import review_samples as review
+from cli import review_samples as review
+from cli.review_samples import AFTER, BEFORE, POINT, A, at, entry, write
+from golden_files import check_golden
 from markdown_it import MarkdownIt
 from report_samples import G, K, M
-from review_samples import AFTER, BEFORE, POINT, A, at, entry, write
 
-from pytest_modelbudget.baseline.schema import Entry
 from pytest_modelbudget.cli.command import main
-from pytest_modelbudget.judging.verdict import look
+from pytest_modelbudget.judging.judge import look
 from pytest_modelbudget.report.json import to_json
 from pytest_modelbudget.text.line import shown
+from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.run import Report
 
 FORMATS = {"text": "diff.txt", "md": "diff.md", "json": "diff.json", "github": "diff.github.txt"}
@@ -68,7 +69,7 @@ def compared(
 @pytest.mark.parametrize(("name", "file"), FORMATS.items())
 @pytest.mark.usefixtures("files")
 def test_every_format_says_what_is_kept(name, file, capsys):
-    review.check_golden(file, printed(capsys, "old.json", "new.json", "--format", name, "--fail-on", "1%", want=1))
+    check_golden(f"review/{file}", printed(capsys, "old.json", "new.json", "--format", name, "--fail-on", "1%", want=1))
 
 
 @pytest.mark.usefixtures("files")
@@ -123,8 +124,8 @@ def test_empty_baselines(tmp_path, capsys):
 OTHERWISE = [
     ({"convention": "torch"}, "counted in the convention fvcore before, torch now"),
     ({"counter": "fvcore"}, "counted by the counter aten before, fvcore now"),
-    ({"point": replace(POINT, mode="train")}, "counted in the mode infer before, train now"),
-    ({"point": replace(POINT, dtype="bfloat16")}, "counted in the dtype of the model before, bfloat16 now"),
+    ({"point": replace(POINT, mode="train")}, "counted with mode infer before, train now"),
+    ({"point": replace(POINT, dtype="bfloat16")}, "counted with dtype default before, bf16 now"),
     (
         {"torch_version": "2.10.0"},
         "the model is the same, the counting is not: pytest-modelbudget 1.2.3 and torch 2.9.0 before, "
@@ -244,7 +245,7 @@ def test_a_report_that_was_compared_with_this_baseline_knows_what_came_from_what
     text = printed(capsys, str(old), str(new))
     assert "flops 5.00x = architecture 1.25x * resolution 4.00x (224 -> 448)" in text
     assert "models/net.py:21" in text
-    review.check_golden("diff_with_report.txt", text)
+    check_golden("review/diff_with_report.txt", text)
     annotations = printed(capsys, str(old), str(new), "--format", "github")
     assert annotations.startswith("::warning file=tests/test_cost.py,line=7,title=Model budget%3A ")
 

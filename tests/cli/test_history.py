@@ -13,16 +13,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import review_samples as review
+from cli.review_samples import at, entry, write
+from golden_files import check_golden
 from matplotlib.figure import Figure
 from report_samples import G, K, M
-from review_samples import at, entry, write
 
 from pytest_modelbudget.baseline.history import History, State
-from pytest_modelbudget.baseline.schema import Entry
 from pytest_modelbudget.cli.command import main
 from pytest_modelbudget.report.history import history_figure, history_table
 from pytest_modelbudget.text.line import one_line
+from pytest_modelbudget.values.entry import Entry
 
 NAME = "modelbudget.json"
 
@@ -144,7 +144,7 @@ def test_the_table(repository, capsys):
     for found in re.findall(r"^\d{4}-\d\d-\d\d  (\w+)", text, re.MULTILINE):
         assert len(found) == 10
         assert any(sha.startswith(found) for sha in ids)
-    review.check_golden("history.txt", re.sub(r"(?<=\d\d  )[0-9a-f]{10}", "0123456789", text))
+    check_golden("review/history.txt", re.sub(r"(?<=\d\d  )[0-9a-f]{10}", "0123456789", text))
 
 
 def test_one_entry(repository, capsys):

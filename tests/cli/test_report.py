@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import report_samples as samples
-import review_samples as review
+from cli import review_samples as review
 from report_samples import G, M
 
 from pytest_modelbudget.cli.command import main

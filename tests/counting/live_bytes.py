@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
@@ -61,6 +62,15 @@ def as_written() -> Iterator[None]:
     finally:
         gc.enable()
         torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+def summed(output: Any) -> torch.Tensor:
+    """The sum of everything in an output that can be differentiated."""
+    parts = [t.sum() for t in tree_leaves(dict(output) if hasattr(output, "keys") else output) if t.requires_grad]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
 
 
 def inference_peak(model: torch.nn.Module, *inputs: Any, **keywords: Any) -> int:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from live_bytes import inference_peak, training_peak
+from counting.live_bytes import inference_peak, summed, training_peak
 from memory_models import SAMPLES
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from pytest_modelbudget import measure
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
-
-
-def summed(output: Any) -> torch.Tensor:
-    """The sum of everything in an output that can be differentiated."""
-    parts = [t.sum() for t in tree_leaves(dict(output) if hasattr(output, "keys") else output) if t.requires_grad]
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
 
 
 def built(name: str) -> tuple[nn.Module, torch.Tensor]:

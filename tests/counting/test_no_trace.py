@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager, nullcontext
 
-import awkward
-import fingerprint
 import numpy
 import pytest
 import torch
+from counting import awkward, fingerprint
 from one_attempt import attempt
 from torch import nn
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from live_bytes import as_written
+from counting.live_bytes import as_written, summed
 from memory_models import SAMPLES, Checkpointed
-from test_memory_truth import summed
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -16,7 +16,7 @@ from pytest_modelbudget import Cost, measure
 from pytest_modelbudget.counting.recording.work import WorkRecorder
 from pytest_modelbudget.errors import UsageError
 from pytest_modelbudget.values.devices import NAMED, Device, find_device
-from pytest_modelbudget.values.throughput import Throughput, Work, batch_that_pays, combined, predict
+from pytest_modelbudget.values.throughput import Throughput, Work, batch_that_pays, predict
 
 ROUND = Device("round", "cuda", {"float32": 10**12, "tf32": 10**13, "float16": 10**14}, 10**11, 2**30, 1000, "by hand")
 """1 TFLOP/s (1000 FLOPs a nanosecond), 100 bytes a nanosecond, a microsecond to launch."""
@@ -78,11 +78,6 @@ def test_a_device_that_is_better_in_everything_is_never_slower(work, times):
 def test_more_work_never_takes_less(work, flops, size, device):
     more = replace(work, flops=work.flops + flops, bytes=work.bytes + size)
     assert sum(more.time(device).values()) >= sum(work.time(device).values())
-
-
-def test_equal_calls_are_one():
-    one = Work("a", "relu", "float32", 0, 8, 1, 2)
-    assert combined([one, replace(one, module="b"), one]) == (replace(one, calls=4), replace(one, module="b"))
 
 
 def test_a_kind_without_a_card_has_no_speed():

@@ -15,12 +15,12 @@ from torch import nn
 
 from pytest_modelbudget import BudgetError, ModelError, UsageError, fit, measure
 from pytest_modelbudget.judging.search import Look, Search
-from pytest_modelbudget.text.units import parse
+from pytest_modelbudget.values.metrics import parse_limit
 
 
 def brute_force(factory, size, values, limits, **rest):
     """The largest of the values that is accepted and within every limit, by counting each."""
-    limits = {metric: parse(limit, metric) for metric, limit in limits.items()}
+    limits = {metric: parse_limit(limit, metric) for metric, limit in limits.items()}
     best = None
     for value in values:
         try:
@@ -80,7 +80,7 @@ def test_as_brute_force(case):
     one = found.found[0]
     for metric, used in one.values.items():
         assert used == measure(case.factory, **{case.size: best}, **case.rest).metric(metric)
-        assert found.left(one)[metric] == parse(case.limits[metric], metric) - used >= 0
+        assert found.left(one)[metric] == parse_limit(case.limits[metric], metric) - used >= 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{getattr(case.factory, '__name__', '')}-{case.size}")
@@ -92,7 +92,7 @@ def test_one_step_more_is_over_or_refused(case):
     value = getattr(one.next, case.size)
     assert value > getattr(one.point, case.size)
     over = measure(case.factory, **{case.size: value}, **case.rest).metric(one.binds)
-    assert over == one.beyond[one.binds] > parse(case.limits[one.binds], one.binds)
+    assert over == one.beyond[one.binds] > parse_limit(case.limits[one.binds], one.binds)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,7 @@ from torch import nn
 
 import pytest_modelbudget.counting.measure
 from pytest_modelbudget import ModelError, UsageError, measure, sweep
-from pytest_modelbudget.grids.grid import LINES
-from pytest_modelbudget.values.cost import METRICS
+from pytest_modelbudget.values.metrics import metric_names
 
 BATCHES = [1, 2, 3, 6, 9]
 
@@ -48,7 +47,7 @@ def assert_true(found, factory, **options):
         point = cell.point
         where = {"batch": point.batch, "res": point.res, "seq": point.seq, "dtype": point.dtype}
         cost = measure(factory, **where, **options)
-        assert cell.values == {metric: getattr(cost, metric) for metric in LINES}, point
+        assert cell.values == {metric: getattr(cost, metric) for metric in metric_names(line=True)}, point
 
 
 @pytest.mark.parametrize(
@@ -83,10 +82,10 @@ def test_a_hundred_points_of_resnet50_cost_no_more_than_15_counts(monkeypatch):
 
     def counting(*args, **keywords):
         calls.append(keywords)
-        return true_measure(*args, **keywords)
+        return true_count(*args, **keywords)
 
-    true_measure = pytest_modelbudget.counting.measure.measure
-    monkeypatch.setattr(pytest_modelbudget.counting.measure, "measure", counting)
+    true_count = pytest_modelbudget.counting.measure.count
+    monkeypatch.setattr(pytest_modelbudget.counting.measure, "count", counting)
     batches = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64]
     found = sweep(torchvision.models.resnet50, batch=batches, res="224:512:32")
     assert (len(found), len(calls), found.counts) == (100, 15, 15)
@@ -271,11 +270,11 @@ def test_every_point_on_request():
 def test_every_metric_that_there_is(factory):
     """Memory, where it is measured, is counted at every point: the highest of many lines is no line."""
     axes = {"inputs": (3, "batch", 8)} if factory not in (UNet, WithMemory) else {"res": [16, 32]}
-    found = sweep(factory, batch=range(1, 6), metrics=METRICS, **axes)
+    found = sweep(factory, batch=range(1, 6), metrics=metric_names(recorded=True), **axes)
     for cell in found:
         res = cell.point.res
         cost = measure(factory, batch=cell.point.batch, res=res, inputs=axes.get("inputs"))
-        assert cell.values == {m: value for m in METRICS if (value := cost.metric(m)) is not None}
+        assert cell.values == {m: value for m in metric_names(recorded=True) if (value := cost.metric(m)) is not None}
     assert found.counts == len(found)
 
 
@@ -367,15 +366,16 @@ def test_no_model_and_no_point():
 
 
 def test_ranges_include_their_end():
-    from pytest_modelbudget.grids.axes import axis
+    from pytest_modelbudget.grids.axes import axis_values
 
-    assert axis("res", "128:224:32") == ((128, 128), (160, 160), (192, 192), (224, 224))
-    assert axis("res", "128:223:32") == ((128, 128), (160, 160), (192, 192))
-    assert axis("batch", "1, 2,4:6,2") == (1, 2, 4, 5, 6)
-    assert axis("res", "480x640,32") == ((480, 640), (32, 32))
-    assert axis("res", (480, 640)) == ((480, 640),)
-    assert axis("res", [480, 640]) == ((480, 480), (640, 640))
-    assert axis("seq", None) == (None,)
+    assert axis_values("res", "128:224:32") == ((128, 128), (160, 160), (192, 192), (224, 224))
+    assert axis_values("res", "128:223:32") == ((128, 128), (160, 160), (192, 192))
+    assert axis_values("batch", "1, 2,4:6,2") == (1, 2, 4, 5, 6)
+    assert axis_values("res", "480x640,32") == ((480, 640), (32, 32))
+    assert axis_values("res", (480, 640)) == ((480, 640),)
+    assert axis_values("res", [480, 640]) == ((480, 480), (640, 640))
+    assert axis_values("seq", None) == (None,)
+    assert axis_values("res", "8 x 9, 1_0") == ((8, 9), (10, 10))
 
 
 def test_a_card_gives_times_and_the_batch_that_pays() -> None:

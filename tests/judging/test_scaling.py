@@ -17,7 +17,8 @@ from torch import nn
 
 from pytest_modelbudget import UsageError, measure
 from pytest_modelbudget.counting.recording.course import record_course
-from pytest_modelbudget.judging.scaling import Scaled, measure_scaling, parse_scaling
+from pytest_modelbudget.judging.scaling import measure_scaling, parse_scaling
+from pytest_modelbudget.values.verdict import Scaled
 
 IMAGES = {"batch": 1, "res": 2, "params": 0}
 

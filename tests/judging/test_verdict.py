@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_modelbudget.errors import UsageError
-from pytest_modelbudget.judging.verdict import Judged, Verdict, judge, look, uncounted
+from pytest_modelbudget.judging.judge import judge, look, uncounted
 from pytest_modelbudget.values.cost import Cost, ModuleCost
 from pytest_modelbudget.values.point import OperatingPoint
+from pytest_modelbudget.values.verdict import Judged, Verdict
 
 
 def row(name, number):

@@ -1,4 +1,4 @@
-"""The GitHub actions, the CI examples and the pre-commit hook: valid, and doing what they say when they are run."""
+"""The GitHub actions, the CI examples and the pre-commit hook do what they say when they are run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from fake_github import BOT, REPOSITORY, TOKEN, Api, Outcome, clean_environment, run_action, serving
+from project.checkers import ROOT, check, load
+from project.fake_github import BOT, REPOSITORY, TOKEN, Api, Outcome, clean_environment, run_action, serving
 
-ROOT = Path(__file__).parents[2]
 ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "action/comment/action.yml"
 EXAMPLES = ROOT / "examples/ci"
 WORKFLOWS = sorted(EXAMPLES.glob("github*.yml"))
 GITLAB = EXAMPLES / "gitlab-ci.yml"
 NAME = "pytest-modelbudget/pytest-modelbudget"
 MARKER = "<!-- modelbudget -->"
-
-
-def load(file: Path) -> Any:
-    return yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader)  # or "on" would be true
 
 
 def steps(file: Path) -> list[dict[str, Any]]:
@@ -45,44 +40,7 @@ def scripts() -> list[Any]:
 FILES = [ACTION, COMMENT_ACTION, *WORKFLOWS]
 
 
-# ---------------------------------------------------------------------------------------------------- validators
-
-
-def check(*command: str | Path, stdin: str | None = None) -> None:
-    """Run a checker that was installed beside this Python, or with the system."""
-    program = shutil.which(str(command[0]), path=clean_environment()["PATH"])
-    if program is None:
-        pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run([program, *command[1:]], cwd=ROOT, input=stdin, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("schema", "files"),
-    [
-        ("vendor.github-workflows", WORKFLOWS),
-        ("vendor.github-actions", [ACTION, COMMENT_ACTION]),
-        ("vendor.gitlab-ci", [GITLAB]),
-    ],
-)
-def test_schema(schema, files):
-    check("check-jsonschema", "--builtin-schema", schema, *files)
-
-
-def test_pre_commit_accepts_its_files():
-    check("pre-commit", "validate-config", EXAMPLES / "pre-commit-config.yaml")
-    check("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
-
-
-def test_actionlint():
-    check("actionlint", *WORKFLOWS)
-
-
-def test_zizmor(tmp_path):
-    """Its audits are about injection and tokens. That examples name a release instead of a commit is meant."""
-    config = tmp_path / "zizmor.yml"
-    config.write_text('{rules: {unpinned-uses: {config: {policies: {"*": ref-pin}}}}}')
-    check("zizmor", "--offline", "--pedantic", "--strict-collection", "--config", config, *FILES)
+# ------------------------------------------------------------------------------------------------------ shell scripts
 
 
 @pytest.mark.parametrize("script", scripts())

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from golden_files import check_golden
 
 REVIEW = Path(__file__).parents[2] / "examples" / "review"
 sys.path.insert(0, str(REVIEW))
@@ -41,19 +42,15 @@ KEPT = {
 
 
 def test_the_play_leaves_what_is_kept(tmp_path):
-    """One play, whatever surrounds it. MODELBUDGET_GOLDEN=write keeps what there is now: read it, then commit."""
+    """One play, whatever surrounds it."""
     folder = tmp_path / "with a space"
     command = [sys.executable, str(REVIEW / "play.py"), str(folder)]
     hostile = {**os.environ, "GIT_DIR": "/nowhere", "GITHUB_ACTIONS": "true", "PYTEST_ADDOPTS": "--collect-only"}
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=hostile)
     assert (done.returncode, done.stderr) == (0, "")
     (folder / "transcript.txt").write_text(done.stdout, encoding="utf-8")
-    found = {path: of_folder(folder) for path, of_folder in KEPT.items()}
-    if os.environ.get("MODELBUDGET_GOLDEN") == "write":
-        for path, text in found.items():
-            path.write_text(text, encoding="utf-8")
-    for path, text in found.items():
-        assert normal(text) == normal(path.read_text("utf-8")), path.name
+    for path, of_folder in KEPT.items():
+        check_golden(path, of_folder(folder), alike=normal)
     assert_merged_and_committed(folder / "repository")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_modelbudget.grids.sweep import Cell, Sweep
+from pytest_modelbudget.grids.cell import Cell
+from pytest_modelbudget.grids.cells import Sweep
 from pytest_modelbudget.report.curves import GPUS, growth_exponent, pareto_front, read_accuracy, sweep_figure
 from pytest_modelbudget.values.point import operating_point
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 import report_samples as samples
+from golden_files import check_golden
 
 from pytest_modelbudget.report.growth import describe, growth_lines, times, where_lines, why
 from pytest_modelbudget.values.growth import Comparison, Factor, Growth, ModuleChange
@@ -143,7 +144,7 @@ def test_changes_are_cut_and_the_biggest_comes_first() -> None:
 
 def test_every_kind_of_entry() -> None:
     parts = ["\n".join([r.entry, *growth_lines(r), *where_lines(r)]) for r in samples.RESULTS]
-    samples.check_golden("report_growth.txt", "\n\n".join(parts) + "\n")
+    check_golden("report_growth.txt", "\n\n".join(parts) + "\n")
 
 
 def test_a_peak_of_memory_belongs_to_no_module() -> None:

@@ -7,9 +7,9 @@ import unicodedata
 from html.parser import HTMLParser
 
 import pytest
-from hostile_names import NAMES, report
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from report.hostile_names import NAMES, report
 
 from pytest_modelbudget.report.github import error_annotations
 from pytest_modelbudget.report.growth import growth_lines, where_lines

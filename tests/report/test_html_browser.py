@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import report_samples as samples
-from hostile_names import NAMES
-from hostile_names import report as hostile_report
-from report_browser import CHROMIUM, Browser
+from report.hostile_names import NAMES
+from report.hostile_names import report as hostile_report
+from report.report_browser import CHROMIUM, Browser
 
 from pytest_modelbudget.report.formats import write_report
 from pytest_modelbudget.values.run import Report

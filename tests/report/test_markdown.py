@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import report_samples as samples
+from golden_files import check_golden
 from markdown_it import MarkdownIt
 
 from pytest_modelbudget.report.markdown import MARKER, code, to_markdown
@@ -15,7 +16,7 @@ from pytest_modelbudget.values.run import Report
 
 
 def test_golden() -> None:
-    samples.check_golden("report.md", to_markdown(samples.REPORT))
+    check_golden("report.md", to_markdown(samples.REPORT))
 
 
 def test_the_marker_is_the_first_line() -> None:

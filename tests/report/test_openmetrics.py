@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 
 import report_samples as samples
+from golden_files import check_golden
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -28,7 +29,7 @@ def value(name: str, entry: str) -> float:
 
 
 def test_golden() -> None:
-    samples.check_golden("report.txt", TEXT)
+    check_golden("report.txt", TEXT)
 
 
 def test_values() -> None:

@@ -14,7 +14,8 @@ import pytest
 from suites import outcomes
 
 from pytest_modelbudget.baseline.file import read, write
-from pytest_modelbudget.baseline.schema import Baseline, Entry
+from pytest_modelbudget.baseline.schema import Baseline
+from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.result import Result
 
 gc.freeze()  # pytest collects garbage ten times at the end of a run, which takes long with torch loaded

@@ -8,13 +8,15 @@ from math import prod
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded import BODY, HEAD, NET, PIXEL, STEM, check, edit, entries, only, record, results, said, suite
+from testing.recorded import BODY, HEAD, NET, PIXEL, STEM, check, edit, entries, only, record, results, said, suite
 from torch import nn
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.baseline.schema import Entry, entry_of
-from pytest_modelbudget.judging.explain import compare, explain
-from pytest_modelbudget.judging.verdict import look
+from pytest_modelbudget.baseline.schema import entry_of
+from pytest_modelbudget.judging.comparison import compare
+from pytest_modelbudget.judging.growth import explain
+from pytest_modelbudget.judging.judge import look
+from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.point import OperatingPoint
 from pytest_modelbudget.values.result import Result
 
@@ -23,7 +25,6 @@ TEST = """
 def test_net():
     return Net()
 """
-AT_8 = 8 * 8  # pixels
 EIGHT = TEST.format(arguments="batch=1, res=8")
 
 WIDER = NET.replace("4, 8", "4, 16").replace("8, 4", "16, 4")
@@ -562,7 +563,7 @@ def test_another_convention_is_not_comparable(pytester):
         [
             "not comparable with its baseline *test_cost.py:7",
             "    Accept the numbers of this run with: pytest --budget-update",
-            "why    not comparable: the baseline was counted with convention fvcore, this run with torch",
+            "why    not comparable: counted in the convention fvcore before, torch now",
         ]
     )
 
@@ -571,14 +572,14 @@ def test_another_convention_is_not_comparable(pytester):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"convention": "torch"}, "the baseline was counted with convention torch, this run with fvcore"),
-        ({"counter": "fvcore"}, "the baseline was counted with counter fvcore, this run with aten"),
+        ({"convention": "torch"}, "counted in the convention torch before, fvcore now"),
+        ({"counter": "fvcore"}, "counted by the counter fvcore before, aten now"),
         (
             {"plugin_version": "0.0.1", "torch_version": "2.4.0"},
-            "the model is the same, the counting is not: the baseline was counted with pytest-modelbudget 0.0.1 and "
-            "torch 2.4.0, this run with pytest-modelbudget ",
+            "the model is the same, the counting is not: pytest-modelbudget 0.0.1 and torch 2.4.0 before, "
+            "pytest-modelbudget ",
         ),
-        ({"module": "body"}, "the baseline is of module 'body', this run of the whole model"),
+        ({"module": "body"}, "counted for the module body before, the whole model now"),
     ],
 )
 def test_what_was_counted_otherwise_is_not_comparable(pytester, flops, changed, reason):
@@ -739,7 +740,7 @@ def test_factors_multiply_to_the_total_for_any_change_of_any_net(before, after, 
     entry, model = recorded(before, old), build(after)
     cost = measure(model, batch=new.batch, res=new.res)
     assert (entry.totals["flops"], cost.flops) == (by_hand(before, old), by_hand(after, new))
-    status = compare(cost, entry).status
+    status = compare(entry, Entry.of(cost, "net")).status
     assert status in ("same", "changed")
 
     growth = explain(cost, entry, lambda point: measure(model, batch=point.batch, res=point.res), "flops")

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 from suites import HEADER, MODELS, assert_clear, measured, outcomes, run
 
-ALLOWED = "model, batch, res, channels, seq, inputs, dtype, mode"
+ALLOWED = "model, batch, res, channels, seq, dtype, mode"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recorded import PIXEL, baseline, check, entries, record, said, suite
+from testing.recorded import PIXEL, baseline, check, entries, record, said, suite
 
 MANY = """
 @pytest.mark.parametrize("width", range(1, 201))

@@ -10,65 +10,14 @@ buffers 2 * 8 * 4 + 8; all 6136.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from textwrap import dedent
-
 import pytest
-from suites import outcomes
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-MODELS = """
-from torch import nn
-
-
-class Block(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-
-    def forward(self, image):
-        return self.norm(self.conv(image))
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, padding=1)
-        self.body = nn.Sequential(Block(8), Block(8))
-        self.head = nn.Linear(8, 10)
-
-    def forward(self, image):
-        return self.head(self.body(self.stem(image)).mean((2, 3)))
-"""
-
-
-@pytest.fixture(autouse=True)
-def not_on_github(monkeypatch):
-    """There, annotations would stand among the lines."""
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-
-
-HEADER = """
-from models import Net
-from torch import nn
-from pytest_modelbudget import budget
-
-"""
-
-
-def run(pytester, source, *options):
-    pytester.makepyfile(models=MODELS, test_cost=HEADER + dedent(source))
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+from golden_files import check_golden
+from suites import failure, outcomes
+from testing.two_blocks import run
 
 
 def message(pytester, source, *options):
-    """What stands between the name of the failed test and the next section."""
-    result = run(pytester, source, *options)
-    assert outcomes(result) == {"failed": 1}
-    return re.search(r"_+ test_it\S* _+\n(.*?)\n=====", result.stdout.str(), re.DOTALL)[1]
+    return failure(run(pytester, source, *options))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +54,7 @@ def message(pytester, source, *options):
     ],
 )
 def test_the_message(pytester, golden, source, options):
-    assert message(pytester, source, *options) == (GOLDEN / f"{golden}.txt").read_text(encoding="utf-8").rstrip("\n")
+    check_golden(f"{golden}.txt", message(pytester, source, *options) + "\n")
 
 
 def test_the_summary_line_says_what_is_wrong(pytester):
@@ -179,8 +128,8 @@ def test_what_would_fit_is_found_in_few_counts(pytester, monkeypatch):
         calls.append(args)
         return true_measure(*args, **keywords)
 
-    true_measure = pytest_modelbudget.testing.gate.measure
-    monkeypatch.setattr(pytest_modelbudget.testing.gate, "measure", counting)
+    true_measure = pytest_modelbudget.testing.gate.count
+    monkeypatch.setattr(pytest_modelbudget.testing.gate, "count", counting)
     lines = message(pytester, '@budget(model=Net, flops="1.2G", batch=50, res=224)\ndef test_it(): ...').splitlines()
     assert lines[-1] == "fits   batch <= 17, or res <= 130"  # 1400 * 224^2 * 17 < 1.2e9, 50 * 1400 * 130^2 < 1.2e9
     assert len(calls) <= 14

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from recorded import NET, baseline, check, edit, record, said, suite
+from testing.recorded import NET, baseline, check, edit, record, said, suite
 
 TEST = """
 @budget(name="fine", batch=1, res=8, flops="1M")

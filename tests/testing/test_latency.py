@@ -11,34 +11,20 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from textwrap import dedent
 
 import pytest
-from suites import assert_clear, outcomes
-from test_failure_message import HEADER, MODELS
+from golden_files import check_golden
+from suites import assert_clear, failure, outcomes
+from testing.two_blocks import MODELS, run
 
 from pytest_modelbudget import Cost, UsageError, budget, measure
 from pytest_modelbudget.judging.budget import parse_budget
-from pytest_modelbudget.judging.verdict import judge
+from pytest_modelbudget.judging.judge import judge
 from pytest_modelbudget.report.json import from_json
 from pytest_modelbudget.report.throughput import per_second, prediction
-from pytest_modelbudget.text.units import parse, show, show_limit
+from pytest_modelbudget.values.metrics import parse_limit, show, show_limit
 from pytest_modelbudget.values.run import ReportError
 from pytest_modelbudget.values.throughput import Throughput
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-@pytest.fixture(autouse=True)
-def not_on_github(monkeypatch):
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-
-
-def run(pytester, source, *options):
-    pytester.makepyfile(models=MODELS, test_cost=HEADER + dedent(source))
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
-
 
 OVER = '@budget(latency="25us", device="T4", res=32)\ndef test_it():\n    return Net()'
 
@@ -61,7 +47,7 @@ OVER = '@budget(latency="25us", device="T4", res=32)\ndef test_it():\n    return
     ],
 )
 def test_times_are_read(text, nanoseconds):
-    assert parse(text, "latency") == nanoseconds
+    assert parse_limit(text, "latency") == nanoseconds
 
 
 @pytest.mark.parametrize(
@@ -84,7 +70,7 @@ def test_times_are_read(text, nanoseconds):
 )
 def test_what_is_no_time_is_refused(value, says):
     with pytest.raises(UsageError) as caught:
-        parse(value, "latency")
+        parse_limit(value, "latency")
     assert says in str(caught.value)
 
 
@@ -102,7 +88,7 @@ def test_what_is_no_time_is_refused(value, says):
 def test_times_are_written_so_that_they_can_be_read(nanoseconds, shown, limit):
     assert show(nanoseconds, "latency") == shown
     assert show_limit(nanoseconds, "latency") == limit
-    assert parse(limit, "latency") >= nanoseconds
+    assert parse_limit(limit, "latency") >= nanoseconds
 
 
 def test_a_limit_and_its_device():
@@ -167,10 +153,7 @@ def test_at_the_limit_passes_and_a_nanosecond_above_fails():
 
 
 def test_the_message(pytester):
-    result = run(pytester, OVER)
-    assert outcomes(result) == {"failed": 1}
-    message = re.search(r"_+ test_it _+\n(.*?)\n=====", result.stdout.str(), re.DOTALL)[1]
-    assert message == (GOLDEN / "over_in_latency.txt").read_text(encoding="utf-8").rstrip("\n")
+    check_golden("over_in_latency.txt", failure(run(pytester, OVER)) + "\n")
 
 
 def test_every_report_says_that_it_is_an_estimate(pytester):

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
-from recorded import check, edit, entries, only, record, said, suite
+from golden_files import check_golden
+from suites import failure
+from testing.recorded import check, edit, entries, only, record, said, suite
 
 from pytest_modelbudget import measure
 from pytest_modelbudget.cli.command import main
-
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 MODELS = """
 import torch
@@ -61,11 +60,6 @@ def one_test(budget: str) -> str:
     return f"@budget({budget})\ndef test_it(): ...\n"
 
 
-@pytest.fixture(autouse=True)
-def _not_on_github(monkeypatch):
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-
-
 # -- limits ------------------------------------------------------------------------------------------------------------
 
 
@@ -92,9 +86,7 @@ def test_at_the_limit_it_passes_and_one_byte_above_it_fails(pytester, given, pea
 
 def test_the_message(pytester):
     suite(pytester, one_test(f'{ROWS}, memory="140KiB"'), MODELS)
-    text = said(check(pytester))
-    message = re.search(r"_+ test_it _+\n(.*?)\n=====", text, re.DOTALL)[1]
-    assert message == (GOLDEN / "over_in_memory.txt").read_text(encoding="utf-8").rstrip("\n")
+    check_golden("over_in_memory.txt", failure(check(pytester)) + "\n")
 
 
 def test_the_message_of_a_training_step(pytester):
@@ -249,7 +241,7 @@ def test_count_of_a_training_step(pytester, capsys):
     pytester.makepyfile(models=MODELS)
     options = ["--inputs", "batch,64", "--batch", "8", "--mode", "train", "--optimizer", "sgd"]
     assert main(["count", "models.py:Net", *options]) == 0
-    assert capsys.readouterr().out == (GOLDEN / "count_train.txt").read_text(encoding="utf-8")
+    check_golden("count_train.txt", capsys.readouterr().out)
 
 
 # -- the baseline ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recorded import NET, PIXEL, baseline, check, edit, only, record, said, suite
+from testing.recorded import NET, PIXEL, baseline, check, edit, only, record, said, suite
 
 from pytest_modelbudget.baseline.file import read
 

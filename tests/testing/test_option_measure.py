@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from recorded import check, only, record, said, suite
+from testing.recorded import check, only, record, said, suite
 
 from pytest_modelbudget.report.json import from_json
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from recorded import PIXEL, baseline, check, edit, record, said, suite
+from testing.recorded import PIXEL, baseline, check, edit, record, said, suite
 
 from pytest_modelbudget.report.json import from_json
 from pytest_modelbudget.values.run import Report

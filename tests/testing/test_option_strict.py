@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recorded import NET, baseline, check, edit, record, said, suite
+from testing.recorded import NET, baseline, check, edit, record, said, suite
 
 TEST = """
 @budget(batch=1, res=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recorded import NET, PIXEL, check, edit, entries, only, record, said, suite
+from testing.recorded import NET, PIXEL, check, edit, entries, only, record, said, suite
 
 TEST = """
 @budget(name="net", batch=1, res=8{more})

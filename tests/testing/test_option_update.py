@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from recorded import BODY, HEAD, NET, PIXEL, STEM, baseline, check, edit, entries, record, said, suite
+from testing.recorded import BODY, HEAD, NET, PIXEL, STEM, baseline, check, edit, entries, record, said, suite
 
 from pytest_modelbudget import __version__
 from pytest_modelbudget.baseline.file import write

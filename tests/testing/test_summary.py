@@ -7,9 +7,10 @@ import re
 import pytest
 from suites import measured, outcomes, run
 
-from pytest_modelbudget.report.tables import module_table, plain
-from pytest_modelbudget.text import units
 from pytest_modelbudget.text.line import one_line
+from pytest_modelbudget.text.tables import plain_table
+from pytest_modelbudget.values.cost_table import module_table
+from pytest_modelbudget.values.metrics import parse_limit
 
 NET = """
 class Block(nn.Module):
@@ -140,12 +141,12 @@ def test_numbers_can_be_pasted_back(pytester):
     """Each cell is read by the parser of limits, and is what was measured but for rounding to three digits."""
     result = run(pytester, SUITE, "-vv")
     metrics = ("flops", "params", "activations")
-    parsed = [[units.parse(text, m) for m, text in zip(metrics, row[3:6], strict=True)] for row in tables(result)[0]]
+    parsed = [[parse_limit(text, m) for m, text in zip(metrics, row[3:6], strict=True)] for row in tables(result)[0]]
     assert len(parsed) == 7
     assert parsed[0] == pytest.approx([1417216, 1408, 3 * 8 * 1024 + 2 * 1024], rel=0.005)
     assert parsed[1] == pytest.approx([8 * 27 * 1024, 8 * 27 + 8, 8 * 1024], rel=0.005)
     used, limit = re.fullmatch(r"(.*) of (.*), 141 %", columns(section(result)[1])[3]).groups()
-    assert (units.parse(used, "params"), units.parse(limit, "params")) == (1410, 1000)
+    assert (parse_limit(used, "params"), parse_limit(limit, "params")) == (1410, 1000)
 
 
 def test_columns_add_up(pytester):
@@ -195,8 +196,8 @@ def test_one_line(text, shown):
 def test_a_table_keeps_texts_as_they_are():
     """Numbers are not read as numbers, empty cells stay, and no line ends in blanks."""
     rows = [["a", "1.50", ""], ["bb", "10", "x"]]
-    assert plain(rows, right=(1,)) == "a   1.50\nbb    10  x"
-    assert plain([], ["head", "tail"]).split() == ["head", "tail"]
+    assert plain_table(rows, right=(1,)) == "a   1.50\nbb    10  x"
+    assert plain_table([], ["head", "tail"]).split() == ["head", "tail"]
 
 
 def test_module_table_of_a_cost(pytester):
@@ -206,7 +207,7 @@ def test_module_table_of_a_cost(pytester):
     from pytest_modelbudget import measure
 
     cost = measure(nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU()), batch=1, res=8)
-    assert cost.table() == module_table(cost)
+    assert cost.table() == module_table(cost.modules)
     header, *rows = cost.table(depth=1).splitlines()
     assert columns(header) == ["module", "class", "FLOPs", "params", "activations", "share"]
     assert [columns(row) for row in rows] == [

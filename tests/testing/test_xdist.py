@@ -50,8 +50,7 @@ def test_unmarked(): ...
 
 
 @pytest.fixture
-def suite(pytester, monkeypatch):
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+def suite(pytester):
     pytester.makepyfile(models=MODELS, **{name: HEADER + source for name, source in SUITES.items()})
     return pytester
 

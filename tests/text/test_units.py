@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_modelbudget.errors import UsageError
-from pytest_modelbudget.text.units import (
-    BYTE_METRICS,
-    change,
-    parse,
-    parse_percent,
-    share,
-    show,
-    show_apart,
-    show_limit,
-)
-from pytest_modelbudget.values.cost import METRICS
+from pytest_modelbudget.text.units import BYTES, change, parse_percent, share
+from pytest_modelbudget.values.metrics import find_metric, metric_names, parse_limit, show, show_apart, show_limit
 
 LARGEST = 10**24
 quantities = st.one_of(
@@ -35,7 +26,7 @@ quantities = st.one_of(
         lambda head, zeros, off: head * 10**zeros + off, st.integers(1, 1000), st.integers(0, 20), st.integers(0, 9)
     ),
 )
-metrics = st.sampled_from(METRICS)
+metrics = st.sampled_from(metric_names(recorded=True))
 
 
 @pytest.mark.parametrize(
@@ -140,9 +131,9 @@ def test_parse(metric, text, value):
     """The last column is the value, or ``None`` where the text is refused, by a message that names the argument."""
     if value is None:
         with pytest.raises(UsageError, match=f"^{metric}="):
-            parse(text, metric)
+            parse_limit(text, metric)
     else:
-        assert parse(text, metric) == value
+        assert parse_limit(text, metric) == value
 
 
 @pytest.mark.parametrize(
@@ -196,15 +187,15 @@ def test_show_with_unit():
 @given(quantities, metrics, st.booleans())
 def test_what_is_shown_can_be_pasted_back(value, metric, unit):
     """Three digits are at most half of the third one's unit away, half a percent; bytes are rounded down to whole."""
-    back = parse(show(value, metric, unit=unit), metric)
-    assert abs(back - value) * 200 <= value + (200 if metric in BYTE_METRICS else 0)
+    back = parse_limit(show(value, metric, unit=unit), metric)
+    assert abs(back - value) * 200 <= value + (200 if find_metric(metric).unit is BYTES else 0)
     assert back == value or value >= 1000
 
 
 @given(quantities, metrics)
 def test_a_shown_limit_passes_and_is_tight(value, metric):
     """Less than a unit of the third digit above, which is one percent."""
-    limit = parse(show_limit(value, metric), metric)
+    limit = parse_limit(show_limit(value, metric), metric)
     assert limit - value >= 0
     assert (limit - value) * 100 <= value
 
@@ -212,7 +203,7 @@ def test_a_shown_limit_passes_and_is_tight(value, metric):
 @given(quantities, quantities, metrics)
 def test_larger_is_never_shown_as_smaller(one, other, metric):
     small, large = sorted((one, other))
-    assert parse(show(small, metric), metric) <= parse(show(large, metric), metric)
+    assert parse_limit(show(small, metric), metric) <= parse_limit(show(large, metric), metric)
 
 
 @given(quantities, st.one_of(quantities, st.integers(-3, 3)), metrics)
@@ -222,7 +213,7 @@ def test_two_quantities_are_told_apart(value, other, metric):
     one_text, other_text = show_apart(value, other, metric)
     assert (one_text == other_text) == (value == other)
     small, large = sorted([(value, one_text), (other, other_text)])
-    assert parse(small[1], metric) <= parse(large[1], metric)
+    assert parse_limit(small[1], metric) <= parse_limit(large[1], metric)
 
 
 @given(quantities, st.one_of(quantities, st.integers(-3, 3)))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torchvision_ops
-from comparison import Compared, table
 from tqdm import tqdm
+from zoo.comparison import Compared, table
 
 INTRODUCTION = """\
 # Accuracy
@@ -67,12 +67,10 @@ def main() -> None:
 
     torchvision_ops.install()  # before what imports torchvision
     import timm
-    import timm_models
     import torch
     import torchvision
-    import torchvision_models
     import transformers
-    import transformers_models
+    from zoo import timm_models, torchvision_models, transformers_models
 
     vision = list(rows(lambda n: torchvision_models.compared_static(n)[0], torchvision_models.STATIC, "torchvision"))
     vision += rows(lambda n: torchvision_models.compared_detector(n)[0], torchvision_models.DETECTORS, "detectors")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import timm_models
-import torchvision_models
-import transformers_models
-from comparison import Compared, Figure, table
+from zoo import timm_models, torchvision_models, transformers_models
+from zoo.comparison import Compared, Figure, table
 
 ACCURACY = Path(__file__).parents[2] / "docs" / "accuracy.md"
 

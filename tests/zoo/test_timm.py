@@ -8,7 +8,7 @@ import torch
 from four_ways import rows
 from fvcore.nn import FlopCountAnalysis
 from one_attempt import attempt
-from timm_models import (
+from zoo.timm_models import (
     ALL,
     FAMILIES,
     PUBLISHED,

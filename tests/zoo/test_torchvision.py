@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torchvision_models import (
+from zoo.torchvision_models import (
     DETECTORS,
     PER_PROPOSAL,
     QUICK,

@@ -7,7 +7,7 @@ import torch
 import transformers as hf
 from four_ways import rows
 from one_attempt import attempt
-from transformers_models import ARCHITECTURES, compared
+from zoo.transformers_models import ARCHITECTURES, compared
 
 from pytest_modelbudget import measure
 

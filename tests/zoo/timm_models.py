@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import timm
-from comparison import Compared, Figure
 from timm.layers import set_fused_attn, use_fused_attn
 from timm.utils.model import reparameterize_model
+from zoo.comparison import Compared, Figure
 
 from pytest_modelbudget import measure
 

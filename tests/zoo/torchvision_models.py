@@ -8,10 +8,10 @@ noise, or 16 frames of it, after the model's own preprocessing: ``get_ops`` in t
 from __future__ import annotations
 
 import torch
-from comparison import Compared, Figure
 from torch import nn
 from torchvision import models
 from torchvision.models import detection, get_model_builder, get_model_weights, list_models
+from zoo.comparison import Compared, Figure
 
 from pytest_modelbudget import measure
 

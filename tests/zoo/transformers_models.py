@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 import transformers as hf
-from comparison import Compared, Figure
-from formulas import (
+from torchvision.models import get_model_weights
+from zoo.comparison import Compared, Figure
+from zoo.formulas import (
     S,
     attend,
     clip,
@@ -32,7 +33,6 @@ from formulas import (
     whisper,
     xlnet,
 )
-from torchvision.models import get_model_weights
 
 from pytest_modelbudget import measure
 

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import UsageError
-from ...values.point import OperatingPoint
-
-NAMES = ("batch", "res", "seq", "channels")
+from ...values.point import OperatingPoint, axis_names
 
 
 def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: str) -> Any:
@@ -31,8 +29,9 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
             if parameter.default is parameter.empty or what == "inputs=":
                 keywords[parameter.name] = given[parameter.name]
         elif parameter.default is parameter.empty:
-            missing = f"Add {parameter.name}=." if parameter.name in NAMES else (
-                f"Only {', '.join(map(repr, NAMES))} are given by name; bind the rest, as in "
+            names = axis_names(by_name=True)
+            missing = f"Add {parameter.name}=." if parameter.name in names else (
+                f"Only {', '.join(map(repr, names))} are given by name; bind the rest, as in "
                 f"functools.partial(..., {parameter.name}=...) or a lambda."
             )  # fmt: skip
             name = getattr(function, "__name__", repr(function))

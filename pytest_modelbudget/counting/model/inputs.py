@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from ...errors import BudgetError, UsageError, nearest
-from ...values.point import OperatingPoint
+from ...values.point import OperatingPoint, axis_names
 from ..meta.arguments import SMALL
 from ..meta.layout import META, meta_like
 from ..meta.missing_data import is_missing_data
-from .by_name import NAMES, call_by_name
+from .by_name import call_by_name
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments."""
@@ -122,10 +122,11 @@ class Inputs:
                     raise UsageError(f"inputs={tuple(shape)!r}: {size} is not a size. A size is zero or more.")
                 sizes.append(size)
                 continue
-            if size not in NAMES:
+            names = axis_names(by_name=True)
+            if size not in names:
                 raise UsageError(
                     f"inputs={tuple(shape)!r}: {size!r} is not a dimension. "
-                    f"Allowed: numbers, {', '.join(map(repr, NAMES))}.{nearest(size, NAMES)}"
+                    f"Allowed: numbers, {', '.join(map(repr, names))}.{nearest(size, names)}"
                 )
             sizes.append(self._named(size, sides, shape))
         return self._make(tuple(sizes), self._dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from live_bytes import LiveBytes, as_written
+from counting.live_bytes import LiveBytes, as_written
 from torch import nn
 from torch.utils._pytree import tree_leaves
 

@@ -9,7 +9,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import transformers
-from against_pytorch import checked_against_pytorch, departs, described
+from counting.against_pytorch import checked_against_pytorch, departs, described
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_attempt import attempt

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from pytest_modelbudget.baseline.schema import ModuleRow
-from pytest_modelbudget.judging.verdict import Judged, Regressed, Verdict
 from pytest_modelbudget.values.cost import Cost, ModuleCost
+from pytest_modelbudget.values.entry import ModuleRow
 from pytest_modelbudget.values.growth import Comparison, Factor, Growth, ModuleChange
 from pytest_modelbudget.values.point import OperatingPoint, operating_point
 from pytest_modelbudget.values.result import Result
 from pytest_modelbudget.values.run import Report
+from pytest_modelbudget.values.verdict import Judged, Regressed, Verdict
 
 K, M, G = 10**3, 10**6, 10**9
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def check_golden(name: str, text: str) -> None:
-    """Compare with tests/golden/<name>. MODELBUDGET_GOLDEN=write accepts what there is now: read it, then commit."""
-    path = GOLDEN / name
-    if os.environ.get("MODELBUDGET_GOLDEN") == "write":
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
 
 
 def module(name: str, kind: str, flops: int, params: int, config: str = "", activations: int = 0) -> ModuleCost:
@@ -209,7 +197,7 @@ OTHER = result(
     verdict(small(2 * G), {"flops": 4 * G}),
     Comparison(
         "not comparable",
-        "the baseline was counted with convention torch, this run with fvcore",
+        "counted in the convention torch before, fvcore now",
         totals(small(2 * G), flops=4 * G),
         SMALL,
     ),

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import report_samples as samples
 from report_samples import CONV, G, M, row
 
-from pytest_modelbudget.baseline.schema import Baseline, Entry, ModuleRow, to_json
+from pytest_modelbudget.baseline.schema import Baseline, to_json
+from pytest_modelbudget.values.entry import Entry, ModuleRow
 from pytest_modelbudget.values.point import operating_point
 
 POINT = operating_point(batch=1, res=224, channels=3)
@@ -92,9 +92,3 @@ def write(path: Path, *entries: Entry) -> Path:
     """Write a baseline of these entries."""
     path.write_text(text(*entries), encoding="utf-8")
     return path
-
-
-def check_golden(name: str, found: str) -> None:
-    """Compare with tests/golden/review/<name>."""
-    (samples.GOLDEN / "review").mkdir(exist_ok=True)
-    samples.check_golden(f"review/{name}", found)

@@ -1,142 +1,14 @@
-"""Why a cost differs from its baseline, found by counting again: the new model at the old operating point.
-
-``total = architecture x batch x resolution x sequence``: each factor changes one thing and keeps the rest, so
-they multiply to the total exactly.
-"""
+"""Which modules changed between two lists of them: added, removed, changed, renamed, the largest difference first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from .._version import __version__
-from ..errors import BudgetError
-from ..values.cost import Cost
-from ..values.growth import Comparison, Factor, Growth, ModuleChange
-from ..values.point import OperatingPoint
-from .source import locate
-
-if TYPE_CHECKING:
-    from ..baseline.schema import Entry
-
-Recount = Callable[[OperatingPoint], Cost]
-"""Counts the model as it is now at another operating point. Raises `BudgetError` where it cannot run there."""
-
-_DIMENSIONS = (("batch", "batch"), ("res", "resolution"), ("seq", "sequence"), ("channels", "channels"))
-_ROW_METRICS = ("flops", "macs", "params", "activations")
-
-
-def compare(cost: Cost, old: Entry | None, *, module: str = "") -> Comparison:
-    """A cost beside its baseline entry, without the reasons."""
-    if old is None:
-        return Comparison("new")
-    before = Comparison("same", before=old.totals, point=old.point)
-    now = {metric: value for metric in old.totals if (value := cost.metric(metric, module)) is not None}
-    if now == {metric: old.totals[metric] for metric in now}:
-        return before
-    reason = _not_comparable(cost, old, module)
-    if reason:
-        return replace(before, status="not comparable", reason=reason)
-    return replace(before, status="changed")
-
-
-def _not_comparable(cost: Cost, old: Entry, module: str) -> str:
-    """Whether something else than the model or its operating point is what differs; in words, or empty."""
-    if module != old.module:
-        was_of, now_of = (f"module {name!r}" if name else "the whole model" for name in (old.module, module))
-        return f"the baseline is of {was_of}, this run of {now_of}"
-    for what, now, before in (
-        ("convention", cost.convention, old.convention),
-        ("counter", cost.counter, old.counter),
-        ("mode", cost.point.mode, old.point.mode),
-        ("dtype", cost.point.dtype, old.point.dtype),
-        ("optimizer", cost.point.optimizer, old.point.optimizer),
-        ("amp", cost.point.amp, old.point.amp),
-        ("attention", cost.point.attention, old.point.attention),
-        ("device", cost.point.device, old.point.device),
-    ):
-        if now != before:
-            return f"the baseline was counted with {what} {before or 'default'}, this run with {now or 'default'}"
-    if _same_versions(cost, old) or cost.point != old.point or not _same_build(cost, old):
-        return ""
-    was, now = _versions(cost, old)
-    return f"the model is the same, the counting is not: the baseline was counted with {was}, this run with {now}"
-
-
-def _same_versions(cost: Cost, old: Entry) -> bool:
-    return (cost.torch_version, __version__) == (old.torch_version, old.plugin_version)
-
-
-def _versions(cost: Cost, old: Entry) -> tuple[str, str]:
-    """What the baseline was counted with, and what this run is."""
-    return (
-        f"pytest-modelbudget {old.plugin_version} and torch {old.torch_version}",
-        f"pytest-modelbudget {__version__} and torch {cost.torch_version}",
-    )
-
-
-def _same_build(cost: Cost, old: Entry) -> bool:
-    """Whether every module that the baseline lists is as it was, and was given the same inputs."""
-    return cost.inputs == old.inputs and all(
-        (row := cost.modules.get(kept.name)) is not None
-        and (row.kind, row.config, row.params) == (kept.kind, kept.config, kept.params)
-        for kept in old.modules
-    )
-
-
-def explain(cost: Cost, old: Entry, recount: Recount, metric: str, *, module: str = "", root: str = "") -> Growth:
-    """Why ``metric`` is not what it was: its factors, and the modules that changed at the old operating point."""
-    before, after = old.totals[metric], cost.metric(metric, module) or 0
-    point = cost.point
-    changed = [(field, name) for field, name in _DIMENSIONS if getattr(point, field) != getattr(old.point, field)]
-    at_old = replace(point, **{field: getattr(old.point, field) for field, _ in changed})
-    try:
-        architecture = recount(at_old) if changed else cost
-        factors = [_first_factor(architecture, old, before, architecture.metric(metric, module) or 0)]
-        here = at_old
-        for field, name in changed:
-            here = replace(here, **{field: getattr(point, field)})
-            step = cost if here == point else recount(here)
-            reached = step.metric(metric, module) or 0
-            factors.append(Factor(name, factors[-1].after, reached, _show(old.point, field), _show(point, field)))
-    except BudgetError as error:
-        note = f"The model as it is now cannot be counted at {at_old}: {str(error).splitlines()[0]}"
-        return Growth(metric, before, after, note=note)
-    compared = metric if metric in _ROW_METRICS else "params"
-    note = _versions_note(architecture, old) if factors[0].before != factors[0].after else ""
-    modules = module_changes(
-        old.modules,
-        architecture.modules.values(),
-        compared,
-        top=module,
-        source=lambda name: locate(architecture, name, root),
-    )
-    return Growth(metric, before, after, tuple(factors), modules, note)
-
-
-def _first_factor(cost: Cost, old: Entry, before: int, after: int) -> Factor:
-    """What the model costs now where the baseline was counted: the architecture's doing, where it can be told so."""
-    if cost.inputs != old.inputs:
-        return Factor("architecture and inputs", before, after, old.inputs, cost.inputs)
-    if before != after and not _same_versions(cost, old) and _same_build(cost, old):
-        return Factor("counting", before, after, *_versions(cost, old))
-    return Factor("architecture", before, after)
-
-
-def _show(point: OperatingPoint, field: str) -> str:
-    value = point.show_res() if field == "res" else getattr(point, field)
-    return str(value) if value else "none"
-
-
-def _versions_note(cost: Cost, old: Entry) -> str:
-    if _same_versions(cost, old) or _same_build(cost, old):
-        return ""
-    was, now = _versions(cost, old)
-    return (
-        f"The baseline was counted with {was}, this run with {now}: "
-        "part of the architecture's factor may come from the counting."
-    )
+from ..values.entry import Entry
+from ..values.growth import ModuleChange
+from ..values.metrics import metric_names
 
 
 class Row(Protocol):
@@ -201,6 +73,18 @@ def module_changes(
     return tuple(sorted(found, key=lambda c: (-abs(c.after - c.before), c.name)))
 
 
+def same_build(old: Entry, new: Entry) -> bool:
+    """Whether both are of the same modules, as far as both list them, given the same inputs."""
+    was, now = _Tree(old.modules, old.module), _Tree(new.modules, new.module)
+    if old.inputs != new.inputs or was.missing_from(now) or now.missing_from(was):
+        return False
+    return all(_build(was.rows[name]) == _build(now.rows[name]) for name in was.rows if name in now.rows)
+
+
+def _build(row: Row) -> tuple[object, ...]:
+    return row.kind, row.config, row.params
+
+
 class _Tree:
     """Rows by name, and the children of each; what is not below ``top`` is no child of anything."""
 
@@ -240,7 +124,7 @@ class _Tree:
             if moved.isdisjoint(self.below(name)):
                 left[name] = _value(self, name, metric)
                 continue
-            if any(self.own(name, of) > 0 for of in _ROW_METRICS):
+            if any(self.own(name, of) > 0 for of in metric_names(in_rows=True)):
                 left[name] = self.own(name, metric)
             left |= self.without((c for c in self.children[name] if _costs(self.rows[c])), moved, metric)
         return left
@@ -251,7 +135,7 @@ def _value(tree: _Tree, name: str, metric: str) -> int:
 
 
 def _costs(row: Row) -> bool:
-    return any(getattr(row, metric) for metric in _ROW_METRICS)
+    return any(getattr(row, metric) for metric in metric_names(in_rows=True))
 
 
 def _changed(old: _Tree, new: _Tree, metric: str) -> list[ModuleChange]:
@@ -338,7 +222,7 @@ def _last(name: str) -> str:
 
 
 def _identity(row: Row) -> tuple[object, ...]:
-    return (row.kind, row.config, *(getattr(row, metric) for metric in _ROW_METRICS))
+    return (row.kind, row.config, *(getattr(row, metric) for metric in metric_names(in_rows=True)))
 
 
 def _change(status: str, row: Row, metric: str, before: int, after: int, was: Row | None = None) -> ModuleChange:

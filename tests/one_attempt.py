@@ -9,28 +9,15 @@ from pytest_modelbudget.counting.counted_run import counted_run
 from pytest_modelbudget.counting.model.call import Attempt
 from pytest_modelbudget.counting.model.process import default_contexts, undisturbed_process
 from pytest_modelbudget.counting.model.target import found_target
-from pytest_modelbudget.values.point import operating_point
 from pytest_modelbudget.values.request import Request
 
 
-def attempt(
-    model: Any,
-    *,
-    real: bool,
-    grad: bool,
-    inputs: Any = None,
-    convention: str = "fvcore",
-    loss: Any = None,
-    **point: Any,
-) -> Cost:
-    """Count on the meta device or for real, with autograd or without.
+def attempt(model: Any, *, real: bool, grad: bool, **arguments: Any) -> Cost:
+    """Count on the meta device or for real, with autograd or without; ``arguments`` are those of `measure`.
 
     All four give the same counts wherever they work. Raises what makes `measure` go on to its next attempt.
     """
-    optimizer = point.get("optimizer")
-    request = Request(
-        operating_point(**point), inputs, loss, optimizer if callable(optimizer) else None, convention=convention
-    )
+    request = Request.of(**arguments)
     with undisturbed_process(), default_contexts():
         found = found_target(model, request.point, real=real)
         return counted_run(found, request, Attempt(real=real, grad=grad), found.notes)

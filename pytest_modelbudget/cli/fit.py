@@ -1,0 +1,32 @@
+"""``modelbudget fit``: the largest batch or resolution within limits."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..values.metrics import all_metrics, metric_names
+from .flags import TARGET, add_measurement, grid_arguments
+from .progress import bar
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    fit = commands.add_parser("fit", help="the largest batch or resolution within limits", allow_abbrev=False)
+    fit.add_argument("target", metavar="TARGET", help=TARGET)
+    add_measurement(fit, several=True)
+    for metric in all_metrics():
+        example = metric.unit.example.split(" or ")[0].strip('"')
+        fit.add_argument(f"--{metric.name.replace('_', '-')}", metavar="LIMIT", help=f"such as {example}")
+    fit.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search and print; 1 where nothing fits."""
+    from ..grids.fit import fit
+
+    limits = {metric: value for metric in metric_names() if (value := getattr(arguments, metric)) is not None}
+    with bar() as progress:
+        found = fit(arguments.target, progress=progress, **limits, **grid_arguments(arguments))
+    print(found.table())
+    return int(not found)

@@ -1,0 +1,64 @@
+"""Flags that several commands have: those of a measurement come from the fields of its point and request."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..grids.axes import one_value
+from ..values.point import axes, axis_names
+from ..values.request import CONVENTIONS, COUNTERS
+
+TARGET = "package.module:factory, path/file.py:factory, torchvision:resnet50 or timm:vit_base_patch16_224"
+"""What a TARGET is, in a command's help."""
+
+_RANGES = "values and ranges: 1,2,4 or 128:512:32, which is from, to and with the end, step"
+
+
+def add_measurement(command: argparse.ArgumentParser, *, several: bool) -> None:
+    """Add a flag for each argument of a measurement; ``several`` values may be given where a sweep takes them."""
+    for axis in axes():
+        more = f"; {_RANGES if axis.ordered else 'several with commas'}" if several and axis.swept else ""
+        command.add_argument(f"--{axis.name}", metavar=axis.kind.metavar.upper() or None, help=f"{axis.help}{more}")
+    command.add_argument(
+        "--inputs",
+        action="append",
+        type=_shape,
+        metavar="SHAPE",
+        help="a float input such as batch,80,seq; repeatable",
+    )
+    command.add_argument("--convention", choices=tuple(CONVENTIONS), help="convention for FLOPs (default fvcore)")
+
+
+def add_counting(command: argparse.ArgumentParser) -> None:
+    """Add the flags of a single count."""
+    command.add_argument("--measure", dest="measured", action="store_true", default=None,
+                         help="also run the step for real, on the device at hand")  # fmt: skip
+    command.add_argument("--counter", choices=tuple(COUNTERS), help="who counts (default aten)")
+
+
+_OPTIONS = ("inputs", "convention", "counter", "measured")
+
+
+def grid_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was given of the flags, as `sweep` and `fit` take it."""
+    names = (*axis_names(), *_OPTIONS)
+    return {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+
+
+def measurement_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was given of the flags, as `measure` takes it: one value of each axis. Raises `UsageError`."""
+    given = grid_arguments(arguments)
+    return {name: one_value(name, value) if name in axis_names() else value for name, value in given.items()}
+
+
+def check_apart(paths: list[Path]) -> None:
+    """Raise `UsageError` where one file is named for two outputs."""
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("One file is named twice: each output needs its own.")
+
+
+def _shape(text: str) -> tuple[int | str, ...]:
+    return tuple(int(size) if size.strip().isdecimal() else size.strip() for size in text.split(","))

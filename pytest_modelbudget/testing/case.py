@@ -1,0 +1,39 @@
+"""A test as the gate sees it: its name, its place, its arguments."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .gate import TestCase
+
+
+def case_of(item: pytest.Item) -> TestCase:
+    """The test, its place relative to the root directory, and the values of its fixtures by name."""
+    from .gate import TestCase
+
+    path, line, _ = item.reportinfo()
+    root = item.config.rootpath
+    file = os.path.relpath(root / path, root).replace(os.sep, "/")
+    fixtures = getattr(item, "funcargs", {})
+    return TestCase(plain_id(item.nodeid), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
+
+
+def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
+    """The test's own arguments among the fixtures, which also hold those that its arguments need."""
+    try:
+        parameters = inspect.signature(getattr(item, "obj", len)).parameters
+    except (TypeError, ValueError):
+        return tuple(fixtures)
+    return tuple(name for name in fixtures if name in parameters)
+
+
+def plain_id(nodeid: str) -> str:
+    """A test's id without the group that xdist adds to it under ``--dist loadgroup``: ``test_it[1]@group``."""
+    at = nodeid.find("@", max(nodeid.rfind("::"), nodeid.rfind("]")) + 1)
+    return nodeid[:at] if at >= 0 and "::" in nodeid else nodeid

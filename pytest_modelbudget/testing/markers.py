@@ -1,0 +1,104 @@
+"""The markers of a test, read when it is collected: a wrong one is a collection error that names the test."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from ..errors import UsageError
+from ..judging.budget import Budget, parse_budgets
+from .state import BUDGETS, MARKS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> Generator[None, Any, Any]:
+    """Let pytest know the fixtures that ``model=`` names while it parametrizes the test; refuse a marked lambda."""
+    if isinstance(obj, pytest.MarkDecorator) and obj.name == "budget" and collector.funcnamefilter(name):
+        raise collector.CollectError(
+            f"{name} is a marker and no test: pytest cannot mark a lambda. Write the test as a function with def."
+        )
+    named = _fixtures_named(collector, obj)
+    if not named:
+        return (yield)
+    mark = pytest.mark.usefixtures(*named).mark
+    collector.own_markers.append(mark)
+    try:
+        return (yield)
+    finally:
+        collector.own_markers.remove(mark)
+
+
+def _fixtures_named(collector: pytest.Collector, obj: object) -> list[str]:
+    function = getattr(obj, "__func__", obj)
+    if not inspect.isroutine(function):
+        return []
+    own = getattr(function, "pytestmark", ())
+    marks = [mark for mark in (own if isinstance(own, (list, tuple)) else [own]) if mark.name == "budget"]
+    if not all("model" in mark.kwargs for mark in marks) or not marks:
+        marks.extend(collector.iter_markers("budget"))
+    return [mark.kwargs["model"] for mark in marks if isinstance(mark.kwargs.get("model"), str)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Parse the markers of what was collected; wrong ones are a collection error that names the test."""
+    report = yield
+    wrong = []
+    for item in report.result or ():
+        if not isinstance(item, pytest.Item) or item.get_closest_marker("budget") is None:
+            continue
+        try:
+            budgets_of(item)
+        except UsageError as error:
+            wrong.append(f"{item.nodeid}: {error}")
+    if wrong:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(wrong)
+        report.result = []
+    return report
+
+
+def budgets_of(item: pytest.Item) -> list[Budget]:
+    """The budgets of a test, in source order. Markers may be added at any time: they are read again if any was."""
+    found = list(item.iter_markers_with_node("budget"))
+    marks, known = [mark for _, mark in found], item.stash.get(MARKS, [])
+    if len(marks) == len(known) and all(mark is old for mark, old in zip(marks, known, strict=True)):
+        return item.stash.get(BUDGETS, [])
+    if not isinstance(item, pytest.Function):
+        if all(isinstance(node, pytest.Module) for node, _ in found):
+            return []  # a doctest: what its module says is for the tests in it
+        raise UsageError(f"@budget is on a {type(item).__name__}, which has no model. Mark a test function or method.")
+    levels: dict[pytest.Item | pytest.Collector | Any, list[pytest.Mark]] = {}
+    for node, mark in found:
+        levels.setdefault(node, []).append(mark)
+    in_order = [_source_order(item, node, level) for node, level in levels.items()]
+    budgets = parse_budgets([[(mark.args, mark.kwargs) for mark in level] for level in in_order])
+    for budget in budgets:
+        if isinstance(budget.model, str) and budget.model not in item.fixturenames:
+            item.fixturenames = [*item.fixturenames, budget.model]  # set up with the test's own; the list is shared
+    item.stash[MARKS], item.stash[BUDGETS] = marks, budgets
+    return budgets
+
+
+def _source_order(item: pytest.Function, node: Any, marks: list[pytest.Mark]) -> list[pytest.Mark]:
+    """Decorators apply from the lowest up, and people read from the top; a list is in order as it is."""
+    if isinstance(node, pytest.Module):
+        return marks
+    listed = [mark for mark in marks if any(mark is m for m in getattr(getattr(item, "callspec", None), "marks", ()))]
+    return [mark for mark in reversed(marks) if not any(mark is m for m in listed)] + listed
+
+
+def budgets_now(item: pytest.Item) -> list[Budget]:
+    """The budgets of a test that is running; a wrong marker fails it."""
+    try:
+        return budgets_of(item)
+    except UsageError as error:
+        problem = str(error)
+    pytest.fail(problem, pytrace=False)

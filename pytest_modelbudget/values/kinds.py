@@ -1,0 +1,230 @@
+"""Kinds of arguments: how each is read from what a user wrote, said in a text, kept as plain data, and read back."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError, nearest
+from ..text.checks import Wrong, a_count, a_list, a_text, one_of
+from ..text.json import Place
+from .devices import find_device
+
+_DIGITS = re.compile(r"-?\d+(_\d+)*", re.ASCII)
+
+
+class Kind(ABC):
+    """What every kind of argument can do. ``None``, which stands for an argument that is not given, never gets here."""
+
+    metavar: str
+    """What stands for a value in a command's help."""
+
+    @abstractmethod
+    def parse(self, name: str, value: Any) -> Any:
+        """The value of what the user wrote for the argument ``name``. Raises `UsageError`."""
+
+    @abstractmethod
+    def read(self, data: Any, place: Place) -> Any:
+        """The value of plain data, as `plain` gives it. Raises `Wrong` for what is something else."""
+
+    def of_text(self, text: str) -> Any:
+        """What a command was given, as `parse` takes it. Raises `ValueError` with what the text is not."""
+        return text
+
+    def plain(self, value: Any) -> Any:
+        """The value as JSON has it."""
+        return value
+
+    def show(self, value: Any) -> str:
+        """The value in a text for people."""
+        return str(value)
+
+    def argument(self, value: Any) -> Any:
+        """The value as a callable gets it that asks for the argument by name."""
+        return value
+
+    def code(self, value: Any) -> str:
+        """The value as Python code."""
+        argument = self.argument(value)
+        return f'"{argument}"' if isinstance(argument, str) else repr(argument)
+
+
+@dataclass(frozen=True)
+class Whole(Kind):
+    """A whole number above zero."""
+
+    metavar: str = "N"
+
+    def parse(self, name: str, value: Any) -> int:
+        """Only an ``int`` is one."""
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UsageError(f"{name}={value!r} is not a whole number above zero.")
+        return value
+
+    def of_text(self, text: str) -> int:
+        """Digits, as Python writes a whole number."""
+        if not _DIGITS.fullmatch(text):
+            raise ValueError(f"{text!r} is not a whole number")
+        return int(text)
+
+    def read(self, data: Any, place: Place) -> int:
+        """A number from 1."""
+        return a_count(data, place, least=1)
+
+
+@dataclass(frozen=True)
+class Resolution(Kind):
+    """Pixels, as (height, width); one number is both."""
+
+    metavar: str = "N|HxW"
+
+    def parse(self, name: str, value: Any) -> tuple[int, int]:
+        """One whole number, or a pair of them."""
+        if not isinstance(value, (tuple, list)):
+            side = Whole().parse(name, value)
+            return side, side
+        if len(value) != 2 or None in value:
+            raise UsageError(f"{name}={value!r} is neither one number nor (height, width).")
+        height, width = (Whole().parse(name, side) for side in value)
+        return height, width
+
+    def of_text(self, text: str) -> Any:
+        """``224``, or height by width: ``480x640``."""
+        sides = [Whole().of_text(side.strip()) for side in text.lower().split("x")]
+        if len(sides) > 2:
+            raise ValueError(f"{text!r} is neither one number nor HEIGHTxWIDTH")
+        return tuple(sides) if len(sides) == 2 else sides[0]
+
+    def read(self, data: Any, place: Place) -> tuple[int, int]:
+        """A list of two numbers."""
+        sides = a_list(data, place)
+        if len(sides) != 2:
+            raise Wrong(f"{len(sides)} numbers where [height, width] belongs", place)
+        height, width = (a_count(side, (*place, number), least=1) for number, side in enumerate(sides))
+        return height, width
+
+    def plain(self, value: Any) -> Any:
+        """``[height, width]``."""
+        return list(value)
+
+    def show(self, value: Any) -> str:
+        """``224`` for a square, ``480x640`` for height by width."""
+        height, width = value
+        return str(height) if height == width else f"{height}x{width}"
+
+    def argument(self, value: Any) -> Any:
+        """One number for a square, else the pair."""
+        height, width = value
+        return height if height == width else value
+
+
+class Text(Kind):
+    """A kind whose values are texts."""
+
+    def read(self, data: Any, place: Place) -> Any:
+        """Any text: another version may know more of them."""
+        return a_text(data, place)
+
+
+@dataclass(frozen=True)
+class Choice(Text):
+    """One of a few words. ``what`` names the kind of thing, ``said`` lists the words as messages do."""
+
+    words: tuple[str, ...]
+    what: str
+    said: str = ""
+
+    @property
+    def metavar(self) -> str:  # type: ignore[override]
+        """The words."""
+        return "|".join(self.words)
+
+    def parse(self, name: str, value: Any) -> str:
+        """A word as it is written here."""
+        if not isinstance(value, str) or value not in self.words:
+            near = nearest(value, self.words) if isinstance(value, str) else ""
+            said = self.said or ", ".join(map(repr, self.words))
+            raise UsageError(f"{name}={value!r} is not {self.what}. Allowed: {said}.{near}")
+        return value
+
+    def read(self, data: Any, place: Place) -> Any:
+        """One of the words."""
+        return one_of(data, place, self.words)
+
+
+_DTYPES = {
+    "fp64": "float64", "float64": "float64", "double": "float64",
+    "fp32": "float32", "float32": "float32", "float": "float32",
+    "fp16": "float16", "float16": "float16", "half": "float16",
+    "bf16": "bfloat16", "bfloat16": "bfloat16",
+}  # fmt: skip
+_SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+
+
+@dataclass(frozen=True)
+class Dtype(Text):
+    """A floating dtype, under PyTorch's name for it; ``allowed`` are the names, all of them if empty."""
+
+    allowed: tuple[str, ...] = ()
+    what: str = "a floating dtype"
+    said: str = "'fp32', 'fp16', 'bf16', 'fp64' (or the names PyTorch gives them)"
+    metavar: str = "DTYPE"
+
+    def parse(self, name: str, value: Any) -> str:
+        """A short name, PyTorch's own, or a ``torch.dtype``."""
+        word = str(value).removeprefix("torch.")  # a torch.dtype prints as torch.bfloat16
+        if word not in _DTYPES:
+            raise UsageError(f"{name}={value!r} is not {_ANY_DTYPE}.{nearest(word, _DTYPES)}")
+        if self.allowed and _DTYPES[word] not in self.allowed:
+            raise UsageError(f"{name}={value!r} is not {self.what}. Allowed: {self.said}.")
+        return _DTYPES[word]
+
+    def show(self, value: Any) -> str:
+        """The short name."""
+        return _SHORT[value]
+
+    def read(self, data: Any, place: Place) -> Any:
+        """PyTorch's name."""
+        return one_of(data, place, self.allowed or sorted(_SHORT))
+
+
+_ANY_DTYPE = f"{Dtype.what}. Allowed: {Dtype.said}"
+
+
+@dataclass(frozen=True)
+class Device(Text):
+    """A device, under the name that the table of devices gives it."""
+
+    metavar: str = "DEVICE"
+
+    def parse(self, name: str, value: Any) -> str:
+        """A kind of device or a named one, whatever its case, spaces and dashes."""
+        return find_device(value).name
+
+
+@dataclass(frozen=True)
+class Optimizer(Text):
+    """An optimizer by its name. A callable that makes one has a name, too, which may be any."""
+
+    words: Sequence[str]
+    metavar: str = "NAME"
+
+    def parse(self, name: str, value: Any) -> str:
+        """One of the words, or the name of a callable."""
+        if not (value in self.words if isinstance(value, str) else callable(value)):
+            near = nearest(value, self.words) if isinstance(value, str) else ""
+            raise UsageError(
+                f"{name}={value!r} is not an optimizer. Allowed: {', '.join(map(repr, self.words))}, or a callable "
+                f"that is given the parameters.{near}"
+            )
+        return name_of(value)
+
+
+def name_of(value: Any) -> str:
+    """A text as it is, a callable by its name."""
+    if isinstance(value, str):
+        return value
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
