@@ -8,7 +8,7 @@ from pytest_modelbudget import Cost
 from pytest_modelbudget.counting.counted_run import counted_run
 from pytest_modelbudget.counting.model.call import Attempt
 from pytest_modelbudget.counting.model.process import default_contexts, undisturbed_process
-from pytest_modelbudget.counting.model.target import found_target
+from pytest_modelbudget.counting.model.target import model_of
 from pytest_modelbudget.values.request import Request
 
 
@@ -19,5 +19,5 @@ def attempt(model: Any, *, real: bool, grad: bool, **arguments: Any) -> Cost:
     """
     request = Request.of(**arguments)
     with undisturbed_process(), default_contexts():
-        found = found_target(model, request.point, real=real)
-        return counted_run(found, request, Attempt(real=real, grad=grad), found.notes)
+        target = model_of(model, request.point, real=real)
+        return counted_run(target, request, Attempt(real=real, grad=grad), target.notes)

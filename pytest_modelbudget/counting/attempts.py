@@ -12,26 +12,26 @@ from .blame import NeedsGrad, NeedsRealRun
 from .counted_run import counted_run
 from .fvcore import fvcore_cost
 from .model.call import Attempt
-from .model.target import found_target
+from .model.target import model_of
 
 _DIFFERENTIATES = "The model differentiates in its forward pass: it was counted with autograd on."
 
 
 def cost_of(target: Any, request: Request) -> Cost:
-    """The cost that the first attempt which the model does not refuse gives.
+    """Count the model of ``target`` by the first attempt that works.
 
-    Each attempt gives the same counts wherever it works, and costs more time than the one before. Raises `TargetError`
-    when the factory fails, `ModelError` when the model's own code raises in the last attempt.
+    All attempts that work give the same counts; each takes more time than the one before. Raises `TargetError` when the
+    factory fails, `ModelError` when the model's own code raises.
     """
     if request.counter == "fvcore":
-        return fvcore_cost(found_target(target, request.point, real=True), request)
-    found = found_target(target, request.point, real=False)
+        return fvcore_cost(model_of(target, request.point, real=True), request)
+    model = model_of(target, request.point, real=False)
     attempt = Attempt(grad=request.point.mode == "train")
-    notes, reads = list(found.notes), ""
+    notes, reads = list(model.notes), ""
     while True:
         kept = [f"{reads}: token ids, masks and other small constants kept theirs."] if attempt.keep_small_data else []
         try:
-            return counted_run(found, request, attempt, (*notes, *kept))
+            return counted_run(model, request, attempt, (*notes, *kept))
         except NeedsGrad:
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
@@ -44,7 +44,7 @@ def cost_of(target: Any, request: Request) -> Cost:
         except ModelError:
             if not attempt.keep_small_data:
                 raise
-            # the error may come from small tensors with data beside meta tensors: a real run tells
+            # It may come from small tensors that have data beside meta tensors. A real run tells.
         attempt = Attempt(real=True, grad=attempt.grad)
         notes.append(f"{reads}: run for real on seeded inputs.")
-        found = found_target(target, request.point, real=True)
+        model = model_of(target, request.point, real=True)

@@ -1,4 +1,4 @@
-"""Whose error it is when a model raises: its own, and where, or one that calls for another attempt."""
+"""Whose error it is when a run raises: the model's own, with its module and lines, or one for another attempt."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def blaming(
     except BudgetError:
         raise
     except Exception as error:
-        reason = execution.requests.reason(error) if execution is not None else None
+        reason = execution.missing.reason(error) if execution is not None else None
         if reason is not None:
             raise NeedsRealRun(reason) from error
         if not grad and _wants_grad(error):

@@ -16,7 +16,7 @@ from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
 from .model.process import without_compiler
 from .model.rows import counted_cost
-from .model.target import Found
+from .model.target import TargetModel
 from .model.tree import ModuleTree
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
@@ -27,13 +27,13 @@ from .recording.training import counted_step
 from .recording.work import WorkRecorder
 
 
-def counted_run(found: Found, request: Request, attempt: Attempt, notes: Sequence[str] = ()) -> Cost:
+def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: Sequence[str] = ()) -> Cost:
     """Run a model once and count it. ``notes`` are what the cost says of the model and of earlier attempts.
 
     Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does.
     """
     point, card = request.point, request.card
-    with ready(found, request, attempt) as call:
+    with ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)
@@ -43,7 +43,7 @@ def counted_run(found: Found, request: Request, attempt: Attempt, notes: Sequenc
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
         with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
             peak = _run(call, request, attempt, mode)
-        reason = execution.requests.reason() if execution is not None else None
+        reason = execution.missing.reason() if execution is not None else None
         if reason is not None:
             raise NeedsRealRun(reason)
         return counted_cost(

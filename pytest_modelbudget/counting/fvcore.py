@@ -1,4 +1,4 @@
-"""The counter of teams that have numbers of fvcore: ``fvcore.nn.FlopCountAnalysis`` on a real run."""
+"""The other counter: ``fvcore.nn.FlopCountAnalysis`` on a real run, for teams whose earlier numbers are its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..values.request import Request
 from .blame import blaming
 from .model.call import Attempt, Call, ready
 from .model.rows import cost_of_rows, module_rows
-from .model.target import Found
+from .model.target import TargetModel
 from .model.tree import ModuleTree
 from .operators.classify import Kind, classify
 
@@ -25,13 +25,13 @@ _NOT_MACS = frozenset({
 """Operators whose FLOPs, by fvcore, are no multiply-adds."""
 
 
-def fvcore_cost(found: Found, request: Request) -> Cost:
-    """Count with fvcore, which traces a real forward pass. Operators that it skips and are not free are uncounted.
+def fvcore_cost(target: TargetModel, request: Request) -> Cost:
+    """Count with fvcore, which traces a real forward pass. Operators that it skips, and that cost, are uncounted.
 
     Raises `UsageError` for training and for keyword inputs, `ModelError` when the model's own code raises.
     """
-    with ready(found, request, Attempt(real=True)) as call, blaming(found.model, call.given, request):
-        return _cost(call, request, found.notes)
+    with ready(target, request, Attempt(real=True)) as call, blaming(call.model, call.given, request):
+        return _cost(call, request, target.notes)
 
 
 def _cost(call: Call, request: Request, notes: tuple[str, ...]) -> Cost:

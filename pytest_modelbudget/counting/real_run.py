@@ -1,4 +1,4 @@
-"""The step of a request really run on the device at hand: its peak memory, and the median of its time."""
+"""The step of a request run for real on the device at hand: its peak memory, and the median of its time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .blame import blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .model.call import ready_on
-from .model.target import found_target
+from .model.target import model_of
 from .recording.ledger import Ledger
 from .recording.optimizers import make_optimizer
 from .recording.tensors import tensors_in
@@ -28,28 +28,35 @@ _RUNS = 5
 def real_run(target: Any, request: Request) -> Measured:
     """Run the step of a request for real: on CUDA where there is one, else on the CPU.
 
-    Raises `ModelError` when the model's own code raises, and as `found_target` does.
+    Raises `ModelError` when the model's own code raises, and as `model_of` does.
     """
     device, point = torch.device("cuda" if torch.cuda.is_available() else "cpu"), request.point
-    found = found_target(target, point, real=True)
+    model = model_of(target, point, real=True)
     allocated = torch.cuda.memory_allocated() if device.type == "cuda" else 0
-    with ready_on(device, found, request) as call:
-        model, training = call.model, point.mode == "train"
-        optimizer = make_optimizer(request.optimizer or str(point.optimizer), model, point.rules) if training else None
+    with ready_on(device, model, request) as call:
+        training, optimizer = point.mode == "train", None
+        if training:
+            optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
         forward = autocast_of(point.amp, device.type, real=True)
 
         def step() -> None:
             with attention_kernels(point.attention, real=True):
                 if training:
                     plain_step(
-                        model, call.arguments, call.keywords, loss=request.loss, optimizer=optimizer, forward=forward
+                        call.model,
+                        call.arguments,
+                        call.keywords,
+                        loss=request.loss,
+                        optimizer=optimizer,
+                        forward=forward,
                     )
                 else:
                     with torch.no_grad(), forward():
-                        model(*call.arguments, **call.keywords)
+                        call.model(*call.arguments, **call.keywords)
 
-        held = (*model.parameters(), *model.buffers(), *tensors_in((call.arguments, call.keywords)))
-        with blaming(model, call.given, request):
+        weights = (*call.model.parameters(), *call.model.buffers())
+        held = (*weights, *tensors_in((call.arguments, call.keywords)))
+        with blaming(call.model, call.given, request):
             return _measured(step, device, held, allocated, device_type=point.rules)
 
 

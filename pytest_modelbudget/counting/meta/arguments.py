@@ -14,7 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..operators.registry import qualified_name
 from .layout import META, meta_like
-from .missing_data import DataRequests
+from .missing_data import MissingData
 
 SMALL = 1 << 16
 """The most elements of a tensor that keeps its data."""
@@ -36,14 +36,14 @@ _INDEXED = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe
 
 
 class Arguments:
-    """Prepares the arguments of the calls of one run. A call that cannot do without data is added to ``requests``.
+    """Prepares the arguments of the calls of one run. A call that cannot do without data is added to ``missing``.
 
     With ``keep_small_data``, small tensors that are filled with one value keep their data too, also where they are
     asked for on the meta device.
     """
 
-    def __init__(self, requests: DataRequests, *, keep_small_data: bool) -> None:
-        self._requests = requests
+    def __init__(self, missing: MissingData, *, keep_small_data: bool) -> None:
+        self._missing = missing
         self._keep_small_data = keep_small_data
         self._meta_copies = WeakTensorKeyDictionary()
 
@@ -75,7 +75,7 @@ class Arguments:
             return args, kwargs
         name = qualified_name(operator)
         if _writes_into_real(operator, args):
-            raise self._requests.add(name)
+            raise self._missing.add(name)
         if name in _READ_LENGTHS:  # the lengths of sequences keep their data beside meta tensors
             return (self._to_meta(args[0]), *args[1:]), kwargs
         if name in _INDEXED:

@@ -18,20 +18,20 @@ import torch
 from ..operators.registry import qualified_name
 from .arguments import Arguments
 from .cache import cached, cached_with_temporaries
-from .missing_data import DataRequests, NeedsData, is_missing_data
+from .missing_data import MissingData, NeedsData, is_missing_data
 from .output_rules.registry import FILLS, OUTPUT_RULES, OUTPUTS_ONLY, OutputRule
 
 
 class MetaExecution:
-    """Runs the operators of one run on the meta device. ``requests`` has those that asked for data.
+    """Runs the operators of one run on the meta device. ``missing`` has those that asked for data.
 
     With ``keep_small_data``, small tensors whose values are known keep them, also where the model asks for them on
     the device of its weights: masks of ones, positions, and what is computed from them alone.
     """
 
     def __init__(self, *, keep_small_data: bool = False) -> None:
-        self.requests = DataRequests()
-        self.prepare = Arguments(self.requests, keep_small_data=keep_small_data).prepare
+        self.missing = MissingData()
+        self.prepare = Arguments(self.missing, keep_small_data=keep_small_data).prepare
         self._keep_small_data = keep_small_data
 
     def rule_of(self, operator: Any) -> OutputRule | None:
@@ -94,7 +94,7 @@ class MetaExecution:
         except (NotImplementedError, RuntimeError, TypeError) as error:
             if isinstance(error, NeedsData) or not is_missing_data(error):
                 raise
-            raise self.requests.add(qualified_name(operator)) from error
+            raise self.missing.add(qualified_name(operator)) from error
 
 
 def has_own_dispatch(types: Any) -> bool:

@@ -13,7 +13,7 @@ class NeedsData(RuntimeError):
         super().__init__(f"{operator} needs data")
 
 
-class DataRequests:
+class MissingData:
     """The operators that asked for data in one run, also where the model caught the error and went on."""
 
     def __init__(self) -> None:

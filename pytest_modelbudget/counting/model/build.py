@@ -12,7 +12,7 @@ import torch
 from ...errors import BudgetError, TargetError
 from ...values.point import OperatingPoint
 from ..meta.build_mode import MetaBuildMode
-from ..meta.missing_data import DataRequests, NeedsData
+from ..meta.missing_data import MissingData, NeedsData
 from .by_name import call_by_name
 
 
@@ -51,26 +51,26 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
     If an operator asked for data, the call ended with an error even if the function caught that and went on.
     """
     mode = MetaBuildMode()
-    requests = mode.execution.requests
+    missing = mode.execution.missing
     try:
-        with mode, _assert_close_needs_data(requests):
+        with mode, _assert_close_needs_data(missing):
             value = function()
     except Exception as error:  # noqa: BLE001 - callers call again for real, which raises the function's own errors
         return Called(error=error)
-    if requests.operators:
-        return Called(error=NeedsData(requests.operators[0]))
+    if missing.operators:
+        return Called(error=NeedsData(missing.operators[0]))
     return Called(value)
 
 
 @contextmanager
-def _assert_close_needs_data(requests: DataRequests) -> Iterator[None]:
+def _assert_close_needs_data(missing: MissingData) -> Iterator[None]:
     """Let ``torch.testing.assert_close`` ask for data, as ``==`` does: it takes meta tensors for equal."""
     kind = torch.testing._comparison.TensorLikePair
     compare = kind.compare
 
     def asking(pair: Any) -> None:
         if pair.actual.is_meta or pair.expected.is_meta:
-            raise requests.add("assert_close")
+            raise missing.add("assert_close")
         compare(pair)
 
     kind.compare = asking  # type: ignore[assignment]

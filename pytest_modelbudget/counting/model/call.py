@@ -16,15 +16,15 @@ from .inputs import Arguments, Inputs, describe
 from .modules import modules_of, set_mode
 from .process import no_garbage_collection
 from .replacements import Replacement, copied, moved, on_meta, unchanged
-from .target import Found
+from .target import TargetModel
 
 
 @dataclass(frozen=True)
 class Attempt:
     """How a model is run to be counted.
 
-    ``real`` is with data instead of on the meta device, ``grad`` with autograd on, ``keep_small_data`` with the data of
-    small tensors whose values are known: token ids, masks, constants.
+    ``real``: with data instead of on the meta device. ``grad``: with autograd on. ``keep_small_data``: on the meta
+    device, but with the data of small tensors whose values are known, such as token ids, masks and constants.
     """
 
     real: bool = False
@@ -33,7 +33,7 @@ class Attempt:
 
 
 class Call(NamedTuple):
-    """The model, all of its modules, the arguments of forward, and those as text."""
+    """A borrowed model, all of its modules, the arguments of forward, and those as text in ``given``."""
 
     model: torch.nn.Module
     modules: list[torch.nn.Module]
@@ -42,23 +42,23 @@ class Call(NamedTuple):
     given: str
 
 
-def ready(found: Found, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
+def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
     """Borrow a model for an attempt. Raises `UsageError` for inputs that cannot be meant."""
-    model, dtype = found.model, _dtype(request)
+    model, dtype = target.model, _dtype(request)
     if not attempt.real:
         updated = request.point.mode == "train"
-        replacement = on_meta(dtype, grad=attempt.grad, built=found.built, updated=updated)
+        replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated)
         return _ready(model, request, replacement, None, keep_small_data=attempt.keep_small_data)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     if device.type == "meta":
         device = torch.device("cpu")
-    is_new = found.built and dtype is None and not any(p.is_meta for p in model.parameters())
+    is_new = target.built and dtype is None and not any(p.is_meta for p in model.parameters())
     return _ready(model, request, unchanged if is_new else copied(dtype), device)
 
 
-def ready_on(device: torch.device, found: Found, request: Request) -> AbstractContextManager[Call]:
+def ready_on(device: torch.device, target: TargetModel, request: Request) -> AbstractContextManager[Call]:
     """Borrow a model for a real run on ``device``. Raises as `ready` does."""
-    return _ready(found.model, request, moved(_dtype(request), device), device)
+    return _ready(target.model, request, moved(_dtype(request), device), device)
 
 
 @contextmanager

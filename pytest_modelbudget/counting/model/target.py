@@ -26,11 +26,12 @@ class Prebuilt:
 
 
 Target = torch.nn.Module | Callable[..., torch.nn.Module] | Prebuilt
+"""What can be counted: a model, or what builds one."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A model to count. ``built`` says that it was built for that, so that it need not be given back as it was.
+class TargetModel:
+    """The model of a target. ``built`` says that it was built for the count, and need not be given back as it was.
 
     ``notes`` are what a `Cost` says of it.
     """
@@ -40,7 +41,7 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def found_target(target: Any, point: OperatingPoint, *, real: bool) -> Found:
+def model_of(target: Any, point: OperatingPoint, *, real: bool) -> TargetModel:
     """The model of a target, built after the random number generators are seeded; for real if ``real``.
 
     A compiled model is the module that it was made from, a scripted one a copy. Raises `TargetError` for what is
@@ -48,17 +49,20 @@ def found_target(target: Any, point: OperatingPoint, *, real: bool) -> Found:
     """
     seed()
     if isinstance(target, torch.nn.Module):
-        return _found(target, built=False)
+        return _original(target, built=False)
     if isinstance(target, Prebuilt):
-        return _found(build(target.again, point, real=True), built=True) if real else _found(target.model, built=False)
+        if real:
+            return _original(build(target.again, point, real=True), built=True)
+        return _original(target.model, built=False)
     if not callable(target):
         raise TargetError(f"{target!r} is neither an nn.Module nor a factory that returns one.")
-    return _found(build(target, point, real=real), built=True)
+    return _original(build(target, point, real=real), built=True)
 
 
-def _found(model: torch.nn.Module, *, built: bool) -> Found:
+def _original(model: torch.nn.Module, *, built: bool) -> TargetModel:
+    """The module that ``torch.compile`` made ``model`` from, or ``model``; a copy of a scripted one."""
     notes = (_COMPILED,) if any(map(is_compiled, modules_of(model))) else ()
     original = original_of(model)
     if isinstance(original, torch.jit.ScriptModule):
         original = scripted_copy(original)
-    return Found(original, built, notes)
+    return TargetModel(original, built, notes)

@@ -21,13 +21,13 @@ from .work import WorkRecorder
 
 
 class CountingMode(ExecutionMode):
-    """Counts operators. `counting` runs a model under it.
+    """Counts operators into ``tallies``. `counting` runs a model under it.
 
     In inference mode operators arrive as the model calls them (``linear``, ``scaled_dot_product_attention``,
-    ``lstm``), before PyTorch chooses a kernel. So the count does not depend on the kernel.
+    ``lstm``), before PyTorch chooses a kernel, so that the count does not depend on the kernel.
 
-    ``names`` has all names of each module by its ``id``. ``work`` records what each call computes and moves, where a
-    prediction of time needs it.
+    ``names`` has all names of each module by its ``id``. ``work`` records what each call computes and moves; only a
+    prediction of time needs that.
     """
 
     supports_higher_order_operators = True

@@ -1,6 +1,7 @@
 """The dispatch mode that executes operators: on the meta device or for real, with the bytes of their temporaries.
 
-Devices run some composite operators as one. Here their parts run too, in order to know their temporaries.
+A composite operator that is counted as one runs here as the operators it is made of, if devices run it so: its memory
+is that of their temporaries too.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from .operator_info import OperatorInfo
 class ExecutionMode(TorchDispatchMode):
     """Executes operators by ``execution`` on the meta device, or for real if that is ``None``.
 
-    ``fused`` says that attention runs by a fused kernel on the meta device. A subclass dispatches: it calls
-    `execute`, and runs the parts of a composite operator when they arrive while ``_paused`` is above zero.
+    ``fused`` says that attention runs by a fused kernel on the meta device. A subclass dispatches operators to
+    `execute`, also those that a composite operator is made of, which arrive while it is executed.
     """
 
     @classmethod
@@ -74,7 +75,7 @@ class ExecutionMode(TorchDispatchMode):
         return cached_with_temporaries(func, args, kwargs, run, f"fused {self.ledger.device_type}")
 
     def _execute_recurrent(self, func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
-        """Run a recurrent layer step by step, or, if it is long, as few steps as its temporaries follow from."""
+        """Run a recurrent layer step by step; of a long one, only the steps that its temporaries follow from."""
         if not is_long(args):
             return self._execute_parts(partial(run_in_steps, name), args, kwargs)
         assert self._execution is not None  # steps run on the meta device only
@@ -84,7 +85,7 @@ class ExecutionMode(TorchDispatchMode):
         """The bytes of the temporaries of each part of a recurrent layer."""
         with self.ledger.temporaries() as temporaries, _without_gradients(), self:
             out = run_in_steps(name, *args, part_ends=self.ledger.end_part)
-        del out  # it had to be alive until the context ended
+        del out  # alive until here, as part of what is left of the operator
         return temporaries
 
     def _execute_parts(

@@ -17,7 +17,7 @@ BLOCK = {"cpu": 1, "cuda": 512}
 
 
 class _Block(weakref.ref[Any]):
-    """One storage: its address, bytes, kind, the module that allocated it, and the clock when it came and went."""
+    """One storage: its address, bytes, kind, the module that allocated it, and the clock at its start and end."""
 
     __slots__ = ("born", "died", "key", "kind", "module", "size")
 
@@ -30,9 +30,9 @@ class _Block(weakref.ref[Any]):
 
 
 class _Highest:
-    """The most bytes that were alive at once in one phase, the clock and the module then.
+    """The most bytes that were alive at once in one phase, and the clock and the module at that moment.
 
-    ``temporaries`` are those bytes of it that no block stands for: they were freed before their operator returned.
+    ``temporaries`` are those of the bytes that are in no block: they were freed before their operator returned.
     """
 
     __slots__ = ("at", "live", "module", "temporaries")
@@ -152,10 +152,10 @@ class Ledger:
 
     @contextmanager
     def temporaries(self) -> Iterator[list[int]]:
-        """Measure how many more bytes are alive at once inside than when it ends.
+        """Measure how many more bytes are alive at once inside than at the end.
 
-        The list has a number for each part, which `end_part` ends; it is filled when the context ends. It is no peak
-        of the phase until `add_temporaries` makes it one.
+        The list that it yields is filled at the end, with a number for each part (see `end_part`). None of them is a
+        peak of the phase until `add_temporaries` makes it one.
         """
         outer, parts = self._highest, self._parts
         found: list[int] = []
@@ -182,7 +182,7 @@ class Ledger:
     # -- phases and peaks ------------------------------------------------------------------------------------------
 
     def phase(self, name: str) -> None:
-        """Begin a phase, which has a peak of its own. After forward, new storages are temporaries until `reassign`."""
+        """Begin a phase with a peak of its own. After forward, new storages are temporaries, unless reassigned."""
         self._kind = "activations" if name == "forward" else "temporaries"
         self._clock += 1
         self._highest = self._phases[name] = _Highest(self._live, self._clock)
