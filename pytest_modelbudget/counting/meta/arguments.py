@@ -1,7 +1,8 @@
 """The arguments of an operator call, moved to the device where the call can run without computing anything large.
 
-A call with a meta tensor runs on the meta device, so its real tensors are replaced by meta ones. A call that creates a
-tensor, or that has real tensors only, runs on the CPU if it is small and so keeps its data: see `Arguments.prepare`.
+A call with a meta tensor runs on the meta device, and its real tensors are replaced by meta ones. A call with real
+tensors only runs on the CPU, unless one of them is large or a parameter. A call without tensors creates one: on the
+CPU, unless it only allocates memory or asks for another device.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _ON_META = frozenset(
         "normal", "eye", "tril_indices", "triu_indices", "bernoulli",
     ]
 )  # fmt: skip
-"""Operators that create a tensor on the meta device. What others create, such as ``arange``, keeps its data."""
+"""Operators whose new tensor is on the meta device. That of others, such as ``arange``, keeps its data."""
 
 _FILLED = frozenset({"aten::zeros", "aten::ones", "aten::full"})
 _READ_LENGTHS = ("aten::_pack_padded_sequence", "aten::_pad_packed_sequence")
@@ -36,7 +37,7 @@ _INDEXED = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe
 
 
 class Arguments:
-    """Prepares the arguments of the calls of one run. A call that cannot do without data is added to ``missing``.
+    """Prepares the arguments of the calls of one run. A call that needs data which is missing is added to ``missing``.
 
     With ``keep_small_data``, small tensors that are filled with one value keep their data too, also where they are
     asked for on the meta device.
@@ -110,7 +111,7 @@ def _tensors(args: Any, kwargs: dict[str, Any]) -> list[torch.Tensor]:
 
 
 def _is_host(device: Any) -> bool:
-    """Whether a call that asks for ``device`` may run on the CPU."""
+    """Whether calls can run on a device as it is: on the CPU, which is that of ``None``, or the meta device."""
     return device is None or torch.device(device).type in ("cpu", "meta")
 
 
