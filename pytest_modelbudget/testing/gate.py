@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..counting.measure import count
-from ..counting.model.build import Prebuilt
-from ..counting.recording.course import watching
+from ..counting.model.target import Prebuilt
+from ..counting.recording.course import record_course
 from ..errors import BudgetError
 from ..judging.budget import Budget
 from ..judging.comparison import compare
@@ -71,9 +71,9 @@ def _scaling(budget: Budget, cost: Cost, recount: Recount) -> tuple[tuple[Scaled
 
     def count_at(point: OperatingPoint) -> tuple[Cost, Course]:
         if point not in known:
-            with watching() as watch:
+            with record_course() as recorder:
                 try:
-                    known[point] = recount(point), watch.course()
+                    known[point] = recount(point), recorder.course()
                 except BudgetError as error:
                     known[point] = error
         found = known[point]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..counting.model.borrow import undisturbed_process
 from ..counting.model.build import call_on_meta, is_module
+from ..counting.model.process import undisturbed_process
 from ..errors import UsageError
 from ..judging.budget import Budget
 

@@ -64,7 +64,7 @@ def axis(kind: Kind, help: str, *, default: Any = None, **about: Any) -> Any:
 
 
 OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
-"""What ``optimizer=`` may name. ``counting.recording.training`` makes them."""
+"""What ``optimizer=`` may name. ``counting.recording.optimizers`` makes them."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from suites import assert_clear, outcomes, properties, run
 from torch import nn
 
 from pytest_modelbudget import UsageError, measure
-from pytest_modelbudget.counting.recording.course import watching
+from pytest_modelbudget.counting.recording.course import record_course
 from pytest_modelbudget.judging.scaling import measure_scaling, parse_scaling
 from pytest_modelbudget.values.verdict import Scaled
 
@@ -27,9 +27,9 @@ def scaled(factory, allowed, *, module="", **point):
     """How a model grows, and what could not be measured."""
 
     def count(at):
-        with watching() as watch:
+        with record_course() as recorder:
             where = {"batch": at.batch, "res": at.res, "seq": at.seq}
-            return measure(factory, **where), watch.course()
+            return measure(factory, **where), recorder.course()
 
     return measure_scaling(parse_scaling(allowed), measure(factory, **point), count, module=module)
 

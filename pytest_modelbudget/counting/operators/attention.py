@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, whichever kernel runs it: two matrix products, masked or causal or not."""
+"""Scaled dot-product attention: two matrix products, whichever kernel runs it, masked, causal or neither."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwa
     """``softmax(Q Kᵀ) V`` for Q ``(..., L, E)``, K ``(..., S, E)``, V ``(..., S, F)``: L·S·(E + F) a head.
 
     The whole score matrix counts, causal or not, as in ``torch.utils.flop_counter``. Grouped-query attention
-    has the heads of the query. The score matrix is an output of a product, so it counts as activations
-    whether a kernel stores it or not: fused and plain attention give the same numbers.
+    counts the heads of the query. The score matrix is the output of a product, so it counts as activations
+    whether a kernel stores it or not: fused and unfused attention give the same numbers.
     """
     return _attention(math.prod(query.shape[:-2]), query.shape[-2], value.shape[-2], query.shape[-1], value.shape[-1])
 
@@ -40,17 +40,18 @@ def _attention(heads: int, length: int, source: int, width: int, values: int) ->
 
 @formula("_flash_attention_forward", "_efficient_attention_forward")
 def varlen_attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
-    """Attention over ``(B, L, heads, E)``, or over sequences of several lengths end to end: ``(1, tokens, heads, E)``.
+    """Attention over ``(B, L, heads, E)``, or over sequences of several lengths in one: ``(1, tokens, heads, E)``.
 
-    Called with the borders of those sequences next; without data there is no telling their lengths.
+    The next arguments are then the cumulative lengths of those sequences. On the meta device they have no values, so
+    that the call cannot be counted.
     """
-    borders = [tensor for tensor in rest[:3] if isinstance(tensor, torch.Tensor) and tensor.dim() == 1]
+    cumulative = [tensor for tensor in rest[:3] if isinstance(tensor, torch.Tensor) and tensor.dim() == 1]
     heads, width, values = query.shape[-2], query.shape[-1], value.shape[-1]
-    if not borders:
+    if not cumulative:
         return _attention(query.shape[0] * heads, query.shape[1], value.shape[1], width, values)
-    if any(tensor.is_meta for tensor in borders):
+    if any(tensor.is_meta for tensor in cumulative):
         return None
-    lengths, sources = borders[0].diff().tolist(), borders[-1].diff().tolist()
+    lengths, sources = cumulative[0].diff().tolist(), cumulative[-1].diff().tolist()
     counts = [_attention(heads, n, m, width, values) for n, m in zip(lengths, sources, strict=True)]
     return multiply_adds(sum(count.macs for count in counts), sum(count.activations for count in counts))
 
@@ -63,7 +64,7 @@ def varlen_attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any
     "_scaled_dot_product_fused_attention_overrideable_backward",
 )
 def attention_backward_flop(grad: Any, query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """The gradients of two products: of the scores ``grad Vᵀ``, of Q, K and V. What a kernel recomputes is its own."""
+    """The gradients of both products: of the scores ``grad Vᵀ``, of Q, K and V. Scores computed again are free."""
     heads, length, width = math.prod(query.shape[:-2]), query.shape[-2], query.shape[-1]
     source, values = value.shape[-2:]
     return multiply_adds(

@@ -1,4 +1,4 @@
-"""Matrix products of every shape, dtype and layout, and what reduces to them."""
+"""Matrix products of every shape, dtype and layout, and operators that come down to them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def contraction(out: Any, length: int, *, operand: Any) -> Count:
 
 
 def stored_elements(tensor: Any) -> int | None:
-    """Elements a sparse tensor really holds (blocks whole), or ``None`` for a dense one.
+    """The elements that a sparse tensor stores (whole blocks of a blocked one), or ``None`` for a dense tensor.
 
-    On the meta device the number is data, so the dense size is the honest upper bound there.
+    ``None`` as well on the meta device, where that number is unknown: the dense size is then its upper bound.
     """
     if tensor.layout == torch.strided or tensor.layout == getattr(torch, "_mkldnn", None) or tensor.is_meta:
         return None
@@ -35,7 +35,7 @@ def product(left: Any, right: Any, out: Any) -> Count | None:
     """``left @ right`` with broadcasting: shapes ``(..., M, K)`` and ``(..., K, N)``, either may be a vector."""
     in_left, in_right = stored_elements(left), stored_elements(right)
     if in_left is not None and in_right is not None:
-        return None  # sparse times sparse: the work depends on where the elements meet
+        return None  # sparse times sparse: the count depends on the positions of the elements
     factor = 4 if left.dtype.is_complex else 1
     if in_left is not None:
         columns = right.shape[-1] if right.dim() > 1 else 1
@@ -56,7 +56,7 @@ def mm_flop(self: Any, other: Any, *rest: Any, out: Any, **kwargs: Any) -> Count
 
 @formula("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros")
 def int4_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``(M, K)`` by packed 4-bit weights: the packing hides the shape, the output does not."""
+    """``(M, K)`` by packed 4-bit weights, whose N only the output shows."""
     return contraction(out, self.shape[-1], operand=self)
 
 
@@ -112,7 +112,7 @@ def dot_flop(self: Any, other: Any, *, out: Any) -> Count:
 
 @formula("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2")
 def grouped_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """Mixture-of-experts product. Two matrices split along K share it among the groups of the output."""
+    """The product of a mixture of experts. Two matrices split along K divide it among the groups of the output."""
     if self.dim() == 2 and mat2.dim() == 2:
         return multiply_adds(self.shape[0] * self.shape[1] * mat2.shape[1], numel(out))
     return contraction(out, self.shape[-1], operand=self)
@@ -175,7 +175,7 @@ def affine_grid_flop(theta: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
 
 @formula("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only")
 def embedding_bag_flop(weight: Any, indices: Any, offsets: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """A sum of rows is a reduction, and free; rows weighted one by one are a sparse product."""
+    """A sum of rows is a reduction, and free. With a weight for each row it is a sparse product."""
     weights = kwargs.get("per_sample_weights", rest[3] if len(rest) > 3 else None)
     if weights is None:
         return multiply_adds(0, 0)
@@ -194,7 +194,7 @@ def native_mha_flop(
     out: Any,
     **kwargs: Any,
 ) -> Count:
-    """The fused fast path of ``nn.MultiheadAttention``: projections and attention as the plain path computes them."""
+    """The fused fast path of ``nn.MultiheadAttention``: the same projections and attention as its other path."""
     batch, target, width = query.shape
     source = key.shape[1]
     projections = batch * (2 * target + 2 * source) * width * width

@@ -1,4 +1,4 @@
-"""What the rules say an operator returns on meta, and what is remembered, is what PyTorch says there."""
+"""What the output rules and the cache return for an operator on meta is what PyTorch returns there."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import timm
 import torch
 import torch.nn.functional as F
 import transformers
+from counting.against_pytorch import checked_against_pytorch, departs, described
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_attempt import attempt
 from torch import nn
 from torchvision import models
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.checking import checked_against_pytorch, departs, described
-from pytest_modelbudget.counting.measure import attempt
-from pytest_modelbudget.counting.meta import cache as remember
+from pytest_modelbudget.counting.meta import cache
 from pytest_modelbudget.counting.meta.execution import MetaExecution
-from pytest_modelbudget.counting.meta.outputs import OUTPUTS
+from pytest_modelbudget.counting.meta.output_rules.registry import OUTPUT_RULES
 
 aten = torch.ops.aten
 
@@ -50,18 +50,18 @@ TORCHVISION = [
 @pytest.mark.parametrize("factory", TORCHVISION, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("grad", [False, True], ids=["inference", "autograd"])
 def test_over_whole_models_every_output_is_pytorchs(factory, grad):
-    remember.forget()
+    cache.clear()
     res = 16 if factory is Mixed else 224  # PyTorch runs the steps of a recurrent layer one by one
     with checked_against_pytorch() as compared:
         attempt(factory, real=False, grad=grad, batch=2, res=res)
-        attempt(factory, real=False, grad=grad, batch=2, res=res)  # now from what is remembered
+        attempt(factory, real=False, grad=grad, batch=2, res=res)  # now from the cache
     assert compared.total() > 30
 
 
 @pytest.mark.parametrize("factory", TORCHVISION[:8], ids=lambda f: f.__name__)
 def test_in_channels_last(factory):
     image = torch.empty(2, 3, 224, 224, device="meta").to(memory_format=torch.channels_last)
-    remember.forget()
+    cache.clear()
     with checked_against_pytorch() as compared:
         measure(factory().to(memory_format=torch.channels_last), inputs=image)
     assert compared.total() > 60
@@ -74,7 +74,7 @@ def test_in_channels_last(factory):
 )  # fmt: skip
 def test_over_families_of_timm(name):
     size = timm.models.get_pretrained_cfg(name).input_size[1]
-    remember.forget()
+    cache.clear()
     with checked_against_pytorch() as compared:
         measure(lambda: timm.create_model(name), batch=1, res=size)
     assert compared.total() > 100
@@ -96,7 +96,7 @@ TRANSFORMERS = {
 @pytest.mark.parametrize("dtype", [None, "bf16"])
 @pytest.mark.parametrize("grad", [False, True], ids=["inference", "autograd"])
 def test_over_transformers(name, dtype, grad):
-    remember.forget()
+    cache.clear()
     with checked_against_pytorch() as compared:
         attempt(TRANSFORMERS[name], real=False, grad=grad, batch=2, seq=16, dtype=dtype)
     assert compared.total() > 60
@@ -129,7 +129,7 @@ def _by_parts_and_by_rule(model, **given):
     """One count in which no rule says what an operator has alive beside its output, and one by rules."""
     with checked_against_pytorch():
         by_parts = measure(model, **given)
-    remember.forget()
+    cache.clear()
     return by_parts, measure(model, **given)
 
 
@@ -137,7 +137,7 @@ def _by_parts_and_by_rule(model, **given):
 @settings(max_examples=60, deadline=None)
 def test_a_product_has_the_copies_alive_that_its_parts_make(case):
     size, one, other = case
-    remember.forget()
+    cache.clear()
     by_parts, by_rule = _by_parts_and_by_rule(_Product(one, other), inputs=torch.zeros(size))
     assert (by_rule.peak, by_rule.macs) == (by_parts.peak, by_parts.macs)
 
@@ -160,7 +160,7 @@ class _Ordered(nn.Module):
 def test_layer_norm_has_a_mean_and_a_deviation_alive_as_its_parts_do(case, normalized, dtype):
     size, order, _ = case
     model = _Ordered(nn.LayerNorm(size[-normalized:]), order)
-    remember.forget()
+    cache.clear()
     by_parts, by_rule = _by_parts_and_by_rule(model, inputs=torch.zeros(size), dtype=dtype)
     assert by_rule == by_parts
 
@@ -185,7 +185,7 @@ def test_through_a_backward_pass():
         def forward(self, x):
             return torch.autograd.grad(self.model(x).mean(), list(self.model.parameters()))
 
-    remember.forget()
+    cache.clear()
     with checked_against_pytorch() as compared:
         attempt(Differentiates(), real=False, grad=True, batch=4, res=8)
     gradients = {name.removeprefix("aten.").removesuffix(".default") for name in compared if "backward" in name}
@@ -197,8 +197,8 @@ def test_through_a_backward_pass():
 
 
 def test_a_wrong_output_is_found(monkeypatch):
-    monkeypatch.setitem(OUTPUTS, aten.relu.default, lambda self: self)
-    monkeypatch.setitem(OUTPUTS, aten.linear.default, lambda x, *rest: x.new_empty(x.shape))
+    monkeypatch.setitem(OUTPUT_RULES, aten.relu.default, lambda self: self)
+    monkeypatch.setitem(OUTPUT_RULES, aten.linear.default, lambda x, *rest: x.new_empty(x.shape))
     with pytest.raises(AssertionError) as error, checked_against_pytorch():
         measure(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), inputs=(2, 3))
     assert "aten.relu.default" in str(error.value)
@@ -206,23 +206,23 @@ def test_a_wrong_output_is_found(monkeypatch):
 
 
 def test_a_wrong_memory_is_found(monkeypatch):
-    remember.forget()
+    cache.clear()
     model = nn.MaxPool2d(2)
     measure(model, batch=1, res=8)
-    wrong = remember.Recipe((((7,), (1,), torch.float32),))
-    for key in [key for key in remember._MEMORY if key[0] is aten.max_pool2d.default]:
-        monkeypatch.setitem(remember._MEMORY, key, wrong)
+    wrong = cache.CachedOutputs((((7,), (1,), torch.float32),))
+    for key in [key for key in cache._CACHE if key[0] is aten.max_pool2d.default]:
+        monkeypatch.setitem(cache._CACHE, key, wrong)
     with pytest.raises(AssertionError, match="max_pool2d"), checked_against_pytorch():
         measure(model, batch=1, res=8)
 
 
-@pytest.mark.parametrize("operator", OUTPUTS, ids=str)
+@pytest.mark.parametrize("operator", OUTPUT_RULES, ids=str)
 def test_a_rule_takes_every_argument_of_its_operator(operator):
     arguments = operator._schema.arguments
     positional = [a.name for a in arguments if not a.kwarg_only]
-    inspect.signature(OUTPUTS[operator]).bind(*positional, **{a.name: None for a in arguments if a.kwarg_only})
+    inspect.signature(OUTPUT_RULES[operator]).bind(*positional, **{a.name: None for a in arguments if a.kwarg_only})
     required = [a.name for a in arguments if not a.has_default_value()]
-    inspect.signature(OUTPUTS[operator]).bind(*required)
+    inspect.signature(OUTPUT_RULES[operator]).bind(*required)
 
 
 # One operator at a time, on whatever it may be given.
@@ -299,12 +299,12 @@ def same_as_pytorch(operator, args, kwargs=None):
 
 UNARY = [
     operator
-    for operator, rule in OUTPUTS.items()
-    if rule.__name__ in ("_unary", "_in_place") and operator is not aten.leaky_relu_.default
+    for operator, rule in OUTPUT_RULES.items()
+    if rule.__name__ in ("_unary", "_unary_in_place") and operator is not aten.leaky_relu_.default
 ]
 BINARY = [
     operator
-    for operator, rule in OUTPUTS.items()
+    for operator, rule in OUTPUT_RULES.items()
     if rule.__name__ in ("_arithmetic", "_fractional", "_comparison", "_arithmetic_in_place")
 ]
 MANY = settings(max_examples=60, deadline=None)

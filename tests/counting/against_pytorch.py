@@ -1,4 +1,4 @@
-"""A debug mode: every output of a rule, and every one remembered, is compared with what PyTorch says on meta."""
+"""A check of the meta device: every output of a rule, and every one from the cache, is compared with PyTorch's own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from .meta.execution import MetaExecution
+from pytest_modelbudget.counting.meta.execution import MetaExecution
 
 
 def departs(operator: Any, args: Any) -> bool:
-    """Whether a rule gives what the kernels of CPU and CUDA give, since on meta PyTorch says something else.
+    """Whether a rule gives what the kernels of CPU and CUDA return, where PyTorch returns something else on meta.
 
-    Batch norm saves no statistics outside training, and gives no gradients but those that are asked for.
+    Batch norm saves no statistics outside training, and returns no gradients but those that are asked for.
     """
     if operator is torch.ops.aten.native_batch_norm.default:
         return not args[5]
@@ -24,10 +24,10 @@ def departs(operator: Any, args: Any) -> bool:
 
 @contextmanager
 def checked_against_pytorch() -> Iterator[Counter[str]]:
-    """Inside, each operator run on meta is run by PyTorch as well. Gives the number of comparisons by operator.
+    """Run each operator inside by PyTorch as well. Yields the number of comparisons by operator.
 
     Compared are size, strides, dtype, device and storage offset of each output, and with which of the arguments and
-    other outputs it shares memory. Raises AssertionError at the end with each operator whose outputs differ.
+    other outputs it shares memory. Raises `AssertionError` at the end with each operator whose outputs differ.
     """
     seen: Counter[str] = Counter()
     differences: list[str] = []
@@ -35,35 +35,35 @@ def checked_against_pytorch() -> Iterator[Counter[str]]:
 
     def compared(self: MetaExecution, operator: Any, args: Any, kwargs: dict[str, Any], *how: Any) -> Any:
         prepared = self.prepare(operator, args, kwargs)
-        out, passing = call(self, operator, args, kwargs, *how)
-        if departs(operator, args) or torch.Tag.inplace_view in operator.tags:  # not to be repeated
-            return out, passing
-        if not _any_meta(prepared):  # PyTorch's own
-            return out, passing
+        out, temporaries = call(self, operator, args, kwargs, *how)
+        if departs(operator, args) or torch.Tag.inplace_view in operator.tags:  # it cannot run twice
+            return out, temporaries
+        if not any(t.is_meta for t in _tensors(prepared)):  # PyTorch ran it
+            return out, temporaries
         try:
             again = operator(*prepared[0], **prepared[1])
-        except RuntimeError:  # what PyTorch refuses on meta has a rule that says so
-            return out, passing
+        except RuntimeError:  # PyTorch refuses it on meta, and a rule says what it returns
+            return out, temporaries
         ours, theirs = described(out, prepared), described(again, prepared)
         if ours != theirs:
-            given = described(_flat(prepared), ())
+            given = described(_tensors(prepared), ())
             differences.append(f"{operator} of {given}:\n  {ours} here,\n  {theirs} from PyTorch")
         seen[str(operator)] += 1
-        return out, passing
+        return out, temporaries
 
-    MetaExecution._call = compared  # type: ignore[method-assign, assignment]
-    MetaExecution.by_rule = lambda self, rule, args, kwargs: NotImplemented  # type: ignore[method-assign]
+    MetaExecution._call = compared
+    MetaExecution.by_rule = lambda self, rule, args, kwargs: NotImplemented
     try:
         yield seen
     finally:
-        MetaExecution._call, MetaExecution.by_rule = call, by_rule  # type: ignore[method-assign]
+        MetaExecution._call, MetaExecution.by_rule = call, by_rule
     if differences:  # not while the model runs, which may catch what is raised in it
         raise AssertionError("\n".join(differences))
 
 
 def described(value: Any, args: Any) -> list[Any]:
-    """What can be known of each tensor in ``value`` without its values, and with which tensors it shares memory."""
-    tensors, given = _flat(value), _flat(args)
+    """All that can be told of each tensor in ``value`` without its data, and with which tensors it shares memory."""
+    tensors, given = _tensors(value), _tensors(args)
     storages = [_storage(t) for t in (*given, *tensors)]
     return [
         (
@@ -83,18 +83,14 @@ def described(value: Any, args: Any) -> list[Any]:
     ]
 
 
-def _any_meta(value: Any) -> bool:
-    return any(t.is_meta for t in _flat(value))
-
-
-def _flat(value: Any) -> list[torch.Tensor]:
+def _tensors(value: Any) -> list[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         return [value] if value.layout is torch.strided and not value.is_nested else []
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, (list, tuple)):
         return []
-    return [tensor for item in value for tensor in _flat(item)]
+    return [tensor for item in value for tensor in _tensors(item)]
 
 
 def _storage(tensor: torch.Tensor) -> int:
