@@ -43,10 +43,10 @@ def _ours(target: Any, example: torch.Tensor | None, point: dict[str, Any]) -> f
 
 
 def forget() -> None:
-    """Have this package remember nothing from counts before."""
-    from pytest_modelbudget.counting.meta import cache as remember
+    """Empty the cache of what operators returned in earlier counts."""
+    from pytest_modelbudget.counting.meta import cache
 
-    remember.forget()
+    cache.clear()
 
 
 def _fvcore(model: Any, example: torch.Tensor | None, point: dict[str, Any]) -> float:

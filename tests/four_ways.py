@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from one_attempt import attempt
 from torch import nn
 from torch.utils._pytree import tree_map
 
 from pytest_modelbudget import Cost, ModuleCost
-from pytest_modelbudget.counting.measure import attempt
 
 WAYS: dict[str, dict[str, bool]] = {
     "meta": {"real": False, "grad": False},

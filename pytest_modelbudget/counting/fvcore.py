@@ -1,51 +1,54 @@
-"""The counter of teams whose history is in fvcore's numbers: ``FlopCountAnalysis`` on a real run."""
+"""The other counter: ``fvcore.nn.FlopCountAnalysis`` on a real run, for teams whose earlier numbers are its own."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from ..errors import UsageError
 from ..values.cost import Cost, ModuleCost
-from ..values.point import OperatingPoint
-from .model.inputs import describe
-from .model.tree import ModuleTree, module_rows, whole_cost
+from ..values.request import Request
+from .blame import blaming
+from .model.call import Attempt, Call, ready
+from .model.rows import cost_of_rows, module_rows
+from .model.target import TargetModel
+from .model.tree import ModuleTree
 from .operators.classify import Kind, classify
 
 _NOT_MACS = frozenset({
     "batch_norm", "group_norm", "layer_norm", "instance_norm", "upsample_nearest2d", "upsample_bilinear2d",
     "adaptive_avg_pool2d", "grid_sampler",
 })  # fmt: skip
+"""Operators whose FLOPs, by fvcore, are no multiply-adds."""
 
 
-def fvcore_cost(
-    model: torch.nn.Module,
-    arguments: tuple[Any, ...],
-    keywords: dict[str, Any],
-    point: OperatingPoint,
-    notes: tuple[str, ...],
-) -> Cost:
-    """Count with fvcore. It traces a real forward, so the cost is ``executed="real"``.
+def fvcore_cost(target: TargetModel, request: Request) -> Cost:
+    """Count with fvcore, which traces a real forward pass. Operators that it skips, and that cost, are uncounted.
 
-    What fvcore skips and is not free is reported as uncounted. Raises `UsageError` for keyword inputs.
+    Raises `UsageError` for training and for keyword inputs, `ModelError` when the model's own code raises.
     """
-    with warnings.catch_warnings():  # it is built on what PyTorch deprecates; to warn of that is not the user's to hear
+    with ready(target, request, Attempt(real=True)) as call, blaming(call.model, call.given, request):
+        return _cost(call, request, target.notes)
+
+
+def _cost(call: Call, request: Request, notes: tuple[str, ...]) -> Cost:
+    with warnings.catch_warnings():  # fvcore imports what PyTorch deprecates, of which a user need not hear
         warnings.simplefilter("ignore")
         from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
-    if point.mode == "train":
+    if request.point.mode == "train":
         raise UsageError("counter='fvcore' counts inference only, since fvcore does. Leave mode='train' to 'aten'.")
-    if keywords:
+    if call.keywords:
         raise UsageError("counter='fvcore' takes positional inputs only, since fvcore does. Pass inputs= as a tuple.")
     with torch.no_grad():
-        flops = _quiet(FlopCountAnalysis(model, arguments))
-        activations = _quiet(ActivationCountAnalysis(model, arguments))
+        flops = _quiet(FlopCountAnalysis(call.model, call.arguments))
+        activations = _quiet(ActivationCountAnalysis(call.model, call.arguments))
         by_module, by_operator = flops.by_module(), flops.by_operator()
         per_module = flops.by_module_and_operator()
         outputs = activations.by_module()
-    tree = ModuleTree.of(model)
     rows = {
         name: ModuleCost(
             **{
@@ -55,13 +58,13 @@ def fvcore_cost(
                 "activations": int(outputs.get(name, 0)),
             }
         )
-        for name, row in module_rows(tree, {}, "fvcore", {}).items()
+        for name, row in module_rows(ModuleTree.of(call.model), {}, "fvcore", {}).items()
     }
     skipped = {name: calls for name, calls in sorted(flops.unsupported_ops().items()) if not _is_free(name)}
-    return whole_cost(
+    return cost_of_rows(
         rows,
-        point=point,
-        inputs=describe(arguments, keywords),
+        point=request.point,
+        inputs=call.given,
         convention="fvcore",
         counter="fvcore",
         executed="real",
@@ -78,12 +81,12 @@ def _quiet(analysis: Any) -> Any:
     return analysis
 
 
-def _macs(operators: Any) -> int:
+def _macs(operators: Mapping[str, Any]) -> int:
     return sum(int(count) for name, count in operators.items() if name not in _NOT_MACS)
 
 
 def _is_free(name: str) -> bool:
-    """Whether an operator of a traced graph (``aten::add``) is free by our list."""
+    """Whether an operator of a traced graph (``"aten::add"``) is free by this package's list."""
     namespace, _, operator = name.partition("::")
     packet = getattr(getattr(torch.ops, namespace), operator, None)
     if packet is None or not hasattr(packet, "overloads"):

@@ -1,23 +1,69 @@
-"""The same step run for real on the device at hand: its peak memory, and the median of its time."""
+"""The step of a request run for real on the device at hand: its peak memory, and the median of its time."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..values.peak import Measured
+from ..values.request import Request
+from .blame import blaming
+from .meta.attention import attention_kernels
+from .meta.autocast import autocast_of
+from .model.call import ready_on
+from .model.target import model_of
 from .recording.ledger import Ledger
+from .recording.optimizers import make_optimizer
+from .recording.tensors import tensors_in
+from .recording.training import plain_step
 
 _RUNS = 5
 
 
-class _Watching(TorchDispatchMode):
-    """Sees the storages of a real run; with nothing else in the way."""
+def real_run(target: Any, request: Request) -> Measured:
+    """Run the step of a request for real: on CUDA where there is one, else on the CPU.
+
+    Raises `ModelError` when the model's own code raises, and as `model_of` does.
+    """
+    device, point = torch.device("cuda" if torch.cuda.is_available() else "cpu"), request.point
+    model = model_of(target, point, real=True)
+    allocated = torch.cuda.memory_allocated() if device.type == "cuda" else 0
+    with ready_on(device, model, request) as call:
+        training, optimizer = point.mode == "train", None
+        if training:
+            optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+        forward = autocast_of(point.amp, device.type, real=True)
+
+        def step() -> None:
+            with attention_kernels(point.attention, real=True):
+                if training:
+                    plain_step(
+                        call.model,
+                        call.arguments,
+                        call.keywords,
+                        loss=request.loss,
+                        optimizer=optimizer,
+                        forward=forward,
+                    )
+                else:
+                    with torch.no_grad(), forward():
+                        call.model(*call.arguments, **call.keywords)
+
+        def held() -> Iterator[torch.Tensor]:
+            yield from (*call.model.parameters(), *call.model.buffers())
+            yield from tensors_in((call.arguments, call.keywords, getattr(optimizer, "state", None)))
+
+        with blaming(call.model, call.given, request):
+            return _measured(step, device, held, allocated, device_type=point.rules)
+
+
+class _StorageMode(TorchDispatchMode):
+    """Records the storages that operators allocate, and does nothing else."""
 
     supports_higher_order_operators = True
 
@@ -27,23 +73,23 @@ class _Watching(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        self._ledger.saw(out, "")
+        self._ledger.record(out, "")
         return out
 
 
-def device_at_hand() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def time_and_peak(
-    step: Callable[[], None], device: torch.device, held: Iterable[torch.Tensor], before: int, *, rules: str
+def _measured(
+    step: Callable[[], None],
+    device: torch.device,
+    held: Callable[[], Iterable[torch.Tensor]],
+    allocated: int,
+    *,
+    device_type: str,
 ) -> Measured:
-    """Run ``step`` twice to warm up, then for its peak, then for its time.
+    """Run ``step`` to warm up, then for its peak, then for its time.
 
-    On CUDA the peak is ``torch.cuda.max_memory_allocated`` above ``before``, what was allocated without the model; on
-    a CPU the live bytes of the storages that operators make, and of those ``held`` after the first step, by the memory
-    ``rules`` asked for.
+    On CUDA the peak is ``torch.cuda.max_memory_allocated`` less ``allocated``, the bytes that were allocated before the
+    model was there. On a CPU it is the live bytes of the storages that operators allocate, and of those ``held`` once
+    the first step has run, by the allocator of ``device_type``.
     """
     step()
     if device.type == "cuda":
@@ -52,13 +98,13 @@ def time_and_peak(
         torch.cuda.reset_peak_memory_stats(device)
         step()
         torch.cuda.synchronize(device)
-        peak = torch.cuda.max_memory_allocated(device) - before
+        peak = torch.cuda.max_memory_allocated(device) - allocated
         name = torch.cuda.get_device_name(device)
     else:
-        ledger = Ledger(rules, on_meta=False)
-        ledger.hold(held, "weights")
-        with _Watching(ledger):
-            step()  # what is made here and stays, such as an optimizer's state, is seen
+        ledger = Ledger(device_type, on_meta=False)
+        ledger.hold(held(), "weights")
+        with _StorageMode(ledger):
+            step()  # what it allocates that stays, such as the state of an optimizer, is recorded
             ledger.phase("step")
             step()
         peak, name = ledger.highest("step"), "cpu"
@@ -67,6 +113,7 @@ def time_and_peak(
 
 
 def _timed(step: Callable[[], None], device: torch.device) -> int:
+    """The time of one step in nanoseconds."""
     started = time.perf_counter_ns()
     step()
     if device.type == "cuda":

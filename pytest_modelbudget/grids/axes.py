@@ -50,12 +50,7 @@ def one_value(name: str, value: Any) -> Any:
 
 
 def _forms(axis: Axis) -> str:
-    if not axis.ordered:
-        return "a value"
-    first, second, *_ = axis.start if len(axis.start) > 1 else (1, 2)
-    low, high = sorted((first, second))
-    picture = ", 480x640" if isinstance(axis.kind, Resolution) else ""
-    return f"{first}, {low},{high}{picture} or {low}:{8 * high}:{low} (from, to and with the end, step)"
+    return f"{axis.example}{' (from, to and with the end, step)' if axis.ordered else ''}"
 
 
 def _check_number(name: str, value: Any, number: int) -> None:

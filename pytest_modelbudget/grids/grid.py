@@ -41,12 +41,12 @@ def count_once(model: Any, request: Request, *, watch: bool) -> Counted:
     Raises `BudgetError` for what is wrong at every point: a factory that fails, arguments that cannot be meant.
     """
     from ..counting.measure import count
-    from ..counting.recording.course import watching
+    from ..counting.recording.course import record_course
 
     model = model.model if isinstance(model, FoundTarget) else model
     course = None
     with ExitStack() as stack:
-        watched = stack.enter_context(watching(sizes=True)) if watch else None
+        watched = stack.enter_context(record_course(sizes=True)) if watch else None
         try:
             cost = count(model, request)
         except ModelError as error:

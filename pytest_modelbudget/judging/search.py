@@ -101,23 +101,18 @@ class Search:
         """Some size that fits below one that is over, if there is one."""
         high, low = base, (base - 1) % step + 1 - step  # low is outside
         while high - low > step:
-            guess = self._guess(high, (low + step, high - step), base, step)
-            found = self.at(guess)
-            if found.refused:
-                low = guess
-            elif found.over(self._limits):
-                high = guess
-            else:
-                return guess
-            middle = self._snap((low + high) // 2, base, step)
-            if low < middle < high and middle not in self.seen:
-                found = self.at(middle)
+            for halving in (False, True):  # where growth points to, then the middle of what that leaves
+                middle = self._snap((low + high) // 2, base, step)
+                if halving and (not low < middle < high or middle in self.seen):
+                    continue
+                size = middle if halving else self._guess(high, (low + step, high - step), base, step)
+                found = self.at(size)
                 if found.refused:
-                    low = middle
+                    low = size
                 elif found.over(self._limits):
-                    high = middle
+                    high = size
                 else:
-                    return middle
+                    return size
         return None
 
     def _above(self, low: int, step: int) -> int:

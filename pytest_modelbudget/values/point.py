@@ -30,7 +30,7 @@ class Axis:
       as none;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
-    - ``title``: its name on the axis of a picture.
+    - ``title``: its name on the axis of a picture; ``example``: how its values are written, in messages.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Axis:
     text: str = ", {name} {value}"
     unsaid: Any = None
     title: str = ""
+    example: str = "a value"
     start: tuple[int, ...] = (1,)
     cap: int = 1 << 16
     power: float = 1.0
@@ -63,7 +64,7 @@ def axis(kind: Kind, help: str, *, default: Any = None, **about: Any) -> Any:
 
 
 OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
-"""What ``optimizer=`` may name. ``counting.recording.training`` makes them."""
+"""What ``optimizer=`` may name. ``counting.recording.optimizers`` makes them."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,13 @@ class OperatingPoint:
 
     batch: int | None = axis(
         Whole(), "batch size (default 1)",
-        ordered=True, by_name=True, factor="batch", always=True, title="batch", start=(1, 2, 4, 8),
+        ordered=True, by_name=True, factor="batch", always=True, title="batch",
+        example="8, 1,2,4 or 1:64:8", start=(1, 2, 4, 8),
     )  # fmt: skip
     res: tuple[int, int] | None = axis(
         Resolution(), "resolution of an image model",
         ordered=True, by_name=True, factor="resolution", always=True, title="resolution (pixels)",
+        example="224, 128,256, 480x640 or 128:512:32",
         start=(224, 256, 128, 64, 32, 96, 384, 299, 512, 28, 1024), cap=1 << 13, power=2.0,
     )  # fmt: skip
     channels: int | None = axis(
@@ -90,7 +93,7 @@ class OperatingPoint:
     seq: int | None = axis(
         Whole(), "sequence length of a token model",
         ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)",
-        start=(128, 16, 1), cap=1 << 17,
+        example="128, 128,256 or 128:1024:128", start=(128, 16, 1), cap=1 << 17,
     )  # fmt: skip
     dtype: str | None = axis(
         Dtype(), "dtype to count in: fp32, bf16, fp16, fp64 (default: the model's own)",

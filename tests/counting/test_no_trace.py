@@ -9,10 +9,10 @@ import numpy
 import pytest
 import torch
 from counting import awkward, fingerprint
+from one_attempt import attempt
 from torch import nn
 
 from pytest_modelbudget import ModelError, measure
-from pytest_modelbudget.counting.measure import attempt
 
 
 class Outer(nn.Module):

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from four_ways import WAYS
 from hypothesis import HealthCheck, given, note, settings
+from one_attempt import attempt
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pytest_modelbudget import Cost
-from pytest_modelbudget.counting.measure import attempt
 
 BATCH = 2
 

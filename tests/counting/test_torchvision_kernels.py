@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision_kernels
+from one_attempt import attempt
 from torch import nn
 from torchvision.ops import DeformConv2d
-
-from pytest_modelbudget.counting.measure import attempt
 
 
 class Deformed(nn.Module):

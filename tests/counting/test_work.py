@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pytest_modelbudget import Cost, measure
-from pytest_modelbudget.counting.recording.work import Calls
+from pytest_modelbudget.counting.recording.work import WorkRecorder
 from pytest_modelbudget.errors import UsageError
 from pytest_modelbudget.values.devices import NAMED, Device, find_device
 from pytest_modelbudget.values.throughput import Throughput, Work, batch_that_pays, predict
@@ -244,7 +244,7 @@ def test_complex_numbers_count_in_the_precision_of_their_parts():
 
 
 def test_unless_a_card_is_named_nothing_is_recorded(monkeypatch):
-    monkeypatch.setattr(Calls, "saw", lambda *args: pytest.fail("recorded"))
+    monkeypatch.setattr(WorkRecorder, "record", lambda *args: pytest.fail("recorded"))
     assert measure(nn.Linear(4, 4), inputs=(2, 4)).throughput is None
     with pytest.raises(pytest.fail.Exception, match="recorded"):
         measure(nn.Linear(4, 4), inputs=(2, 4), device="T4")

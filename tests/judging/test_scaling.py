@@ -16,7 +16,7 @@ from suites import assert_clear, outcomes, properties, run
 from torch import nn
 
 from pytest_modelbudget import UsageError, measure
-from pytest_modelbudget.counting.recording.course import watching
+from pytest_modelbudget.counting.recording.course import record_course
 from pytest_modelbudget.judging.scaling import measure_scaling, parse_scaling
 from pytest_modelbudget.values.verdict import Scaled
 
@@ -27,9 +27,9 @@ def scaled(factory, allowed, *, module="", **point):
     """How a model grows, and what could not be measured."""
 
     def count(at):
-        with watching() as watch:
+        with record_course() as recorder:
             where = {"batch": at.batch, "res": at.res, "seq": at.seq}
-            return measure(factory, **where), watch.course()
+            return measure(factory, **where), recorder.course()
 
     return measure_scaling(parse_scaling(allowed), measure(factory, **point), count, module=module)
 
@@ -266,7 +266,8 @@ def test_in_a_test(pytester):
 
 
 def test_a_report_with_scaling_can_be_read(pytester):
-    from pytest_modelbudget.report.json import from_json, to_json
+    from pytest_modelbudget.report.formats.json import from_json
+    from pytest_modelbudget.report.formats.json import render as to_json
 
     run(pytester, PLANTED, "--budget-report=report.json")
     text = (pytester.path / "report.json").read_text()

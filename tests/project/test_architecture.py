@@ -147,6 +147,17 @@ def test_imports_run_down():
     assert upward(OURS) == []
 
 
+def test_imports_inside_counting_run_down():
+    """Its folders, from the bottom up; the files beside them are above all of them."""
+    order = ["operators", "meta", "recording", "model"]
+    inside = [
+        (one.importer.split(".")[1:], one.imported.split(".")[1:]) for one in OURS if room(one.imported) == "counting"
+    ]
+    folders = [(a[0], b[0]) for a, b in inside if len(a) > 1 and a[0] in order]
+    assert len(folders) > 50
+    assert [pair for pair in folders if pair[1] not in order[: order.index(pair[0]) + 1]] == []
+
+
 def test_no_import_goes_round_in_a_circle():
     assert circle(OURS) == []
 
@@ -185,7 +196,8 @@ def test_a_planted_circle_is_seen(tmp_path):
 def test_modules_are_loaded_by_name_only_where_that_is_the_point():
     """By the public package for its names, by registries of what is in a folder, and for a user's TARGET."""
     by_name = {one.importer for one in OTHERS if one.imported == "importlib"}
-    assert by_name <= {"__init__", "counting.operators.classify", "grids.targets", "report.formats.__init__"}
+    registries = {"counting.operators.__init__", "counting.meta.output_rules.__init__", "report.formats.__init__"}
+    assert by_name <= {"__init__", "grids.targets", *registries}
 
 
 @pytest.mark.parametrize(
@@ -241,6 +253,21 @@ def test_public_names_are_there():
         _ = pytest_modelbudget.mesure
 
 
+def test_public_names_are_typed_where_they_are_loaded_from():
+    """What a type checker reads is what is loaded: the same names, from the same files."""
+    tree = modules(PACKAGE)["__init__"]
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        alias.name: node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+        if alias.name in pytest_modelbudget.__all__
+    }
+    assert imported == pytest_modelbudget._WHERE
+    assert sorted([*imported, "__version__", "budget"]) == pytest_modelbudget.__all__
+
+
 PLAIN = """
 import pytest
 
@@ -288,13 +315,17 @@ def test_a_suite_without_budgets_is_as_if_we_were_not_there(pytester, monkeypatc
     """It measures nothing, prints nothing and leaves no file."""
     import pytest_modelbudget.counting.measure
     import pytest_modelbudget.testing.gate
+    import pytest_modelbudget.testing.subject
 
     def never(*args, **kwargs):
         raise AssertionError("measured")
 
     for name in ("evaluate", "build_on_meta", "names_its_model", "observe", "TestCase"):
-        monkeypatch.setattr(pytest_modelbudget.testing.gate, name, never)
-    monkeypatch.setattr(pytest_modelbudget.counting.measure, "measure", never)
+        file = (
+            pytest_modelbudget.testing.gate if name in ("evaluate", "observe") else pytest_modelbudget.testing.subject
+        )
+        monkeypatch.setattr(file, name, never)
+    monkeypatch.setattr(pytest_modelbudget.counting.measure, "count", never)
     pytester.makepyfile(test_plain=PLAIN)
     files = set(pytester.path.iterdir())
     lines = []

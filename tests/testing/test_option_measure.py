@@ -8,7 +8,7 @@ import pytest
 import torch
 from testing.recorded import check, only, record, said, suite
 
-from pytest_modelbudget.report.json import from_json
+from pytest_modelbudget.report.formats.json import from_json
 
 TEST = """
 @budget(batch=2, res=8, memory="1MiB")
@@ -136,11 +136,11 @@ def test_the_fixture(pytester):
 
 def test_only_the_budget_itself_is_run_for_real(pytester, monkeypatch):
     """What would fit is found by counting at other sizes, of which none is run."""
-    from pytest_modelbudget.counting.measure import _Measurement
+    from pytest_modelbudget.counting import measure
 
     runs = []
-    real = _Measurement.for_real
-    monkeypatch.setattr(_Measurement, "for_real", lambda self: runs.append(self) or real(self))
+    real_run = measure.real_run
+    monkeypatch.setattr(measure, "real_run", lambda *request: runs.append(request) or real_run(*request))
     suite(pytester, TEST.replace("1MiB", "10KiB").replace("batch=2", "batch=5"))
     result = check(pytester, "--budget-measure")
     assert "fits " in said(result)

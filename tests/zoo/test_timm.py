@@ -7,6 +7,7 @@ import timm
 import torch
 from four_ways import rows
 from fvcore.nn import FlopCountAnalysis
+from one_attempt import attempt
 from zoo.timm_models import (
     ALL,
     FAMILIES,
@@ -21,8 +22,6 @@ from zoo.timm_models import (
     measured_as_published,
     unfused_attention,
 )
-
-from pytest_modelbudget.counting.measure import attempt
 
 SMALL = 0.6e9
 """FLOPs up to which a model is also run for real."""

@@ -6,10 +6,10 @@ import pytest
 import torch
 import transformers as hf
 from four_ways import rows
+from one_attempt import attempt
 from zoo.transformers_models import ARCHITECTURES, compared
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.measure import attempt
 
 QUICK = {"swin-tiny-patch4-window7-224", "convnext-tiny-224", "segformer-b0-finetuned-ade-512-512", "detr-resnet-50"}
 """Published sizes that run for real in a second or two."""

@@ -1,7 +1,7 @@
-"""Remembering what an operator returns on meta: its outputs' sizes depend on its inputs' sizes, and on nothing else.
+"""The cache of what operators return on the meta device: sizes, strides and dtypes of outputs, and never a tensor.
 
-PyTorch works many of them out in Python, slowly; a network calls the same operator on the same sizes again and
-again. What is remembered is metadata, never a tensor.
+These depend on the metadata of the arguments alone. PyTorch works many of them out in Python, slowly, and a network
+calls the same operator on the same sizes again and again.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from typing import Any
 
 import torch
 
-from .autocast import inside
+from .autocast import active_autocast
+from .layout import META
 
-META = torch.device("meta")
-_MOST = 1 << 15  # operator calls remembered; some hundred bytes each
+_CAPACITY = 1 << 15  # operator calls, of some hundred bytes each
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What an operator call returns: new tensors of these sizes, strides and dtypes, and in what they come.
+class CachedOutputs:
+    """What one operator call returned, so that it can be made again.
 
-    Without outputs it is the first argument, changed in place; ``by_pytorch`` is a call that is made each time, as
-    its outputs share memory with its arguments. ``transient``: bytes needed while it runs, beyond its outputs.
+    ``outputs`` are the size, strides and dtype of each new tensor, ``container`` the type they come in if there are
+    several. Without outputs, the call returned its first argument, changed in place. ``by_pytorch`` marks a call that
+    PyTorch has to run each time, because its outputs share memory with its arguments. ``temporaries`` are the bytes
+    that the call had alive at its peak beside its outputs.
     """
 
     outputs: tuple[tuple[tuple[int, ...], tuple[int, ...], torch.dtype], ...] = ()
     container: type | None = None
     by_pytorch: bool = False
-    transient: int = 0
+    temporaries: int = 0
 
     def make(self, args: Any) -> Any:
         """The outputs of a call with ``args``."""
@@ -42,52 +44,52 @@ class Recipe:
         return self.container(torch.empty_strided(n, s, dtype=d, device=META) for n, s, d in self.outputs)
 
 
-_BY_PYTORCH = Recipe(by_pytorch=True)
-_MEMORY: OrderedDict[Hashable, Recipe] = OrderedDict()
+_BY_PYTORCH = CachedOutputs(by_pytorch=True)
+_CACHE: OrderedDict[Hashable, CachedOutputs] = OrderedDict()
 
 
-def forget() -> None:
-    """Drop everything remembered, as a new process would start."""
-    _MEMORY.clear()
+def clear() -> None:
+    """Empty the cache."""
+    _CACHE.clear()
 
 
-def remembered(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], Any]) -> Any:
-    """The result of ``run``, or one like it that an earlier call with equal metadata had.
+def cached(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], Any]) -> Any:
+    """The outputs of an earlier call with equal metadata, made again, or else the result of ``run``, which is cached.
 
-    Only results that are new tensors, or the first argument changed in place, are remembered: a view, or a tensor
-    that shares memory with an argument, is made by PyTorch each time.
+    Only new tensors, and the first argument changed in place, are cached. PyTorch makes views, and tensors that share
+    memory with an argument, each time.
     """
-    return _remembered(_key(operator, args, kwargs, ()), operator, args, lambda: (run(), 0))[0]
+    return _cached(_key(operator, args, kwargs, ()), operator, args, lambda: (run(), 0))[0]
 
 
-def remembered_whole(
-    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], rules: str
+def cached_with_temporaries(
+    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], variant: str
 ) -> tuple[Any, int]:
-    """As `remembered`, for an operator made of others: with the bytes that were alive beside its result.
+    """As `cached`, for a composite operator: ``run`` also gives the bytes of its temporaries.
 
-    ``rules`` are those that bytes are counted by. How PyTorch takes it apart may depend on what requires gradients, and
-    autocast casts its parts.
+    ``variant`` is part of the key: the device type whose allocator counts the bytes, and whether a kernel is fused. So
+    are the arguments that require gradients, and autocast, on which PyTorch's choice of operators depends.
     """
-    flags = (rules, inside(), *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
-    return _remembered(_key(operator, args, kwargs, flags), operator, args, run)
+    flags = (variant, active_autocast(), *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
+    return _cached(_key(operator, args, kwargs, flags), operator, args, run)
 
 
-def _remembered(key: Hashable | None, operator: Any, args: Any, run: Callable[[], tuple[Any, int]]) -> tuple[Any, int]:
+def _cached(key: Hashable | None, operator: Any, args: Any, run: Callable[[], tuple[Any, int]]) -> tuple[Any, int]:
     if key is None:
         return run()
-    recipe = _MEMORY.get(key)
-    if recipe is not None:
-        _MEMORY.move_to_end(key)
-        return run() if recipe.by_pytorch else (recipe.make(args), recipe.transient)
-    out, transient = run()
-    _MEMORY[key] = _recipe(operator, args, out, transient)
-    if len(_MEMORY) > _MOST:
-        _MEMORY.popitem(last=False)
-    return out, transient
+    known = _CACHE.get(key)
+    if known is not None:
+        _CACHE.move_to_end(key)
+        return run() if known.by_pytorch else (known.make(args), known.temporaries)
+    out, temporaries = run()
+    _CACHE[key] = _entry(operator, args, out, temporaries)
+    if len(_CACHE) > _CAPACITY:
+        _CACHE.popitem(last=False)
+    return out, temporaries
 
 
-class _Unknown(Exception):
-    """An argument that cannot be part of a key."""
+class _NoKey(Exception):
+    """An argument cannot be part of a key."""
 
 
 def _key(operator: Any, args: Any, kwargs: dict[str, Any], flags: Hashable) -> Hashable | None:
@@ -101,7 +103,7 @@ def _key(operator: Any, args: Any, kwargs: dict[str, Any], flags: Hashable) -> H
             parts += [name, _part(value)]
         key = tuple(parts)
         hash(key)
-    except (_Unknown, TypeError):
+    except (_NoKey, TypeError):
         return None
     return key
 
@@ -109,22 +111,22 @@ def _key(operator: Any, args: Any, kwargs: dict[str, Any], flags: Hashable) -> H
 def _part(value: Any) -> Hashable:
     if isinstance(value, torch.Tensor):
         if not value.is_meta or value.layout != torch.strided or type(value) not in (torch.Tensor, torch.nn.Parameter):
-            raise _Unknown
+            raise _NoKey
         return (value.shape, value.stride(), value.dtype, value.storage_offset(), value.is_conj(), value.is_neg())
     if isinstance(value, (list, tuple)):
         return tuple([_part(item) for item in value])
     if isinstance(value, (bool, int, float, complex)):
         return (type(value), value)  # 1, 1.0 and True are equal, and promote differently
     if isinstance(value, torch.Generator):
-        raise _Unknown
+        raise _NoKey
     hashable: Hashable = value
     return hashable
 
 
-def _recipe(operator: Any, args: Any, out: Any, transient: int) -> Recipe:
+def _entry(operator: Any, args: Any, out: Any, temporaries: int) -> CachedOutputs:
     if operator._schema.is_mutable:
-        same = len(args) > 0 and out is args[0] and torch.Tag.inplace_view not in operator.tags
-        return Recipe(transient=transient) if same else _BY_PYTORCH
+        in_place = len(args) > 0 and out is args[0] and torch.Tag.inplace_view not in operator.tags
+        return CachedOutputs(temporaries=temporaries) if in_place else _BY_PYTORCH
     storages = {_storage(t) for t in _tensors(args)}
     results = [out] if isinstance(out, torch.Tensor) else out
     if not isinstance(results, (list, tuple)) or not results:
@@ -135,14 +137,16 @@ def _recipe(operator: Any, args: Any, out: Any, transient: int) -> Recipe:
         if _storage(result) in storages or result.storage_offset() or result.is_conj() or result.is_neg():
             return _BY_PYTORCH
         if result.untyped_storage().nbytes() != _extent(result):
-            return _BY_PYTORCH  # a part of something larger, which it keeps alive
+            return _BY_PYTORCH  # a part of a larger storage, which it keeps alive
         storages.add(_storage(result))
     container = None if isinstance(out, torch.Tensor) else list if isinstance(out, list) else tuple
-    return Recipe(tuple((tuple(r.shape), r.stride(), r.dtype) for r in results), container, transient=transient)
+    return CachedOutputs(
+        tuple((tuple(r.shape), r.stride(), r.dtype) for r in results), container, temporaries=temporaries
+    )
 
 
 def _extent(tensor: torch.Tensor) -> int:
-    """Bytes from the first element of a tensor to its last."""
+    """Bytes from the first element of a tensor to the end of its last."""
     if tensor.numel() == 0:
         return 0
     last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))

@@ -18,9 +18,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .autocast import below, cast
-from .cache import META
-from .known import know
+from ..operators.lengths import know
+from .autocast import below_autocast, cast
+from .layout import META
 
 _COMPILER = "torch._dynamo"
 
@@ -99,7 +99,7 @@ class _Flex(torch.autograd.Function):
         from torch._higher_order_ops.flex_attention import flex_attention
 
         ctx.set_materialize_grads(False)
-        with torch._C._AutoDispatchBelowAutograd(), below():
+        with torch._C._AutoDispatchBelowAutograd(), below_autocast():
             out, sums, *others = flex_attention(query, key, value, *options)
         ctx.mark_non_differentiable(*others)
         ctx.save_for_backward(query, key, value, out, sums)
@@ -112,7 +112,7 @@ class _Flex(torch.autograd.Function):
 
         query, key, value, out, sums = ctx.saved_tensors
         score_mod, block_mask, scale, kernel_options = ctx.options
-        with below():
+        with below_autocast():
             grads = flex_attention_backward(
                 query, key, value, out, sums, grad, grad_sums, score_mod, ctx.joint, block_mask, scale, kernel_options
             )

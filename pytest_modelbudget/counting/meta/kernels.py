@@ -1,7 +1,7 @@
-"""Composite operators as devices run them, while autograd is on: on meta PyTorch would take them apart instead.
+"""Kernels for autograd on the meta device that run composite operators as devices do.
 
-With autograd, operators made of others dissolve before anything sees them. A kernel for autograd on meta is met first,
-whoever calls: Python, PyTorch's own modules, or its C++.
+With autograd on, PyTorch decomposes a composite operator before a dispatch mode sees it. A kernel registered for
+autograd on the meta device runs first, whether Python, PyTorch's own modules or its C++ calls the operator.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 import torch
 
 from .attention import fused_attention, has_fused_kernel
-from .recurrent import RECURRENT, steps, takes_steps
+from .recurrent import RECURRENT, is_dense_call, run_in_steps
 
 _KEY = "AutogradMeta"
 
 
 @contextmanager
-def device_kernels(rules: str, *, fused: bool) -> Iterator[None]:
-    """Attention is ``fused``; recurrent layers take a CPU's steps, or dropout keeps CUDA's mask, by ``rules``."""
+def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
+    """Register the kernels of a device type: ``fused`` attention, CUDA's dropout, a CPU's recurrent layers."""
     aten = torch.ops.aten
     with torch.library._scoped_library("aten", "IMPL") as library:
         if fused:
             library.impl(aten.scaled_dot_product_attention.default, _attention, _KEY)
-        if rules == "cuda":
+        if device_type == "cuda":
             library.impl(aten.dropout.default, _dropout, _KEY)
         else:
             for operator, name in RECURRENT.items():
@@ -34,25 +34,25 @@ def device_kernels(rules: str, *, fused: bool) -> Iterator[None]:
         yield
 
 
-def taken_apart(operator: Any) -> Callable[..., Any]:
-    """An operator as the operators it is made of: PyTorch's own kernel for that, not a decomposition in Python."""
+def decomposed(operator: Any) -> Callable[..., Any]:
+    """A composite operator as PyTorch's own kernel decomposes it, not as a decomposition in Python would."""
     return partial(operator._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
 
 
 def _attention(*args: Any, **kwargs: Any) -> Any:
     if has_fused_kernel(args, kwargs):
         return fused_attention(*args, **kwargs)
-    return taken_apart(torch.ops.aten.scaled_dot_product_attention.default)(*args, **kwargs)
+    return decomposed(torch.ops.aten.scaled_dot_product_attention.default)(*args, **kwargs)
 
 
 def _dropout(input: torch.Tensor, p: float, train: bool) -> torch.Tensor:
-    """With a mask of one byte an element (``native_dropout``, as ``Dropout.cpp`` chooses on CUDA)."""
+    """Dropout with a mask of one byte for each element (``native_dropout``, which ``Dropout.cpp`` chooses on CUDA)."""
     if train and 0 < p < 1 and input.numel():
         out: torch.Tensor = torch.ops.aten.native_dropout(input, p, train)[0]
         return out
-    apart: torch.Tensor = taken_apart(torch.ops.aten.dropout.default)(input, p, train)
-    return apart
+    unmasked: torch.Tensor = decomposed(torch.ops.aten.dropout.default)(input, p, train)
+    return unmasked
 
 
 def _recurrent(operator: Any, name: str, *args: Any) -> Any:
-    return steps(name, *args) if takes_steps(args) else taken_apart(operator)(*args)
+    return run_in_steps(name, *args) if is_dense_call(args) else decomposed(operator)(*args)

@@ -1,4 +1,4 @@
-"""Meta tensors whose layout leaves no doubt, and new ones like them: what the rules for outputs are made of."""
+"""The layout of tensors on the meta device: what it is, and new meta tensors of a given one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ from typing import Any
 
 import torch
 
-from .cache import META
-
+META = torch.device("meta")
 _STRIDED = torch.strided
 _empty_strided = torch.empty_strided
 
 
+def meta_like(tensor: torch.Tensor) -> torch.Tensor:
+    """An empty meta tensor with the size, layout, strides and dtype of any tensor."""
+    if tensor.layout == torch.sparse_coo:  # empty_like would store no elements
+        parts = (meta_like(tensor._indices()), meta_like(tensor._values()))
+        return torch.sparse_coo_tensor(*parts, tensor.shape, is_coalesced=tensor.is_coalesced())
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        return torch.empty_like(tensor, device=META)
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
+
+
+# -- what the layout of a tensor is ------------------------------------------------------------------------------------
+
+
 @lru_cache(maxsize=1 << 12)
-def row_major(size: tuple[int, ...]) -> tuple[int, ...]:
+def row_major_strides(size: tuple[int, ...]) -> tuple[int, ...]:
     """The strides of a new contiguous tensor of that size."""
     strides: list[int] = []
     step = 1
@@ -25,8 +37,8 @@ def row_major(size: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _channels_last(size: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The strides of a channels-last image of that size, if no other layout could have them as well."""
+def _channels_last_strides(size: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The strides of a channels-last image of that size; ``None`` where they fit another memory format as well."""
     if len(size) != 4 or min(size) < 2:
         return None
     _, channels, height, width = size
@@ -34,12 +46,12 @@ def _channels_last(size: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 @lru_cache(maxsize=1 << 12)
-def _compact(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The strides of an element-wise result: dimensions in the same order in memory, without gaps.
+def _elementwise_strides(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The strides of an element-wise result: the order of dimensions in memory is kept, and gaps are closed.
 
-    `None` where the order is in doubt: dimensions of size 1, or of equal strides.
+    ``None`` where strides do not tell that order: some dimension has size 1, or two have equal strides.
     """
-    if stride == row_major(size):
+    if stride == row_major_strides(size):
         return stride
     if not size or min(size) < 2 or min(stride) < 1 or len(set(stride)) < len(stride):
         return None
@@ -51,46 +63,57 @@ def _compact(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...] 
     return tuple(strides)
 
 
-def is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is on meta and has one size and strides."""
+def is_strided_meta(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is on the meta device and has one size and strides, so that it is neither sparse nor nested."""
     return tensor.is_meta and tensor.layout is _STRIDED and not tensor.is_nested
 
 
 def is_row_major(tensor: torch.Tensor) -> bool:
-    """Whether a tensor has the strides of a new contiguous one, also in dimensions of size 1, where any would do."""
-    return tensor.stride() == row_major(tensor.shape)
+    """Whether a tensor has the strides of a new contiguous one.
+
+    ``Tensor.is_contiguous`` is weaker: it accepts any stride of a dimension of size 1.
+    """
+    return tensor.stride() == row_major_strides(tensor.shape)
 
 
-def is_dense(tensor: torch.Tensor) -> bool:
+def has_memory_format(tensor: torch.Tensor) -> bool:
     """Whether a tensor is row-major, or a channels-last image."""
     stride = tensor.stride()
-    return stride == row_major(tensor.shape) or stride == _channels_last(tensor.shape)
+    return stride == row_major_strides(tensor.shape) or stride == _channels_last_strides(tensor.shape)
 
 
-def new(size: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+def is_absent_or(tensor: torch.Tensor | None, size: tuple[int, ...], dtype: torch.dtype) -> bool:
+    """Whether an optional weight or bias is ``None``, or has exactly that size and dtype."""
+    return tensor is None or (is_strided_meta(tensor) and tensor.shape == size and tensor.dtype is dtype)
+
+
+# -- new tensors -------------------------------------------------------------------------------------------------------
+
+
+def empty(size: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """A new contiguous meta tensor."""
-    return _empty_strided(size, row_major(size), dtype=dtype, device=META)
+    return _empty_strided(size, row_major_strides(size), dtype=dtype, device=META)
 
 
-def like(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> Any:
-    """A new meta tensor of the size and strides of a dense one; `NotImplemented` for any other."""
+def empty_like(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> Any:
+    """A new meta tensor in the memory format of another; ``NotImplemented`` if `has_memory_format` is false for it."""
     size, stride = tensor.shape, tensor.stride()
-    if stride != row_major(size) and stride != _channels_last(size):
+    if stride != row_major_strides(size) and stride != _channels_last_strides(size):
         return NotImplemented
     return _empty_strided(size, stride, dtype=dtype or tensor.dtype, device=META)
 
 
-def ordered_like(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> Any:
-    """A new meta tensor with the dimensions in the same order in memory; `NotImplemented` if that is in doubt."""
+def empty_elementwise(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> Any:
+    """A new meta tensor as an element-wise operator over ``tensor`` returns it; ``NotImplemented`` if in doubt."""
     size = tensor.shape
-    stride = _compact(size, tensor.stride())
+    stride = _elementwise_strides(size, tensor.stride())
     if stride is None:
         return NotImplemented
     return _empty_strided(size, stride, dtype=dtype or tensor.dtype, device=META)
 
 
-def broadcast(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The size two sizes come to together, if they do and nothing is empty."""
+def broadcast_shapes(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The size that two sizes broadcast to; ``None`` if they do not, or if a dimension of it is empty."""
     if len(one) < len(other):
         one, other = other, one
     size = list(one)

@@ -1,18 +1,17 @@
-"""Fused optimizers on meta: PyTorch's refuse the device by name, and their kernels are not there."""
+"""Fused optimizers on the meta device, which PyTorch's refuse by name."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 _ASKS = "_get_fused_kernels_supported_devices"
 
 
 @contextmanager
 def fused_optimizers_on_meta() -> Iterator[None]:
-    """Inside, ``torch.optim`` takes ``fused=True`` for parameters on meta."""
+    """Inside, ``torch.optim`` takes ``fused=True`` for parameters on the meta device."""
     places = [m for name, m in sys.modules.items() if name.startswith("torch.optim.") and hasattr(m, _ASKS)]
     before = [getattr(module, _ASKS) for module in places]
     for module, asks in zip(places, before, strict=True):
@@ -26,8 +25,3 @@ def fused_optimizers_on_meta() -> Iterator[None]:
 
 def _with_meta(asks: Callable[[], list[str]]) -> Callable[[], list[str]]:
     return lambda: [*asks(), "meta"]
-
-
-def fused_step(parameters: Any, *rest: Any, **options: Any) -> Any:
-    """What a fused step returns on meta: nothing, it changes its parameters in place."""
-    return None if parameters and all(p.is_meta for p in parameters) else NotImplemented

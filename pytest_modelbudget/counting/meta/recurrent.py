@@ -1,7 +1,7 @@
-"""Recurrent layers in the steps that PyTorch takes on a CPU (``aten/src/ATen/native/RNN.cpp``), for what they keep.
+"""Recurrent layers in the time steps that PyTorch runs on a CPU (``aten/src/ATen/native/RNN.cpp``), for their memory.
 
-On meta PyTorch multiplies the input step by step, as it does on no device that people have; on a CPU it multiplies
-all steps at once. The order in which tensors come and go below is that of the C++ code.
+On the meta device PyTorch multiplies the input by its weight at each step, as on no device that people have; on a CPU
+it multiplies all steps at once. Below, tensors are created and freed in the order of the C++ code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ State = tuple[torch.Tensor, ...]
 
 
 class _Weights(NamedTuple):
-    """Of one layer and direction. ``w_hr`` projects the output of an LSTM."""
+    """The weights of one layer and direction. ``w_hr`` projects the output of an LSTM."""
 
     w_ih: torch.Tensor
     w_hh: torch.Tensor
@@ -59,39 +59,40 @@ RECURRENT: dict[Any, str] = {getattr(torch.ops.aten, name).input: name for name 
 """The operators of recurrent layers over dense inputs, and their names."""
 
 
-def takes_steps(args: Any) -> bool:
-    """Whether a call is over a dense ``(T, B, C)`` on meta; packed sequences are PyTorch's own."""
+def is_dense_call(args: Any) -> bool:
+    """Whether a call is over a dense ``(T, B, C)`` on the meta device. PyTorch runs packed sequences."""
     return len(args) == 9 and isinstance(args[3], bool) and args[0].is_meta
 
 
-_SHORT = (4, 6)  # steps that are taken to know what a longer sequence has alive
+_SAMPLED = (4, 6)  # steps that are run to extrapolate the temporaries of a longer sequence
 
 
-def length(args: Any) -> int:
-    """The number of steps of a call."""
+def _length(args: Any) -> int:
+    """The number of time steps of a call."""
     return int(args[0].shape[1 if args[8] else 0])
 
 
 def is_long(args: Any) -> bool:
-    """Whether a call has more steps than are worth taking one by one."""
-    return length(args) > 2 * sum(_SHORT)
+    """Whether a call has more steps than it takes to extrapolate its temporaries."""
+    return _length(args) > 2 * sum(_SAMPLED)
 
 
-def alive_beside(args: Any, parts: Callable[[Any], Sequence[int]]) -> int:
-    """What a long call has alive beside its result, in bytes, from what two short ones have in each of their ``parts``.
+def temporaries_of_long(args: Any, temporaries: Callable[[Any], Sequence[int]]) -> int:
+    """The bytes of temporaries of a long call at its peak, extrapolated from two short calls.
 
-    A part multiplies all steps at once, walks through them, or puts their outputs together. From the second step on
-    whatever is alive at its peak grows by the same number of bytes with every step, so each part is a line.
+    ``temporaries`` gives those of each part of a call. A part multiplies all steps at once, runs them one by one, or
+    stacks their outputs. From the second step on, the bytes at its peak grow by the same number with every step, so
+    that those of each part are a line in the number of steps.
     """
-    few, more = ([*parts((args[0].narrow(1 if args[8] else 0, 0, to), *args[1:]))] for to in _SHORT)
-    beyond, apart = length(args) - _SHORT[1], _SHORT[1] - _SHORT[0]
+    few, more = ([*temporaries((args[0].narrow(1 if args[8] else 0, 0, to), *args[1:]))] for to in _SAMPLED)
+    beyond, apart = _length(args) - _SAMPLED[1], _SAMPLED[1] - _SAMPLED[0]
     return max(at + beyond * (at - before) // apart for before, at in zip(few, more, strict=True))
 
 
 def _nothing() -> None: ...
 
 
-def steps(
+def run_in_steps(
     name: str,
     input: torch.Tensor,
     hx: Any,
@@ -103,11 +104,11 @@ def steps(
     bidirectional: bool,
     batch_first: bool,
     *,
-    part: Callable[[], None] = _nothing,
+    part_ends: Callable[[], None] = _nothing,
 ) -> tuple[torch.Tensor, ...]:
-    """The result of ``torch.lstm(...)`` and its like: output ``(T, B, D·H)``, then ``h_n``, and ``c_n`` of an LSTM.
+    """The result of ``torch.lstm(...)`` and the like: output ``(T, B, D·H)``, then ``h_n``, and ``c_n`` of an LSTM.
 
-    ``part`` is called where a part of the work ends.
+    ``part_ends`` is called where a part of the call ends: see `temporaries_of_long`.
     """
     cell = _CELLS[name]
     states = tuple(s.unbind(0) for s in (hx if isinstance(hx, (list, tuple)) else (hx,)))
@@ -119,9 +120,9 @@ def steps(
         first = layer * directions
         here = [tuple(s[first + d] for s in states) for d in range(directions)]
         if bidirectional:
-            current, ends = _both_ways(cell, current, here, weights[first : first + 2], part)
+            current, ends = _both_ways(cell, current, here, weights[first : first + 2], part_ends)
         else:
-            current, end = _one_way(cell, current, here[0], weights[first], part)
+            current, end = _one_way(cell, current, here[0], weights[first], part_ends)
             ends = [end]
         final += ends
         if dropout and train and layer < layers - 1:
@@ -140,23 +141,23 @@ def _gather(params: Sequence[torch.Tensor], has_biases: bool, *, projected: bool
     return found
 
 
-def _walk(
+def _run(
     cell: Cell, step_inputs: Sequence[torch.Tensor], state: State, w: _Weights
 ) -> tuple[list[torch.Tensor], State]:
     outputs = []
-    for step in step_inputs:
-        state = cell(step, state, w)
+    for step_input in step_inputs:
+        state = cell(step_input, state, w)
         outputs.append(state[0])
     return outputs, state
 
 
 def _one_way(
-    cell: Cell, input: torch.Tensor, state: State, w: _Weights, part: Callable[[], None]
+    cell: Cell, input: torch.Tensor, state: State, w: _Weights, part_ends: Callable[[], None]
 ) -> tuple[torch.Tensor, State]:
     multiplied = F.linear(input, w.w_ih, w.b_ih)
-    part()
-    outputs, end = _walk(cell, multiplied.unbind(0), state, w)
-    part()
+    part_ends()
+    outputs, end = _run(cell, multiplied.unbind(0), state, w)
+    part_ends()
     return torch.stack(outputs, 0), end
 
 
@@ -165,17 +166,17 @@ def _both_ways(
     input: torch.Tensor,
     states: Sequence[State],
     weights: Sequence[_Weights],
-    part: Callable[[], None],
+    part_ends: Callable[[], None],
 ) -> tuple[torch.Tensor, list[State]]:
     multiplied = F.linear(input, weights[0].w_ih, weights[0].b_ih)
-    part()
-    outputs, end = _walk(cell, multiplied.unbind(0), states[0], weights[0])
-    part()
+    part_ends()
+    outputs, end = _run(cell, multiplied.unbind(0), states[0], weights[0])
+    part_ends()
     forward = torch.stack(outputs, 0)
-    part()
+    part_ends()
     multiplied = F.linear(input, weights[1].w_ih, weights[1].b_ih)
-    part()
-    reversed_outputs, reversed_end = _walk(cell, multiplied.unbind(0)[::-1], states[1], weights[1])
-    part()
+    part_ends()
+    reversed_outputs, reversed_end = _run(cell, multiplied.unbind(0)[::-1], states[1], weights[1])
+    part_ends()
     backward = torch.stack(reversed_outputs[::-1], 0)
     return torch.cat([forward, backward], forward.dim() - 1), [end, reversed_end]

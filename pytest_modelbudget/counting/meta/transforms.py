@@ -1,4 +1,4 @@
-"""Where PyTorch dissolves composite operators although autograd is off: in its function transforms, mostly."""
+"""The places where PyTorch decomposes composite operators although autograd is off: its function transforms, mostly."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _TRANSFORMS: tuple[tuple[Any, str], ...] = (
 )
 
 
-def can_be_told() -> bool:
-    """Whether this PyTorch enters its transforms where `around_transforms` looks."""
+def transforms_can_be_wrapped() -> bool:
+    """Whether this PyTorch enters its transforms by the functions that `around_transforms` replaces."""
     return all(hasattr(module, name) for module, name in _TRANSFORMS)
 
 
 @contextmanager
 def around_transforms(mode: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Enter ``mode()`` around each transform of ``torch.func`` that is entered inside, and each inference mode left.
+    """Enter ``mode()`` around each transform of ``torch.func``, and wherever inference mode is turned off.
 
-    A function mode costs a microsecond at every call and attribute; this way only a model that transforms pays.
+    A function mode costs a microsecond at every call and attribute. This way only a model that transforms has it.
     """
-    found = [(module, name, getattr(module, name)) for module, name in _TRANSFORMS]
+    replaced = [(module, name, getattr(module, name)) for module, name in _TRANSFORMS]
     kind = torch.inference_mode
     enter, leave = kind.__enter__, kind.__exit__
 
@@ -51,12 +51,12 @@ def around_transforms(mode: Callable[[], AbstractContextManager[Any]]) -> Iterat
             around.__exit__(*error)
         leave(self, *error)
 
-    for module, name, transform in found:
+    for module, name, transform in replaced:
         setattr(module, name, wrapped(transform))
     kind.__enter__, kind.__exit__ = entering, leaving  # type: ignore[method-assign]
     try:
         yield
     finally:
         kind.__enter__, kind.__exit__ = enter, leave  # type: ignore[method-assign]
-        for module, name, transform in found:
+        for module, name, transform in replaced:
             setattr(module, name, transform)

@@ -1,1 +1,1 @@
-"""The user's model: built, given its inputs, borrowed and given back, and its tree of modules."""
+"""The user's model: built, given its inputs, borrowed and given back, and the tree of its modules."""

@@ -1,4 +1,4 @@
-"""From a factory to a model: built on the meta device, or for real where building needs values."""
+"""From a factory to a model: built on the meta device, or for real where building it needs values."""
 
 from __future__ import annotations
 
@@ -11,28 +11,13 @@ import torch
 
 from ...errors import BudgetError, TargetError
 from ...values.point import OperatingPoint
-from ..meta.execution import MetaBuild, NeedsData
-from .inputs import call_by_name
+from ..meta.build_mode import MetaBuildMode
+from ..meta.missing_data import MissingData, NeedsData
+from .by_name import call_by_name
 
 
-@dataclass(frozen=True)
-class Built:
-    """A model made by a factory. ``on_meta`` is false when it had to be built for real."""
-
-    model: torch.nn.Module
-    on_meta: bool
-
-
-@dataclass(frozen=True)
-class Prebuilt:
-    """A model that was built on meta already, and how to get it for real."""
-
-    model: torch.nn.Module
-    again: Callable[[], Any]
-
-
-def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = False) -> Built:
-    """Call ``factory`` under the meta device, and again for real if that fails or if ``real``.
+def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = False) -> torch.nn.Module:
+    """Call ``factory`` on the meta device, and for real if that fails or if ``real``.
 
     A required parameter named ``batch``, ``res``, ``seq`` or ``channels`` gets that part of the point. Raises
     `TargetError` when the factory raises or returns no module, `UsageError` when it needs other arguments.
@@ -40,7 +25,7 @@ def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = Fa
     if not real:
         result = call_on_meta(lambda: call_by_name(factory, point, what="the factory"))
         if result.error is None:
-            return Built(_module(result.value, factory), on_meta=True)
+            return _module(result.value, factory)
         if isinstance(result.error, BudgetError):
             raise result.error
     try:
@@ -49,43 +34,43 @@ def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = Fa
         raise
     except Exception as error:
         raise TargetError(f"{_name(factory)}() raised {type(error).__name__}: {error}") from error
-    return Built(_module(value, factory), on_meta=False)
+    return _module(value, factory)
 
 
 @dataclass(frozen=True)
 class Called:
-    """What a call on the meta device gave: a value, or the error it ended with."""
+    """The value that a call on the meta device returned, or the error it ended with."""
 
     value: Any = None
     error: Exception | None = None
 
 
 def call_on_meta(function: Callable[[], Any]) -> Called:
-    """Call ``function`` so that the tensors it makes are on meta.
+    """Call ``function`` so that the tensors it creates are on the meta device.
 
-    A call in which an operator asked for data is an error even if the function went on without.
+    If an operator asked for data, the call ended with an error even if the function caught that and went on.
     """
-    mode = MetaBuild()
+    mode = MetaBuildMode()
+    missing = mode.execution.missing
     try:
-        with mode, _comparisons_ask_for_values(mode):
+        with mode, _assert_close_needs_data(missing):
             value = function()
-    except Exception as error:  # noqa: BLE001 - the caller decides: it calls again for real, which raises what is real
+    except Exception as error:  # noqa: BLE001 - callers call again for real, which raises the function's own errors
         return Called(error=error)
-    if mode.execution.needed:
-        return Called(error=RuntimeError(f"{mode.execution.needed[0]} needs data"))
+    if missing.operators:
+        return Called(error=NeedsData(missing.operators[0]))
     return Called(value)
 
 
 @contextmanager
-def _comparisons_ask_for_values(mode: MetaBuild) -> Iterator[None]:
-    """``torch.testing.assert_close`` lets meta tensors pass unseen: inside, it asks for values, as ``==`` does."""
+def _assert_close_needs_data(missing: MissingData) -> Iterator[None]:
+    """Let ``torch.testing.assert_close`` ask for data, as ``==`` does: it takes meta tensors for equal."""
     kind = torch.testing._comparison.TensorLikePair
     compare = kind.compare
 
     def asking(pair: Any) -> None:
         if pair.actual.is_meta or pair.expected.is_meta:
-            mode.execution.needed.append("assert_close")
-            raise NeedsData("assert_close")
+            raise missing.add("assert_close")
         compare(pair)
 
     kind.compare = asking  # type: ignore[assignment]

@@ -1,8 +1,7 @@
-"""From an operating point and ``inputs=`` to the arguments of forward, on meta or with seeded data."""
+"""From an operating point and ``inputs=`` to the arguments of forward, on the meta device or with seeded data."""
 
 from __future__ import annotations
 
-import inspect
 import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +11,23 @@ import torch
 
 from ...errors import BudgetError, UsageError, nearest
 from ...values.point import OperatingPoint, axis_names
-from ..meta.cache import META
-from ..meta.execution import LARGE, NeedsData, is_missing_data, meta_like
+from ..meta.arguments import SMALL
+from ..meta.layout import META, meta_like
+from ..meta.missing_data import is_missing_data
+from .by_name import call_by_name
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments."""
 
 Maker = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
+"""Creates a tensor of a size and dtype."""
 
 
 class Inputs:
-    """Builds the arguments of forward, each time anew.
+    """Builds the arguments of forward, anew each time.
 
-    ``dtype`` is what float inputs are made in; ``cast`` also converts floating tensors the user passed.
+    ``dtype`` is the dtype that float inputs are created in; with ``cast``, floating tensors that the user passed are
+    converted to it too.
     """
 
     def __init__(self, spec: Any, point: OperatingPoint, dtype: torch.dtype, *, cast: bool) -> None:
@@ -31,29 +37,28 @@ class Inputs:
         self._cast = cast
         self._make: Maker = _meta
         self._device = META
-        self._values = False
+        self._keep_small_data = False
 
-    def on_meta(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments without data."""
-        self._make, self._device, self._values = _meta, META, False
+    def on_meta(self, *, keep_small_data: bool = False) -> Arguments:
+        """Arguments without data.
+
+        With ``keep_small_data``, small tensors of integers and masks have data: the user's own, or zeros for token ids.
+        """
+        self._make, self._device = _zeros_if_small if keep_small_data else _meta, META
+        self._keep_small_data = keep_small_data
         return self._arguments()
 
-    def on_meta_with_values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The same, but small integers and masks have their data: the user's own, or zeros for token ids."""
-        self._make, self._device, self._values = _meta_or_zeros, META, True
+    def real(self, device: torch.device) -> Arguments:
+        """Arguments with data: the user's own tensors, seeded noise for floats, zeros for token ids."""
+        self._make, self._device, self._keep_small_data = _seeded(device), device, False
         return self._arguments()
 
-    def real(self, device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The same with data: the user's own tensors, seeded noise for floats, zeros for token ids."""
-        self._make, self._device, self._values = _seeded(device), device, False
-        return self._arguments()
-
-    def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _arguments(self) -> Arguments:
         spec = self._spec
         if spec is None:
             return (self._default(),), {}
         if callable(spec) and not isinstance(spec, torch.Tensor):
-            spec = _made_by(spec, self._point)
+            spec = _returned_by(spec, self._point)
         return self._read(spec)
 
     def _default(self) -> torch.Tensor:
@@ -69,7 +74,7 @@ class Inputs:
             "There are no inputs: give res=224 (one image tensor), seq=128 (one tensor of token ids), or inputs=."
         )
 
-    def _read(self, spec: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _read(self, spec: Any) -> Arguments:
         if isinstance(spec, torch.Tensor):
             return (self._value(spec),), {}
         if isinstance(spec, Mapping):
@@ -100,9 +105,9 @@ class Inputs:
 
     def _tensor(self, tensor: torch.Tensor) -> torch.Tensor:
         dtype = self._dtype if self._cast and tensor.is_floating_point() else tensor.dtype
-        if self._values and not tensor.is_meta and _is_small_integer(tensor.shape, dtype):
+        if self._keep_small_data and not tensor.is_meta and _is_small_integer(tensor.shape, dtype):
             return tensor.detach().clone().to("cpu")
-        if self._device == META and not (self._values and tensor.is_meta):
+        if self._device == META and not (self._keep_small_data and tensor.is_meta):
             return meta_like(tensor).to(dtype)
         if tensor.is_meta:
             return self._make(tuple(tensor.shape), dtype)
@@ -138,11 +143,11 @@ class Inputs:
         return int(value)
 
 
-def _made_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
-    """What the user's callable returns; its own error, on its own line, if it raises."""
+def _returned_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
+    """What the user's callable returns. Raises `UsageError` with the line of the error that the callable raises."""
     try:
         return call_by_name(function, point, what="inputs=")
-    except (BudgetError, NeedsData):
+    except BudgetError:
         raise
     except Exception as error:
         if is_missing_data(error):
@@ -160,8 +165,31 @@ def _is_shape(value: Any) -> bool:
     )
 
 
+def _is_small_integer(shape: Sequence[int], dtype: torch.dtype) -> bool:
+    return not dtype.is_floating_point and not dtype.is_complex and math.prod(shape) <= SMALL
+
+
+def _meta(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, device=META)
+
+
+def _zeros_if_small(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    return torch.zeros(shape, dtype=dtype, device="cpu") if _is_small_integer(shape, dtype) else _meta(shape, dtype)
+
+
+def _seeded(device: torch.device) -> Maker:
+    generator = torch.Generator().manual_seed(0)
+
+    def make(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        if dtype.is_floating_point or dtype.is_complex:
+            return torch.randn(shape, generator=generator, device="cpu").to(device=device, dtype=dtype)
+        return torch.zeros(shape, dtype=dtype, device=device)
+
+    return make
+
+
 def describe(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
-    """What forward was given, in words: ``float32 (1, 3, 224, 224)``."""
+    """The arguments of forward as text: ``float32 (1, 3, 224, 224)``."""
     parts = [_describe(value) for value in arguments]
     parts += [f"{name}={_describe(value)}" for name, value in keywords.items()]
     return ", ".join(parts)
@@ -179,54 +207,3 @@ def _describe(value: Any) -> str:
 def _brief(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: str) -> Any:
-    """Call ``function`` with the parts of the operating point that its required parameters name.
-
-    Raises `UsageError` when it requires something else, or something that is not given.
-    """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some builtins have no signature
-        return function()
-    given = point.with_batch_one().arguments()
-    keywords = {}
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if parameter.name in given and parameter.kind is not parameter.POSITIONAL_ONLY:
-            if parameter.default is parameter.empty or what == "inputs=":
-                keywords[parameter.name] = given[parameter.name]
-        elif parameter.default is parameter.empty:
-            names = axis_names(by_name=True)
-            missing = f"Add {parameter.name}=." if parameter.name in names else (
-                f"Only {', '.join(map(repr, names))} are given by name; bind the rest, as in "
-                f"functools.partial(..., {parameter.name}=...) or a lambda."
-            )  # fmt: skip
-            name = getattr(function, "__name__", repr(function))
-            raise UsageError(f"{what} {name}() needs the argument {parameter.name!r}. {missing}")
-    return function(**keywords)
-
-
-def _meta(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device=META)
-
-
-def _is_small_integer(shape: Sequence[int], dtype: torch.dtype) -> bool:
-    return not dtype.is_floating_point and not dtype.is_complex and math.prod(shape) <= LARGE
-
-
-def _meta_or_zeros(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    return torch.zeros(shape, dtype=dtype, device="cpu") if _is_small_integer(shape, dtype) else _meta(shape, dtype)
-
-
-def _seeded(device: torch.device) -> Maker:
-    generator = torch.Generator().manual_seed(0)
-
-    def make(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(shape, generator=generator, device="cpu").to(device=device, dtype=dtype)
-        return torch.zeros(shape, dtype=dtype, device=device)
-
-    return make

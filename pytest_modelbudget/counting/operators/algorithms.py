@@ -1,4 +1,4 @@
-"""Transforms and factorisations, by their textbook operation counts.
+"""Fourier transforms and matrix factorisations, by their textbook operation counts.
 
 FFT: ``5 N log2 N`` (the FFTW benchmark convention). Linear algebra: LAPACK working note 41. Iterative algorithms
 (singular values, eigenvalues) have no fixed count and are reported as uncounted.
@@ -108,7 +108,7 @@ def lu_solve_flop(LU: Any, pivots: Any, B: Any, *rest: Any, out: Any, **kwargs: 
 
 @formula("linalg_ldl_factor_ex")
 def ldl_factor_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``n³/3``, as Cholesky."""
+    """``n³/3``, as for Cholesky."""
     return _square(self, self.shape[-1] ** 3 / 3)
 
 
@@ -120,7 +120,7 @@ def ldl_solve_flop(LD: Any, pivots: Any, B: Any, *rest: Any, out: Any, **kwargs:
 
 @formula("cholesky_inverse")
 def cholesky_inverse_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``2n³/3``, from the factor."""
+    """``2n³/3``, from the Cholesky factor."""
     return _square(self, 2 * self.shape[-1] ** 3 / 3)
 
 

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, whichever kernel runs it: two matrix products, masked or causal or not."""
+"""Scaled dot-product attention: two matrix products, whichever kernel runs it, masked, causal or neither."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..meta.known import UnknownValues, lengths, values
 from . import nested
 from .count import Count, multiply_adds
+from .lengths import UnknownValues, lengths, values
 from .registry import formula
 
 
@@ -27,8 +27,8 @@ def attention_flop(query: Any, key: Any, value: Any, *rest: Any, out: Any, **kwa
     """``softmax(Q Kᵀ) V`` for Q ``(..., L, E)``, K ``(..., S, E)``, V ``(..., S, F)``: L·S·(E + F) a head.
 
     The whole score matrix counts, causal or not, as in ``torch.utils.flop_counter``. Grouped-query attention
-    has the heads of the query. The score matrix is an output of a product, so it counts as activations
-    whether a kernel stores it or not: fused and plain attention give the same numbers.
+    counts the heads of the query. The score matrix is the output of a product, so it counts as activations
+    whether a kernel stores it or not: fused and unfused attention give the same numbers.
     """
     if query.is_nested:
         return _nested(query, key, value)

@@ -1,4 +1,4 @@
-"""From an operator to what is done about it: count it, pass it, look inside it, or report it."""
+"""From an operator to what is done with a call of it: count it, let it pass, run its parts instead, or report it."""
 
 from __future__ import annotations
 
@@ -9,38 +9,17 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils import flop_counter
 
-from . import (
-    algorithms,
-    attention,
-    convolution,
-    flex,
-    gradients,
-    normalisation,
-    products,
-    quantized,
-    recurrent,
-    sparse,
-)
 from .count import Count
 from .free import is_free
 from .registry import FORMULAS, Formula
 
-_FILLED_BY_IMPORT = (
-    algorithms,
-    attention,
-    convolution,
-    flex,
-    gradients,
-    normalisation,
-    products,
-    quantized,
-    recurrent,
-    sparse,
-)
-
 
 class Kind(Enum):
-    """What becomes of a call."""
+    """What is done with a call of an operator.
+
+    ``COUNTED`` has a formula, ``FREE`` costs nothing by convention, ``COMPOSITE`` is run as the operators that it is
+    made of, which are counted instead, ``UNKNOWN`` has no formula and is reported.
+    """
 
     COUNTED = "counted"
     FREE = "free"
@@ -48,16 +27,18 @@ class Kind(Enum):
     UNKNOWN = "unknown"
 
 
-class Rule(NamedTuple):
-    """The kind of an operator; when it is counted, its formula; when it takes functions and calls them, how.
+class Classification(NamedTuple):
+    """What `classify` says of an operator.
 
-    ``composite`` says that it is run as one although it is made of others, which may need memory for a while.
+    ``formula`` gives the cost of a call; only a counted operator has one. ``implementation`` is the Python function
+    that runs a higher-order operator of control flow by calling the functions it is given. ``decomposes`` says that
+    devices run this counted or free operator as several others, whose temporaries add to its memory.
     """
 
     kind: Kind
-    formula: Callable[..., Count | None] | None = None
-    calls: Callable[..., Any] | None = None
-    composite: bool = False
+    formula: Formula | None = None
+    implementation: Callable[..., Any] | None = None
+    decomposes: bool = False
 
 
 _VIEWS_AND_COPIES = """
@@ -65,67 +46,67 @@ _VIEWS_AND_COPIES = """
     movedim mT narrow numpy_T reshape reshape_as resolve_conj resolve_neg result_type size split_with_sizes swapaxes
     swapdims tensor_split to type_as unflatten view_as
 """
-_READ_LENGTHS = "ctc_loss _pad_packed_sequence item is_nonzero"
-_RUN_WHOLE = frozenset(f"aten::{name}" for name in (_VIEWS_AND_COPIES + _READ_LENGTHS).split())
-"""Composite operators that are not looked into for what they have alive on the way: views and copies have nothing
-beside their result, and those that read values cannot be taken apart on meta."""
+_READ_VALUES = "ctc_loss _pad_packed_sequence item is_nonzero"
+_NOT_DECOMPOSED = frozenset(f"aten::{name}" for name in (_VIEWS_AND_COPIES + _READ_VALUES).split())
+"""Composite operators that are run as one: views and copies have no temporaries, and those that read values cannot be
+decomposed on the meta device."""
 
 _CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
 
-def classify(operator: Any) -> Rule:
-    """The rule of an ``OpOverload`` (or of a higher-order operator).
+def classify(operator: Any) -> Classification:
+    """Classify an ``OpOverload`` or a higher-order operator.
 
-    A formula of our own comes first, since it is exact for sparse and complex operands too; then what
-    ``torch.utils.flop_counter.register_flop_formula`` was taught; then the free list; then a composite
-    operator is taken apart. Whatever is left is unknown and gets reported.
+    The first of these that knows the operator decides: a formula of this package, which is exact for sparse and
+    complex operands too; a formula registered with ``torch.utils.flop_counter.register_flop_formula``; the list of
+    free operators; PyTorch's decomposition of a composite operator. What none of them knows is unknown.
     """
     if not isinstance(operator, torch._ops.OpOverload):
         return _classify_higher_order(operator)
-    own = FORMULAS.get(operator._schema.name)
-    if own is None and operator._overloadpacket in flop_counter.flop_registry:
-        own = _taught(operator._overloadpacket)
+    formula = FORMULAS.get(operator._schema.name)
+    if formula is None and operator._overloadpacket in flop_counter.flop_registry:
+        formula = _registered_with_pytorch(operator._overloadpacket)
     composite = torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd")
-    taken_apart = composite and not _has_own_kernel(operator) and operator._schema.name not in _RUN_WHOLE
-    if own is not None:
-        return Rule(Kind.COUNTED, _functional(own, operator), composite=taken_apart)
+    decomposes = composite and not _has_cpu_kernel(operator) and operator._schema.name not in _NOT_DECOMPOSED
+    if formula is not None:
+        return Classification(Kind.COUNTED, _without_out_arguments(formula, operator), decomposes=decomposes)
     if is_free(operator):
-        return Rule(Kind.FREE, composite=taken_apart)
-    return Rule(Kind.COMPOSITE if composite else Kind.UNKNOWN)
+        return Classification(Kind.FREE, decomposes=decomposes)
+    return Classification(Kind.COMPOSITE if composite else Kind.UNKNOWN)
 
 
-def _has_own_kernel(operator: Any) -> bool:
-    """Whether devices run it as one although it could be taken apart, as ``silu_backward``."""
+def _has_cpu_kernel(operator: Any) -> bool:
+    """Whether devices run a composite operator as one, by a kernel of its own, as they do ``silu_backward``."""
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU"))
 
 
-def _classify_higher_order(operator: Any) -> Rule:
-    """An operator that is given functions. Loops and branches are what runs inside them."""
-    own = FORMULAS.get(f"higher_order::{operator.name()}")
-    if own is None and operator in flop_counter.flop_registry:
-        own = _taught(operator)
-    if own is not None:
-        return Rule(Kind.COUNTED, own)
-    plain = operator.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
-    if operator.name() in _CONTROL_FLOW and plain is not None:
-        return Rule(Kind.COMPOSITE, calls=plain)
-    return Rule(Kind.UNKNOWN)
+def _classify_higher_order(operator: Any) -> Classification:
+    """Classify an operator that takes functions. Loops and branches cost what runs inside them."""
+    formula = FORMULAS.get(f"higher_order::{operator.name()}")
+    if formula is None and operator in flop_counter.flop_registry:
+        formula = _registered_with_pytorch(operator)
+    if formula is not None:
+        return Classification(Kind.COUNTED, formula)
+    implementation = operator.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
+    if operator.name() in _CONTROL_FLOW and implementation is not None:
+        return Classification(Kind.COMPOSITE, implementation=implementation)
+    return Classification(Kind.UNKNOWN)
 
 
-def _functional(formula: Formula, operator: Any) -> Formula:
-    """The formula for a call that may be given the tensors to write into, as ``torch.linalg.qr(a, out=(q, r))`` is."""
-    given = {argument.name for argument in operator._schema.arguments if argument.is_out} - {"out"}
-    if not given:
+def _without_out_arguments(formula: Formula, operator: Any) -> Formula:
+    """The formula for an overload that takes the tensors to write into, as ``torch.linalg.qr(a, out=(q, r))`` does."""
+    outputs = {argument.name for argument in operator._schema.arguments if argument.is_out} - {"out"}
+    if not outputs:
         return formula
 
     def functional_flop(*args: Any, **kwargs: Any) -> Count | None:
-        return formula(*args, **{name: value for name, value in kwargs.items() if name not in given})
+        return formula(*args, **{name: value for name, value in kwargs.items() if name not in outputs})
 
     return functional_flop
 
 
-def _taught(target: Any) -> Callable[..., Count]:
-    """A formula from PyTorch's registry; its FLOPs are two per multiply-add, by the registry's convention."""
+def _registered_with_pytorch(target: Any) -> Callable[..., Count]:
+    """A formula from PyTorch's registry. By the registry's convention its FLOPs are two for each multiply-add."""
 
     def registered_flop(*args: Any, out: Any, **kwargs: Any) -> Count:
         flops = int(flop_counter.flop_registry[target](*args, **kwargs, out_val=out))

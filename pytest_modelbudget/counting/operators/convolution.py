@@ -9,8 +9,8 @@ from .count import Count, multiply_adds
 from .registry import formula, numel
 
 
-def _spread(positions: int, weight: Any, out: Any) -> Count:
-    """Each of ``positions`` meets the filter taps of one channel: ``weight[1:]`` multiply-adds.
+def _convolution(positions: int, weight: Any, out: Any) -> Count:
+    """Each of ``positions`` takes one multiply-add for each element of ``weight[0]``, the taps of one filter.
 
     PyTorch computes a complex convolution as three real ones (ATen/native/Convolution.cpp, complex_convolution).
     """
@@ -31,7 +31,7 @@ def conv_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> C
     As `conv_flop_count` in ``torch.utils.flop_counter`` and ``fvcore.nn.jit_handles``. The sampling of a
     deformable convolution is interpolation at learned positions, which neither counts.
     """
-    return _spread(numel(out), weight, out)
+    return _convolution(numel(out), weight, out)
 
 
 @formula(
@@ -40,7 +40,7 @@ def conv_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> C
 )  # fmt: skip
 def conv_transpose_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """Input ``(N, C, *space)``, weight ``(C, O / groups, *kernel)``: O/groups · kernel for each input element."""
-    return _spread(input.numel(), weight, out)
+    return _convolution(input.numel(), weight, out)
 
 
 @formula("convolution", "_convolution", "convolution_overrideable")
@@ -48,8 +48,8 @@ def convolution_flop(
     input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, *rest: Any,
     out: Any, **kwargs: Any,
 ) -> Count:  # fmt: skip
-    """The general operator: forward or transposed by its flag."""
-    return _spread(input.numel() if transposed else numel(out), weight, out)
+    """The general operator: plain or transposed by its flag."""
+    return _convolution(input.numel() if transposed else numel(out), weight, out)
 
 
 @formula("convolution_backward")
@@ -57,17 +57,17 @@ def convolution_backward_flop(
     grad: Any, input: Any, weight: Any, bias_sizes: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
     output_padding: Any, groups: int, output_mask: Any, *, out: Any,
 ) -> Count:  # fmt: skip
-    """The gradient of the input, and that of the weight, take as many multiply-adds as the forward each.
+    """The gradient of the input, and that of the weight, each take as many multiply-adds as the forward pass.
 
-    For ``torch.utils.flop_counter`` that of a grouped weight is one of a full weight, cut down: ``groups`` times as
-    many. Its convention is its own number, so there it stands as that counts it.
+    ``torch.utils.flop_counter`` counts ``groups`` times as many for the gradient of a grouped weight, as if the
+    weight were full. Its convention is the number that it gives, so the count of that convention does so too.
     """
-    forward = _spread(input.numel() if transposed else grad.numel(), weight, grad)
+    forward = _convolution(input.numel() if transposed else grad.numel(), weight, grad)
     wanted = [tensor for tensor, asked in zip((input, weight), output_mask, strict=False) if asked]
     real = 3 if weight.dtype.is_complex else 1
     count = multiply_adds(forward.macs * len(wanted), sum(tensor.numel() for tensor in wanted) * real)
-    cut = 2 * forward.macs * (groups - 1) if output_mask[1] else 0
-    return count._replace(torch=count.torch + cut)
+    of_full_weight = 2 * forward.macs * (groups - 1) if output_mask[1] else 0
+    return count._replace(torch=count.torch + of_full_weight)
 
 
 @formula("conv_tbc")

@@ -1,4 +1,4 @@
-"""The cost of one operator call, in every convention at once."""
+"""The cost of one operator call, in both conventions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Count(NamedTuple):
-    """What one call costs: multiply-adds, FLOPs in both conventions, and elements it outputs as activations.
+    """The cost of one call: multiply-adds, FLOPs in both conventions, and the elements of its activations.
 
     ``fvcore`` counts one multiply-add as one FLOP and adds norms, interpolation and adaptive pooling;
     ``torch`` counts two FLOPs per multiply-add and nothing else.
@@ -24,9 +24,9 @@ def multiply_adds(macs: int, activations: int) -> Count:
 
 
 def operations(flops: float) -> Count:
-    """An algorithm that is usually quoted in floating point operations (FFT, factorisations).
+    """An algorithm whose literature counts floating point operations (FFT, factorisations).
 
-    Half of them, rounded up, stand for its multiply-adds, so that both conventions keep their ratio of two.
+    Half of them, rounded up, count as its multiply-adds, so that both conventions keep their ratio of two.
     """
     total = round(flops)
     half = -(-total // 2)

@@ -1,8 +1,8 @@
 """Operators that are free by convention: moving data, element-wise arithmetic, reductions, and making tensors.
 
 An operator is free when it is named here, when PyTorch tags it as pointwise or as a reduction, or when its
-schema says that it only returns a view. An in-place operator is what its functional form is. The derivatives
-of free operators are free, and those of norms, interpolation and pooling, which no convention counts.
+schema says that it only returns a view. An in-place operator is free when its functional form is. The derivatives of
+free operators are free, and so are those of norms, interpolation and pooling, which no convention counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the fvcore convention counts beside multiply-adds: norms, interpolation, adaptive pooling, sampling.
 
-The factors are those of ``fvcore.nn.jit_handles``. Interpolation fvcore has no handle for follows the same
-rule, one FLOP for each tap of each output element.
+The factors are those of ``fvcore.nn.jit_handles``. Interpolation that fvcore has no handle for is counted by the same
+rule: one FLOP for each tap of each output element.
 """
 
 from __future__ import annotations
@@ -79,17 +79,19 @@ def layer_norm_call(input: Any, shape: Any, weight: Any = None, *rest: Any, out:
 
 @formula("native_group_norm", "instance_norm")
 def instance_norm_call(input: Any, weight: Any = None, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """Instance normalisation, and group normalisation as its kernel gets it: (input, weight, ...)."""
+    """Instance normalisation, and group normalisation with the arguments of its kernel: (input, weight, ...)."""
     return norm_flop(input, weight)
 
 
 @formula("adaptive_avg_pool2d", "_adaptive_avg_pool2d", "mkldnn_adaptive_avg_pool2d")
 def adaptive_avg_pool_flop(self: Any, output_size: Any, *, out: Any) -> Count:
-    """One FLOP for each input element. fvcore counts the 2-D operator only, so it is the only one here."""
+    """One FLOP for each input element. fvcore counts the 2-D operator only, so no other has a formula."""
     return extra(self.numel())
 
 
 def _taps(number: int, *names: str) -> None:
+    """Register operators that interpolate each output element from ``number`` input elements."""
+
     def interpolate_flop(*args: Any, out: Any, **kwargs: Any) -> Count:
         return extra(number * numel(out))
 
@@ -118,7 +120,7 @@ def roi_align_flop(
     input: Any, rois: Any, spatial_scale: float, pooled_height: int, pooled_width: int, sampling_ratio: int,
     *rest: Any, out: Any, **kwargs: Any,
 ) -> Count | None:  # fmt: skip
-    """Bilinear samples, four taps each, ``sampling_ratio``² for each output element; adaptive: depends on data."""
+    """``sampling_ratio``² bilinear samples of four taps for each output element; without a ratio, data decides."""
     return extra(4 * numel(out) * sampling_ratio**2) if sampling_ratio > 0 else None
 
 

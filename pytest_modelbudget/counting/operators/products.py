@@ -1,4 +1,4 @@
-"""Matrix products of every shape, dtype and layout, and what reduces to them."""
+"""Matrix products of every shape, dtype and layout, and operators that come down to them."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def native_mha_flop(
     out: Any,
     **kwargs: Any,
 ) -> Count:
-    """The fused fast path of ``nn.MultiheadAttention``: projections and attention as the plain path computes them."""
+    """The fused fast path of ``nn.MultiheadAttention``: the same projections and attention as its other path."""
     batch, target, width = query.shape
     source = key.shape[1]
     projections = batch * (2 * target + 2 * source) * width * width

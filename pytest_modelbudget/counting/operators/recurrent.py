@@ -41,6 +41,6 @@ def mkldnn_rnn_layer_flop(input: Any, weight0: Any, weight1: Any, *rest: Any, ou
 
 @formula("_cudnn_rnn", "miopen_rnn")
 def cudnn_rnn_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """The fused GPU kernel of all layers: ``(T, B, C)``, or packed ``(tokens, C)``."""
+    """The fused GPU kernel of all layers over ``(T, B, C)``, or over packed ``(tokens, C)``."""
     tokens = input.shape[0] if input.dim() == 2 else input.shape[0] * input.shape[1]
     return _layers(tokens, weight)

@@ -1,4 +1,4 @@
-"""The table of formulas: operator name to the function that counts one call of it."""
+"""The table of formulas, from the name of an operator to the function that gives the cost of one call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from .count import Count
 
 Formula = Callable[..., "Count | None"]
-"""Called with the operator's own arguments and ``out=`` its result. ``None``: this call cannot be counted."""
+"""Called with the operator's own arguments, and with its result as ``out=``. ``None`` if the call cannot be counted."""
 
 _F = TypeVar("_F", bound=Formula)
 
@@ -16,7 +16,10 @@ FORMULAS: dict[str, Formula] = {}
 
 
 def formula(*names: str) -> Callable[[_F], _F]:
-    """Register a function as the formula of the named operators (``"aten::mm"``); each has one formula only."""
+    """Register a function as the formula of the named operators (``"mm"``, ``"torchvision::roi_align"``).
+
+    Raises `ValueError` for an operator that has a formula already.
+    """
 
     def register(function: _F) -> _F:
         for name in names:
@@ -27,6 +30,12 @@ def formula(*names: str) -> Callable[[_F], _F]:
         return function
 
     return register
+
+
+def qualified_name(operator: Any) -> str:
+    """The name of an operator without its overload, by which `FORMULAS` has it: ``"aten::mm"``."""
+    schema = getattr(operator, "_schema", None)
+    return str(schema.name) if schema is not None else str(operator.name())  # a higher-order one has no schema
 
 
 def numel(tensor: Any) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from ..meta.known import values
 from .count import Count, multiply_adds
+from .lengths import values
 from .registry import formula, numel
 
 

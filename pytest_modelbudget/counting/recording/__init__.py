@@ -1,1 +1,1 @@
-"""What is noted while a model runs: its operator calls, the bytes alive, the steps of training."""
+"""Recorders of a run: the dispatch mode that counts operators, the ledger of bytes, the training step, the course."""

@@ -1,8 +1,7 @@
-"""Which bytes are alive: every storage that a run makes, from the operator that made it to its last reference."""
+"""The bytes that are alive: every storage of a run, from its allocation by an operator to its last reference."""
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,13 +10,14 @@ from typing import Any
 import torch
 
 from ...values.peak import KINDS, Peak
+from .tensors import storages_of
 
 BLOCK = {"cpu": 1, "cuda": 512}
-"""Bytes that allocations are rounded up to: as they are, and as CUDA's caching allocator does (kMinBlockSize)."""
+"""The bytes that allocations are rounded up to: none on a CPU, a block of CUDA's caching allocator (kMinBlockSize)."""
 
 
 class _Block(weakref.ref[Any]):
-    """One storage: its address, size, what it is for, the module that made it, and the clock when it came and went."""
+    """One storage: its address, bytes, kind, the module that allocated it, and the clock at its start and end."""
 
     __slots__ = ("born", "died", "key", "kind", "module", "size")
 
@@ -29,29 +29,33 @@ class _Block(weakref.ref[Any]):
     died: int | None
 
 
-class _Top:
-    """The most that was alive at once in one phase, when it was, and what of it nothing outlived its operator."""
+class _Highest:
+    """The most bytes that were alive at once in one phase, and the clock and the module at that moment.
 
-    __slots__ = ("at", "live", "module", "passing")
+    ``temporaries`` are those of the bytes that are in no block: they were freed before their operator returned.
+    """
+
+    __slots__ = ("at", "live", "module", "temporaries")
 
     def __init__(self, live: int, at: int) -> None:
-        self.live, self.at, self.module, self.passing = live, at, "", 0
+        self.live, self.at, self.module, self.temporaries = live, at, "", 0
 
 
 class Ledger:
-    """The storages alive, by what they are for, and the peak of each phase.
+    """The storages that are alive, by kind (`KINDS`), and the peak of each phase of a step.
 
-    Views share a storage, what is written in place needs none, and a storage is freed when its last reference goes:
-    autograd's saved tensors are such references. ``rules`` are ``"cpu"`` (exact bytes) or ``"cuda"`` (sizes rounded
-    as its allocator does; single numbers that stay on the host, such as an optimizer's step count, left out).
+    Views share a storage, operators in place allocate none, and a storage is freed with its last reference, such as
+    one of autograd's saved tensors. ``device_type`` says whose allocator is followed: that of ``"cpu"`` takes exact
+    bytes; that of ``"cuda"`` rounds them up, and leaves out single numbers that stay on the host, such as the step
+    count of an optimizer.
     """
 
-    def __init__(self, rules: str, *, on_meta: bool) -> None:
-        self.rules = rules
-        self._round = BLOCK[rules]
-        self._skip = 8 if rules == "cuda" and on_meta else -1  # bytes: a real number beside tensors on meta
+    def __init__(self, device_type: str, *, on_meta: bool) -> None:
+        self.device_type = device_type
+        self._round = BLOCK[device_type]
+        self._host_size = 8 if device_type == "cuda" and on_meta else -1  # bytes: one real number beside meta tensors
         self._held: set[int] = set()
-        self._kept: list[torch.Tensor] = []
+        self._kept_alive: list[torch.Tensor] = []
         self._base = dict.fromkeys(KINDS, 0)
         self._parts: list[int] = []
         self._open: dict[int, _Block] = {}
@@ -59,189 +63,161 @@ class Ledger:
         self._clock = 0
         self._live = 0
         self._kind = "activations"
-        self._top = _Top(0, 0)
-        self._tops: dict[str, _Top] = {"forward": self._top}
+        self._highest = _Highest(0, 0)
+        self._phases: dict[str, _Highest] = {"forward": self._highest}
 
-    # -- what is seen ----------------------------------------------------------------------------------------------
+    # -- what is recorded ------------------------------------------------------------------------------------------
 
     def hold(self, tensors: Iterable[torch.Tensor], kind: str) -> None:
-        """Tensors that are there before anything runs, and stay."""
+        """Add tensors that exist before anything runs, and until the end."""
         held = self._held
         for tensor in tensors:
-            self._kept.append(tensor)  # so that nothing new gets its address
-            for storage in _storages(tensor):
+            self._kept_alive.append(tensor)  # so that no new storage gets the address of its own
+            for storage in storages_of(tensor):
                 key = storage._cdata
                 if key not in held:
                     held.add(key)
                     self._base[kind] += self._size(storage)
         self._live = sum(self._base.values())
-        self._top = self._tops["forward"] = _Top(self._live, 0)
+        self._highest = self._phases["forward"] = _Highest(self._live, 0)
 
-    def turned_out(self, tensors: Iterable[torch.Tensor], kind: str, module: str = "") -> None:
-        """Tensors that operators made, and that are for something else than they seemed to be."""
+    def reassign(self, tensors: Iterable[torch.Tensor], kind: str, module: str = "") -> None:
+        """Change the kind and module of tensors that operators made, once it is known what they are for."""
         for tensor in tensors:
-            for storage in _storages(tensor):
-                known = self._open.get(storage._cdata)
-                if known is not None:
-                    known.kind, known.module = kind, module
+            for storage in storages_of(tensor):
+                block = self._open.get(storage._cdata)
+                if block is not None:
+                    block.kind, block.module = kind, module
 
-    def saw(self, result: Any, module: str) -> None:
-        """What an operator returned: tensors with a new storage are new memory."""
+    def record(self, result: Any, module: str) -> None:
+        """Add what an operator of ``module`` returned: each tensor with a new storage is an allocation."""
         if isinstance(result, torch.Tensor):
             if result.layout is torch.strided:
-                self._saw(result.untyped_storage(), module)
+                self._record(result.untyped_storage(), module)
             else:
-                for storage in _storages(result):
-                    self._saw(storage, module)
+                for storage in storages_of(result):
+                    self._record(storage, module)
         elif isinstance(result, (list, tuple)):
             for item in result:
                 if isinstance(item, torch.Tensor):
-                    for storage in _storages(item):
-                        self._saw(storage, module)
+                    for storage in storages_of(item):
+                        self._record(storage, module)
 
-    def _saw(self, storage: Any, module: str) -> None:
+    def _record(self, storage: Any, module: str) -> None:
         key = storage._cdata
-        known = self._open.get(key)
-        if known is None:
+        block = self._open.get(key)
+        if block is None:
             if key not in self._held:
-                self._add(storage, key, self._kind, module)
-        elif self._size(storage) != known.size:  # resized in place
-            self._gone(known)
-            self._add(storage, key, known.kind, known.module)
+                self._allocate(storage, key, self._kind, module)
+        elif self._size(storage) != block.size:  # resized in place
+            self._free(block)
+            self._allocate(storage, key, block.kind, block.module)
 
     def _size(self, storage: Any) -> int:
         size: int = storage.nbytes()
         return size if self._round == 1 else self.rounded(size)
 
     def rounded(self, size: int) -> int:
-        """What an allocation of that many bytes takes."""
+        """The bytes that an allocation of ``size`` bytes takes."""
         return -(-size // self._round) * self._round
 
-    def _add(self, storage: Any, key: int, kind: str, module: str) -> None:
+    def _allocate(self, storage: Any, key: int, kind: str, module: str) -> None:
         size = self._size(storage)
-        if self._skip > 0 and storage.nbytes() <= self._skip and storage.device.type == "cpu":
+        if self._host_size > 0 and storage.nbytes() <= self._host_size and storage.device.type == "cpu":
             return
         self._clock += 1
-        block = _Block(storage, self._freed)
+        block = _Block(storage, self._collected)
         block.key, block.size, block.kind = key, size, kind
         block.module, block.born, block.died = module, self._clock, None
         self._open[key] = block
         self._all.append(block)
         self._live += size
-        if self._live > self._top.live:
+        if self._live > self._highest.live:
             self._reach(self._live, module, 0)
 
-    def _freed(self, block: _Block) -> None:
+    def _collected(self, block: _Block) -> None:
         if self._open.get(block.key) is block:
-            self._gone(block)
+            self._free(block)
 
-    def _gone(self, block: _Block) -> None:
+    def _free(self, block: _Block) -> None:
         del self._open[block.key]
         block.died = self._clock
         self._live -= block.size
 
-    def _reach(self, live: int, module: str, passing: int) -> None:
-        top = self._top
-        top.live, top.at, top.module, top.passing = live, self._clock, module, passing
+    def _reach(self, live: int, module: str, temporaries: int) -> None:
+        highest = self._highest
+        highest.live, highest.at, highest.module, highest.temporaries = live, self._clock, module, temporaries
 
-    # -- operators made of others ----------------------------------------------------------------------------------
+    # -- composite operators ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def passing(self) -> Iterator[list[int]]:
-        """How much more is alive at once inside than what is left of it: in the list that it gives, when it ends.
+    def temporaries(self) -> Iterator[list[int]]:
+        """Measure how many more bytes are alive at once inside than at the end.
 
-        There is a number for each part that `part` ends. It is no peak of the phase until `passed` says so.
+        The list that it yields is filled at the end, with a number for each part (see `end_part`). None of them is a
+        peak of the phase until `add_temporaries` makes it one.
         """
-        outer, parts = self._top, self._parts
+        outer, parts = self._highest, self._parts
         found: list[int] = []
         self._parts = found
-        self._top = _Top(self._live, self._clock)
+        self._highest = _Highest(self._live, self._clock)
         try:
             yield found
         finally:
-            self.part()
-            found[:] = [most - self._live for most in found]
-            self._top, self._parts = outer, parts
+            self.end_part()
+            found[:] = [live - self._live for live in found]
+            self._highest, self._parts = outer, parts
 
-    def part(self) -> None:
-        """Inside `passing`, a part ends and another begins."""
-        self._parts.append(self._top.live)
-        self._top = _Top(self._live, self._clock)
+    def end_part(self) -> None:
+        """End one part of what runs inside `temporaries`, and begin another."""
+        self._parts.append(self._highest.live)
+        self._highest = _Highest(self._live, self._clock)
 
-    def passed(self, size: int, module: str) -> None:
-        """An operator whose result is there had ``size`` bytes more alive at once while it ran."""
-        if self._live + size > self._top.live:
+    def add_temporaries(self, size: int, module: str) -> None:
+        """Add that an operator, whose result is recorded, had ``size`` bytes more alive at its peak."""
+        if self._live + size > self._highest.live:
             self._clock += 1
             self._reach(self._live + size, module, size)
 
     # -- phases and peaks ------------------------------------------------------------------------------------------
 
     def phase(self, name: str) -> None:
-        """A new phase begins: its peak is its own. What is made after the forward pass is temporary until `hold`."""
+        """Begin a phase with a peak of its own. After forward, new storages are temporaries, unless reassigned."""
         self._kind = "activations" if name == "forward" else "temporaries"
         self._clock += 1
-        self._top = self._tops[name] = _Top(self._live, self._clock)
+        self._highest = self._phases[name] = _Highest(self._live, self._clock)
 
     def highest(self, phase: str) -> int:
-        """The most that was alive at once in a phase."""
-        return self._tops[phase].live
+        """The most bytes that were alive at once in a phase."""
+        return self._phases[phase].live
 
     def peak(self, phases: Iterable[str], later: Iterable[str] = ()) -> Peak:
-        """The highest of ``phases``. Blocks of the kinds in ``later`` count as there from the beginning.
+        """The highest peak among ``phases``. Blocks of the kinds in ``later`` count as alive from the beginning.
 
-        That is how the steady state is found from one step: an optimizer's state is made at its end, and is there in
-        every later step.
+        That gives the steady state from a single step: the optimizer's state is allocated at its end, and exists
+        throughout every later step.
         """
         later = frozenset(later)
-        alive = {name: self._alive(self._tops[name], later) for name in phases}
+        alive = {name: self._alive(self._phases[name], later) for name in phases}
         base = sum(self._base.values())
-        totals = {name: base + sum(b.size for b in blocks) + self._tops[name].passing for name, blocks in alive.items()}
+        totals = {
+            name: base + sum(b.size for b in blocks) + self._phases[name].temporaries for name, blocks in alive.items()
+        }
         phase = max(totals, key=lambda name: totals[name])
-        top = self._tops[phase]
+        highest = self._phases[phase]
         kinds = dict(self._base)
-        kinds["temporaries"] += top.passing
-        kept: dict[str, int] = {top.module: top.passing} if top.passing else {}
+        kinds["temporaries"] += highest.temporaries
+        kept: dict[str, int] = {highest.module: highest.temporaries} if highest.temporaries else {}
         for block in alive[phase]:
             kinds[block.kind] += block.size
             if block.kind != "optimizer":
                 kept[block.module] = kept.get(block.module, 0) + block.size
-        return Peak(phase=phase, module=top.module, kinds=kinds, phases=totals, kept=kept)
+        return Peak(phase=phase, module=highest.module, kinds=kinds, phases=totals, kept=kept)
 
-    def _alive(self, top: _Top, later: frozenset[str]) -> list[_Block]:
+    def _alive(self, highest: _Highest, later: frozenset[str]) -> list[_Block]:
         return [
             block
             for block in self._all
-            if (block.born <= top.at and (block.died is None or block.died >= top.at))
-            or (block.kind in later and block.died is None and block.born > top.at)
+            if (block.born <= highest.at and (block.died is None or block.died >= highest.at))
+            or (block.kind in later and block.died is None and block.born > highest.at)
         ]
-
-
-def _storages(tensor: torch.Tensor) -> tuple[Any, ...]:
-    if tensor.layout is torch.strided:
-        return (tensor.untyped_storage(),)
-    return tuple(part.untyped_storage() for part in dense_parts(tensor))
-
-
-def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The dense tensors that hold a tensor: of a sparse one its indices and values; none of an opaque layout."""
-    if tensor.layout is torch.strided:
-        return (tensor,)
-    if tensor.layout is torch.sparse_coo:
-        return (tensor._indices(), tensor._values())
-    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
-        return (tensor.crow_indices(), tensor.col_indices(), tensor.values())
-    if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
-        return (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
-    return ()  # oneDNN's own layout has no storage to look at
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep Python's cycle collector still: when it runs depends on everything the process did before."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

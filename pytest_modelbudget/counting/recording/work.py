@@ -1,8 +1,8 @@
-"""What every operator call computes and moves, recorded while a model is counted: the work a roofline is drawn over.
+"""The recorder of work: what every operator call computes and moves, from which a roofline predicts its time.
 
-Bytes are what a kernel must move at the least: each tensor it is given is read once, each it makes is written once, a
-view moves nothing, and what is written in place is read, too, unless it is only overwritten. Caches, fusion and what
-the layout of memory costs are left out.
+Bytes are the least that a kernel must move. It reads each of its arguments once and writes each of its results once; a
+view moves nothing; a tensor that is changed in place is read as well, unless it is only overwritten. Caches, fusion and
+the cost of a memory layout are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from ...values.throughput import Work
 from ..operators.count import Count
-from .ledger import dense_parts
+from .tensors import dense_parts
 
 
 def _names(words: str) -> frozenset[str]:
@@ -30,38 +30,42 @@ _TENSOR_FLOAT = _RECURRENT | _names("""
     convolution_backward convolution_overrideable convolution_backward_overrideable cudnn_convolution
     cudnn_convolution_transpose cudnn_convolution_relu cudnn_convolution_add_relu
 """)
-"""What runs in cuDNN, where PyTorch lets float32 be rounded to TF32; it does not in matrix products."""
+"""Operators of cuDNN, in which PyTorch lets float32 be rounded to TF32. In matrix products it does not."""
 
-_MAKES_ROOM = _names("""
+_ALLOCATES = _names("""
     empty empty_like empty_strided empty_permuted empty_quantized new_empty new_empty_strided resize_ resize_as_
 """)
+"""Operators that allocate memory and write nothing."""
 
 _OVERWRITES = _names("""
     copy_ fill_ zero_ normal_ uniform_ bernoulli_ random_ exponential_ log_normal_ cauchy_ geometric_ _foreach_copy_
     _foreach_zero_
 """)
+"""Operators that write all of the tensor that they change, and read none of it."""
 
 _GATHERS = _names("embedding index _unsafe_index index_select gather take take_along_dim masked_select")
-"""Of their first argument they read as much as they return."""
+"""Operators that read as much of their first argument as they return."""
 
 _BAGS = _names("embedding_bag _embedding_bag _embedding_bag_forward_only")
-"""Of their first argument they read a row for each index."""
+"""Operators that read a row of their first argument for each index."""
 
 _SCATTERS = _names("""
     index_put_ _index_put_impl_ index_copy_ index_add_ index_reduce_ scatter_ scatter_add_ scatter_reduce_ put_
 """)
-"""They change as much of their first argument as the others hold."""
+"""Operators that change as much of their first argument as their other arguments hold."""
 
 
-class Calls:
-    """The calls of one run, equal ones together."""
+class WorkRecorder:
+    """Records the operator calls of one run, and how often each one occurs."""
 
     def __init__(self) -> None:
-        self._seen: Counter[tuple[str, str, str, int, int, int]] = Counter()
+        self._calls: Counter[tuple[str, str, str, int, int, int]] = Counter()
         self._signatures: dict[Any, _Signature] = {}
 
-    def saw(self, operator: Any, module: str, args: Any, kwargs: dict[str, Any], out: Any, count: Count | None) -> None:
-        """One call, after it ran; ``count`` is what it computes, if anything. A view is no work."""
+    def record(
+        self, operator: Any, module: str, args: Any, kwargs: dict[str, Any], out: Any, count: Count | None
+    ) -> None:
+        """Record a call that ran; ``count`` is its cost, if it has one. A view is no work."""
         signature = self._signatures.get(operator)
         if signature is None:
             signature = self._signatures[operator] = _Signature.of(operator)
@@ -69,26 +73,30 @@ class Calls:
         if moved is None:
             return
         flops = count.torch if count is not None else 0
-        launches = _steps(args, kwargs, signature) if signature.name in _RECURRENT else 1
+        launches = _launches(args, kwargs, signature) if signature.name in _RECURRENT else 1
         dtype = _dtype((args, tuple(kwargs.values())), out, signature.name)
-        self._seen[module, signature.name, dtype, flops, moved, launches] += 1
+        self._calls[module, signature.name, dtype, flops, moved, launches] += 1
 
-    def whole(self, name: str, module: str, input: torch.Tensor, out: torch.Tensor) -> None:
-        """A function that counts as one operator."""
-        self._seen[module, name, _dtype(input, out, name), 0, _size(input) + _size(out), 1] += 1
+    def record_function(self, name: str, module: str, input: torch.Tensor, out: torch.Tensor) -> None:
+        """Record the call of a function that counts as one operator."""
+        self._calls[module, name, _dtype(input, out, name), 0, _size(input) + _size(out), 1] += 1
 
     def work(self) -> tuple[Work, ...]:
-        """What was done, in the order of the first of equal calls."""
-        return tuple(Work(*key, calls=calls) for key, calls in self._seen.items())
+        """All calls, equal ones together, in the order of the first of them."""
+        return tuple(Work(*key, calls=calls) for key, calls in self._calls.items())
 
 
 class _Signature(NamedTuple):
-    """What a schema says of an operator: what it changes, fills, and whether it reads or moves anything."""
+    """What the schema says of an operator.
+
+    ``names`` are its arguments; ``changed`` those that it changes in place and reads, ``overwritten`` those that it
+    only writes. ``reads`` is false where only the size of the arguments matters, ``idle`` true where nothing is moved.
+    """
 
     name: str
     names: tuple[str, ...]
     changed: frozenset[str]
-    filled: frozenset[str]
+    overwritten: frozenset[str]
     reads: bool
     idle: bool
 
@@ -100,15 +108,15 @@ class _Signature(NamedTuple):
             return cls(name, (), frozenset(), frozenset(), True, False)
         name = str(schema.name).removeprefix("aten::")
         written = [a for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
-        filled = frozenset(a.name for a in written if a.is_out or name in _OVERWRITES)
-        idle = name in _MAKES_ROOM or torch.Tag.inplace_view in operator.tags
+        overwritten = frozenset(a.name for a in written if a.is_out or name in _OVERWRITES)
+        idle = name in _ALLOCATES or torch.Tag.inplace_view in operator.tags
         names = tuple(a.name for a in schema.arguments)
-        reads = not name.endswith("_like") and not name.startswith("new_")  # of what it is like, only the size
-        return cls(name, names, frozenset(a.name for a in written) - filled, filled, reads, idle)
+        reads = not name.endswith("_like") and not name.startswith("new_")
+        return cls(name, names, frozenset(a.name for a in written) - overwritten, overwritten, reads, idle)
 
 
 def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -> int | None:
-    """Bytes read and written by one call; ``None`` for one that makes nothing new, such as a view."""
+    """The bytes that one call reads and writes; ``None`` if it writes nothing, as a view."""
     if signature.idle:
         return None
     given = [*zip((*signature.names, *[""] * len(args)), args, strict=False), *kwargs.items()]
@@ -120,10 +128,10 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
         for tensor in _tensors(value):
             size = _size(tensor)
             known.update(part.untyped_storage()._cdata for part in dense_parts(tensor))
-            if name in signature.changed or name in signature.filled:
+            if name in signature.changed or name in signature.overwritten:
                 changes = True
                 written += size
-            if signature.reads and name not in signature.filled:
+            if signature.reads and name not in signature.overwritten:
                 reads[_identity(tensor)] = size
     made = {
         _identity(t): t
@@ -135,20 +143,20 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
     new = sum(map(_size, made.values()))
     first = next((tensor for _, value in given for tensor in _tensors(value)), None)
     if first is not None:
-        mine = _size(first)
+        own = _size(first)
         if signature.name in _GATHERS:
-            reads[_identity(first)] = min(mine, new)
+            reads[_identity(first)] = min(own, new)
         elif signature.name in _BAGS:
-            reads[_identity(first)] = min(mine, args[1].numel() * first.shape[1] * first.element_size())
+            reads[_identity(first)] = min(own, args[1].numel() * first.shape[1] * first.element_size())
         elif signature.name in _SCATTERS:
-            part = min(mine, sum(size for key, size in reads.items() if key != _identity(first)))
+            part = min(own, sum(size for key, size in reads.items() if key != _identity(first)))
             reads[_identity(first)], written = part, part
     return sum(reads.values()) + written + new
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:
     if isinstance(value, torch.Tensor):
-        if not is_lazy(value):  # which has no size yet
+        if not is_lazy(value):  # a lazy parameter has no size yet
             yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
@@ -156,7 +164,7 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 
 
 def _size(tensor: torch.Tensor) -> int:
-    """Bytes of a tensor's distinct elements: an expanded dimension is one."""
+    """The bytes of the distinct elements of a tensor: an expanded dimension counts as one."""
     if tensor.is_nested:
         return tensor.numel() * tensor.element_size()
     parts = dense_parts(tensor)
@@ -172,14 +180,14 @@ def _size(tensor: torch.Tensor) -> int:
 
 
 def _identity(tensor: torch.Tensor) -> Any:
-    """The same for two tensors over the same elements of one storage."""
+    """A value that is equal for two tensors over the same elements of one storage."""
     if tensor.layout is not torch.strided or tensor.is_nested:
         return id(tensor)
     return (tensor.untyped_storage()._cdata, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype)
 
 
 def _dtype(given: Any, out: Any, name: str) -> str:
-    """What a call computes in: the dtype of its first floating tensor, for a complex one that of its parts."""
+    """The dtype that a call computes in: that of its first floating tensor, or of the parts of a complex one."""
     tensors = [*_tensors(given), *_tensors(out)]
     found = next((t.dtype for t in tensors if t.is_floating_point() or t.is_complex()), None)
     if found is None:
@@ -189,8 +197,8 @@ def _dtype(given: Any, out: Any, name: str) -> str:
     return "tf32" if found is torch.float32 and name in _TENSOR_FLOAT else str(found).removeprefix("torch.")
 
 
-def _steps(args: Any, kwargs: dict[str, Any], signature: _Signature) -> int:
-    """Kernels that must follow one another in a recurrent layer: one for each time step, layer and direction."""
+def _launches(args: Any, kwargs: dict[str, Any], signature: _Signature) -> int:
+    """The kernels that follow one another in a recurrent layer: one for each time step, layer and direction."""
     given = {**dict(zip(signature.names, args, strict=False)), **kwargs}
     if "batch_sizes" in given:
         steps = int(given["batch_sizes"].numel())

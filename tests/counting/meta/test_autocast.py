@@ -15,8 +15,8 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.meta import autocast as ours
 from pytest_modelbudget.counting.meta.autocast import autocast
+from pytest_modelbudget.counting.meta.autocast_policies import OPERATORS, overloads
 from pytest_modelbudget.errors import ModelError
 
 HALF = torch.bfloat16
@@ -26,38 +26,37 @@ KEY = torch._C.DispatchKey.AutocastPrivateUse1
 # -- which operators ---------------------------------------------------------------------------------------------------
 
 
-def kernels(rules: str) -> set[str]:
+def kernels(device_type: str) -> set[str]:
     """The operators that PyTorch's autocast has a kernel for."""
-    key = f"Autocast{rules.upper()}"
+    key = f"Autocast{device_type.upper()}"
     names = torch._C._dispatch_get_all_op_names()
     return {name for name in names if torch._C._dispatch_has_kernel_for_dispatch_key(name, key)}
 
 
-def listed(rules: str) -> list[str]:
+def listed(device_type: str) -> list[str]:
     """The operators on our lists, as often as they stand there."""
-    tables = (ours._LOWER, ours._SINGLE, ours._SINGLE_BY_DTYPE, ours._WIDEST)
     return [
         operator.name()
-        for table in tables
-        for name in table[rules].split()
-        for operator in ours._overloads(name, rules)
+        for names in OPERATORS.values()
+        for name in names[device_type].split()
+        for operator in overloads(name, device_type)
     ]
 
 
 @pytest.mark.parametrize(
-    ("rules", "refused"),
+    ("device_type", "refused"),
     [("cpu", set()), ("cuda", {"aten::binary_cross_entropy"})],  # PyTorch refuses that one there: it overflows
 )
-def test_every_operator_of_pytorchs_autocast_is_listed(rules, refused):
-    found = listed(rules)
-    assert set(found) == {name for name in kernels(rules) if name.startswith("aten::")} - refused
+def test_every_operator_of_pytorchs_autocast_is_listed(device_type, refused):
+    found = listed(device_type)
+    assert set(found) == {name for name in kernels(device_type) if name.startswith("aten::")} - refused
 
 
-@pytest.mark.parametrize("rules", ["cpu", "cuda"])
-def test_every_name_listed_is_an_operator(rules):
-    for table in (ours._LOWER, ours._SINGLE, ours._SINGLE_BY_DTYPE, ours._WIDEST):
-        for name in table[rules].split():
-            assert ours._overloads(name, rules), name
+@pytest.mark.parametrize("device_type", ["cpu", "cuda"])
+def test_every_name_listed_is_an_operator(device_type):
+    for names in OPERATORS.values():
+        for name in names[device_type].split():
+            assert overloads(name, device_type), name
 
 
 # -- dtypes ------------------------------------------------------------------------------------------------------------
@@ -335,21 +334,21 @@ def state() -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("rules", ["cpu", "cuda"])
-def test_it_can_be_left_inside(rules):
+@pytest.mark.parametrize("device_type", ["cpu", "cuda"])
+def test_it_can_be_left_inside(device_type):
     weight, given = torch.rand(4, 4, device="meta"), torch.rand(4, 4, device="meta")
-    with autocast(HALF, rules):
+    with autocast(HALF, device_type):
         assert F.linear(given, weight).dtype == HALF
-        with torch.autocast(rules, enabled=False):
+        with torch.autocast(device_type, enabled=False):
             assert F.linear(given, weight).dtype == FULL
             assert F.softmax(given.to(HALF), -1).dtype == HALF
         assert F.linear(given, weight).dtype == HALF
 
 
-@pytest.mark.parametrize("rules", ["cpu", "cuda"])
-def test_nothing_of_it_is_left(rules):
+@pytest.mark.parametrize("device_type", ["cpu", "cuda"])
+def test_nothing_of_it_is_left(device_type):
     before = state()
-    with autocast(HALF, rules):
+    with autocast(HALF, device_type):
         assert state() != before
     assert state() == before
     assert F.linear(torch.rand(4, 4, device="meta"), torch.rand(4, 4, device="meta")).dtype == FULL

@@ -1,4 +1,4 @@
-"""What is remembered of an operator on meta is what PyTorch would have said again."""
+"""What the cache returns for an operator on meta is what PyTorch would return again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.meta import cache as remember
-from pytest_modelbudget.counting.recording.trace import Trace
+from pytest_modelbudget.counting.meta import cache
+from pytest_modelbudget.counting.recording.counting_mode import CountingMode
 
 aten = torch.ops.aten
 
@@ -53,10 +53,10 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_the_second_call_gives_what_the_first_gave_without_asking_pytorch(name):
     operator, args, kwargs = CALLS[name]
-    remember.forget()
+    cache.clear()
     with torch.inference_mode():
-        first = remember.remembered(operator, args, kwargs, lambda: operator(*args, **kwargs))
-        again = remember.remembered(operator, args, kwargs, lambda: pytest.fail("PyTorch was asked again"))
+        first = cache.cached(operator, args, kwargs, lambda: operator(*args, **kwargs))
+        again = cache.cached(operator, args, kwargs, lambda: pytest.fail("PyTorch was asked again"))
     assert described(again) == described(first) == described(operator(*args, **kwargs))
 
 
@@ -79,23 +79,23 @@ def test_views_and_results_that_share_memory_are_made_by_pytorch_each_time(opera
 
     with torch.inference_mode():
         for _ in range(2):
-            out = remember.remembered(operator, args, {}, run)
+            out = cache.cached(operator, args, {}, run)
             assert out.untyped_storage()._cdata == args[0].untyped_storage()._cdata
     assert len(calls) == 2
 
 
 def test_a_change_in_place_gives_the_tensor_that_was_changed():
-    remember.forget()
+    cache.clear()
     one, other = meta(3, 4), meta(3, 4)
     with torch.inference_mode():
-        assert remember.remembered(aten.relu_.default, (one,), {}, lambda: aten.relu_(one)) is one
-        assert remember.remembered(aten.relu_.default, (other,), {}, lambda: pytest.fail("asked again")) is other
+        assert cache.cached(aten.relu_.default, (one,), {}, lambda: aten.relu_(one)) is one
+        assert cache.cached(aten.relu_.default, (other,), {}, lambda: pytest.fail("asked again")) is other
 
 
 def test_equal_numbers_of_different_types_are_different_calls():
     x = meta(3, dtype=torch.int64)
     results = [
-        remember.remembered(aten.mul.Tensor, (x, factor), {}, lambda factor=factor: aten.mul.Tensor(x, factor))
+        cache.cached(aten.mul.Tensor, (x, factor), {}, lambda factor=factor: aten.mul.Tensor(x, factor))
         for factor in (1, 1.0, True)
     ]
     assert [r.dtype for r in results] == [torch.int64, torch.float32, torch.int64]
@@ -105,7 +105,7 @@ def test_the_default_dtype_is_part_of_a_call():
     x = meta(3, dtype=torch.int64)
 
     def add():
-        return remember.remembered(aten.add.Tensor, (x, 1.5), {}, lambda: aten.add.Tensor(x, 1.5)).dtype
+        return cache.cached(aten.add.Tensor, (x, 1.5), {}, lambda: aten.add.Tensor(x, 1.5)).dtype
 
     before = add()
     torch.set_default_dtype(torch.float64)
@@ -116,12 +116,12 @@ def test_the_default_dtype_is_part_of_a_call():
 
 
 def test_it_does_not_grow_without_end(monkeypatch):
-    monkeypatch.setattr(remember, "_MOST", 10)
-    remember.forget()
+    monkeypatch.setattr(cache, "_CAPACITY", 10)
+    cache.clear()
     for size in range(1, 30):
         x = meta(size)
-        remember.remembered(aten.relu.default, (x,), {}, lambda x=x: aten.relu(x))
-    assert len(remember._MEMORY) == 10
+        cache.cached(aten.relu.default, (x,), {}, lambda x=x: aten.relu(x))
+    assert len(cache._CACHE) == 10
 
 
 RECURRENT = {
@@ -143,7 +143,7 @@ def test_the_outputs_of_recurrent_layers_are_those_of_pytorch(name):
     x = torch.randn(6, 2, 5)
     shapes = []
 
-    class Watch(nn.Module):
+    class Records(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = layer
@@ -154,19 +154,21 @@ def test_the_outputs_of_recurrent_layers_are_those_of_pytorch(name):
             shapes.append([(tuple(t.shape), t.dtype) for t in (output, *states)])
             return output
 
-    measure(Watch(), inputs=x)
-    Watch()(x)
+    measure(Records(), inputs=x)
+    Records()(x)
     assert shapes[0] == shapes[1]
 
 
 def test_a_very_long_sequence_costs_no_more_calls_than_a_long_one():
-    """A few steps are taken, to know what all of them have alive at once."""
+    """A few steps are run, from which the bytes alive in all of them follow."""
 
     def calls(length):
         seen = []
-        count = Trace.__torch_dispatch__
+        count = CountingMode.__torch_dispatch__
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trace, "__torch_dispatch__", lambda self, *call: seen.append(call) or count(self, *call))
+            patch.setattr(
+                CountingMode, "__torch_dispatch__", lambda self, *call: seen.append(call) or count(self, *call)
+            )
             measure(lambda: nn.LSTM(4, 4), inputs=(length, 1, 4))
         return len(seen)
 

@@ -1,4 +1,4 @@
-"""Composite operators that PyTorch dissolves in its function transforms are counted whole all the same."""
+"""Composite operators that PyTorch decomposes in its function transforms are counted as one all the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch._functorch import eager_transforms, vmap
 
 from pytest_modelbudget import ModelError, measure
-from pytest_modelbudget.counting.recording import trace
+from pytest_modelbudget.counting.recording import context
 
 
 class Calls(nn.Module):
@@ -60,17 +60,17 @@ TRANSFORMED = {
 
 
 @pytest.mark.parametrize("name", TRANSFORMED)
-@pytest.mark.parametrize("told", [True, False], ids=["", "where PyTorch does not tell"])
-def test_pooling_is_counted_once(name, told, monkeypatch):
+@pytest.mark.parametrize("wrapped", [True, False], ids=["", "where transforms cannot be wrapped"])
+def test_pooling_is_counted_once(name, wrapped, monkeypatch):
     function, times = TRANSFORMED[name]
-    monkeypatch.setattr(trace, "can_be_told", lambda: told)
+    monkeypatch.setattr(context, "transforms_can_be_wrapped", lambda: wrapped)
     cost = measure(Calls(function), inputs=(2, 3, 4, 4))
     assert cost.flops == times * ELEMENTS
     assert cost.by_operator() == {"adaptive_avg_pool2d": times * ELEMENTS}
 
 
 def test_this_pytorch_enters_its_transforms_where_we_look():
-    assert trace.can_be_told()
+    assert context.transforms_can_be_wrapped()
 
 
 def test_nothing_of_it_is_left():

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from four_ways import Case, calls, each, each_way, module
+from one_attempt import attempt
 from torch import nn
 from torch.nn.attention.flex_attention import flex_attention
-
-from pytest_modelbudget.counting.measure import attempt
 
 sdpa = F.scaled_dot_product_attention
 B, H, L, S, E, V = 2, 4, 6, 8, 16, 12

@@ -5,13 +5,18 @@ A new operator of a new PyTorch is on no list: it is reported at run time, and f
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.attention.varlen
 
+import pytest_modelbudget
 from pytest_modelbudget.counting.operators.classify import Kind, classify
 from pytest_modelbudget.counting.operators.free import FREE
 from pytest_modelbudget.counting.operators.registry import FORMULAS
@@ -123,3 +128,24 @@ def test_the_primitives_that_compute_are_not_free() -> None:
     """The namespace ``prims`` is element-wise and moving operators, but for these."""
     computing = {name for name, overloads in operators("prims").items() if classify(overloads[0]).kind is not Kind.FREE}
     assert computing == {"svd", "fft_r2c", "fft_c2c", "fft_c2r"}
+
+
+NEW_FILE = """
+from .count import multiply_adds
+from .registry import formula
+
+
+@formula("relu")
+def relu_flop(self, *, out):
+    return multiply_adds(7, 0)
+"""
+
+
+def test_a_new_file_of_formulas_is_found(tmp_path: Path) -> None:
+    """It is enough that it lies in the folder: nothing else names it."""
+    package = Path(pytest_modelbudget.__file__).parent
+    copy = shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "counting" / "operators" / "new_file.py").write_text(NEW_FILE)
+    code = "from pytest_modelbudget import measure; from torch import nn; print(measure(nn.ReLU(), inputs=(2, 3)).macs)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout == "7\n"

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 from four_ways import WAYS, calls, written
+from one_attempt import attempt
 from torch import nn
 from torch.utils.flop_counter import flop_registry, register_flop_formula
-
-from pytest_modelbudget.counting.measure import attempt
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from one_attempt import attempt
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.measure import attempt
 
 flex = pytest.importorskip("torch.nn.attention.flex_attention")
 flex_attention, create_block_mask = flex.flex_attention, flex.create_block_mask

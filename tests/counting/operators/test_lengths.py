@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from counting.operators.kernels import count, meta
 from four_ways import Calls, calls, each, each_way
+from one_attempt import attempt
 from torch import nn
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.measure import attempt
 
 varlen = pytest.importorskip("torch.nn.attention.varlen")
 H, E = 2, 16

@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from four_ways import WAYS, Calls, Case, each, each_way, free, module, not_on_meta
+from one_attempt import attempt
 from torch import nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.measure import attempt
 
 # A linear layer from 8 to 4 features on 5 rows; the tests put it inside things.
 X = (5, 8)

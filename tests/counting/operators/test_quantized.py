@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from counting.operators.kernels import count, meta
+from one_attempt import attempt
 from torch import nn
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.measure import attempt
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -10,10 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from four_ways import Calls
+from one_attempt import attempt
 from torch import nn
 
 from pytest_modelbudget import ModelError, measure
-from pytest_modelbudget.counting.measure import attempt
 from pytest_modelbudget.counting.meta import checks
 
 F32, F64, BF16, F16 = torch.float32, torch.float64, torch.bfloat16, torch.float16

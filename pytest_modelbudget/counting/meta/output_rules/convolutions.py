@@ -1,0 +1,71 @@
+"""Outputs of convolutions, which have no temporaries on the meta device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..layout import empty, is_absent_or, is_strided_meta, row_major_strides
+from .registry import FLOATING, output_rule
+
+
+@output_rule("conv1d", "conv2d", "conv3d")
+def _convolution(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    stride: Any = (1,),
+    padding: Any = (0,),
+    dilation: Any = (1,),
+    groups: int = 1,
+) -> Any:
+    """``(N, C, *sides)`` and ``(O, C / groups, *kernel)`` make ``(N, O, *sides)``, by the formula of `torch.nn.Conv2d`.
+
+    Channels-last inputs are PyTorch's, as are those whose strides fit both memory formats.
+    """
+    if not is_strided_meta(input) or not is_strided_meta(weight):
+        return NotImplemented
+    size, kernel, dtype = input.shape, weight.shape, input.dtype
+    if dtype not in FLOATING or weight.dtype is not dtype:
+        return NotImplemented
+    rank = len(size)
+    if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel or input.stride() != row_major_strides(size):
+        return NotImplemented
+    images, channels, *sides = size
+    outputs, taken, *taps = kernel
+    if rank > 3 and (channels == 1 or max(sides) == 1):
+        return NotImplemented
+    if groups < 1 or channels != taken * groups or outputs % groups or not is_absent_or(bias, (outputs,), dtype):
+        return NotImplemented
+    if isinstance(padding, str) or min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
+        return NotImplemented
+    if not len(padding) == len(stride) == len(dilation) == rank - 2:
+        padding, stride, dilation = (_for_each_side(option, rank - 2) for option in (padding, stride, dilation))
+    for i in range(rank - 2):
+        sides[i] = (sides[i] + 2 * padding[i] - dilation[i] * (taps[i] - 1) - 1) // stride[i] + 1
+    if min(sides) < 1:
+        return NotImplemented
+    return empty((images, outputs, *sides), dtype)
+
+
+def _for_each_side(option: Any, sides: int) -> Any:
+    """One number for each side of an image, where one is given for all."""
+    return option * sides if len(option) == 1 else option
+
+
+@output_rule("convolution")
+def _general_convolution(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Any:
+    if transposed:
+        return NotImplemented
+    return _convolution(input, weight, bias, stride, padding, dilation, groups)

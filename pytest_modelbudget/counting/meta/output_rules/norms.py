@@ -1,0 +1,193 @@
+"""Outputs of normalisation and of its gradients.
+
+``batch_norm`` outside training has no temporaries. ``layer_norm`` and ``group_norm`` have a mean and a reciprocal
+standard deviation for each row, or group, which are freed when they return.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from ..layout import empty, empty_like, is_absent_or, is_row_major, is_strided_meta
+from .registry import FLOATING, output_rule, temporaries_rule
+
+_FULL_PRECISION = frozenset({torch.float32, torch.float64})  # for other dtypes norms keep float32 statistics
+
+
+@output_rule("batch_norm")
+def _batch_norm(
+    input: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    running_mean: torch.Tensor | None,
+    running_var: torch.Tensor | None,
+    training: bool,
+    *options: Any,
+) -> Any:
+    """Like the input. In training it has temporary statistics as well, so PyTorch runs it."""
+    if training or running_mean is None or running_var is None:
+        return NotImplemented
+    return _normalized(input, weight, bias, running_mean, running_var)
+
+
+def _normalized(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
+    """A tensor like ``input`` ``(N, C, ...)``, given tensors of one number for each channel."""
+    if not is_strided_meta(input):
+        return NotImplemented
+    size, dtype = input.shape, input.dtype
+    if dtype not in FLOATING or len(size) < 2 or 0 in size:
+        return NotImplemented
+    channels = (size[1],)
+    for tensor in per_channel:
+        if not is_absent_or(tensor, channels, dtype):
+            return NotImplemented
+    return empty_like(input)
+
+
+@output_rule("native_batch_norm")
+def _native_batch_norm(
+    input: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    running_mean: torch.Tensor | None,
+    running_var: torch.Tensor | None,
+    training: bool,
+    *options: Any,
+) -> Any:
+    """``(output, mean, rstd)``: the last two have one number for each channel in training, and none outside of it.
+
+    That is what the kernels of CPU and CUDA return. On the meta device PyTorch returns one for each channel always.
+    """
+    if not is_strided_meta(input) or (not training and (running_mean is None or running_var is None)):
+        return NotImplemented
+    if input.dtype not in _FULL_PRECISION:
+        return NotImplemented if training else _half_batch_norm(input, weight, bias, running_mean, running_var)
+    if training and input.numel() <= input.shape[1]:  # PyTorch refuses one value for each channel
+        return NotImplemented
+    output = _normalized(input, weight, bias, running_mean, running_var)
+    if output is NotImplemented:
+        return NotImplemented
+    channels = input.shape[1:2] if training else (0,)
+    return output, empty(channels, input.dtype), empty(channels, input.dtype)
+
+
+def _half_batch_norm(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
+    """Outside training, in half precision. Weights and statistics may be float32, as they are under autocast."""
+    output = _normalized(input, *per_channel)
+    if output is NotImplemented and all(is_absent_or(t, input.shape[1:2], torch.float32) for t in per_channel):
+        output = _normalized(input)
+    return output if output is NotImplemented else (output, empty((0,), torch.float32), empty((0,), torch.float32))
+
+
+@output_rule("native_batch_norm_backward")
+def _native_batch_norm_backward(
+    grad_out: torch.Tensor, input: torch.Tensor, weight: torch.Tensor | None, *rest: Any
+) -> Any:
+    """The gradients of input, weight and bias that ``output_mask`` asks for. On meta PyTorch returns all three."""
+    mask = rest[-1]
+    if not is_strided_meta(input) or not is_strided_meta(grad_out):
+        return NotImplemented
+    if grad_out.shape != input.shape or grad_out.stride() != input.stride() or grad_out.dtype is not input.dtype:
+        return NotImplemented
+    if input.dtype not in _FULL_PRECISION or weight is None:
+        return NotImplemented
+    first = _normalized(input, weight)
+    if first is NotImplemented:
+        return NotImplemented
+    gradients = (first, empty(weight.shape, weight.dtype), empty(weight.shape, weight.dtype))
+    return tuple(gradient if asked else None for gradient, asked in zip(gradients, mask, strict=True))
+
+
+@output_rule("layer_norm", outputs_only=True)
+def _layer_norm(
+    input: torch.Tensor,
+    normalized_shape: Any,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    *options: Any,
+) -> Any:
+    """A contiguous tensor of the size of the input."""
+    if not is_strided_meta(input):
+        return NotImplemented
+    size, dtype, normalized = input.shape, input.dtype, tuple(normalized_shape)
+    if dtype not in FLOATING or 0 in size or not normalized:
+        return NotImplemented
+    if not is_row_major(input) and input.is_contiguous():  # other strides in a dimension of size 1
+        return NotImplemented
+    if size[-len(normalized) :] != normalized or not is_absent_or(weight, normalized, dtype):
+        return NotImplemented
+    return empty(size, dtype) if is_absent_or(bias, normalized, dtype) else NotImplemented
+
+
+@temporaries_rule("layer_norm")
+def _layer_norm_with_statistics(
+    input: torch.Tensor,
+    normalized_shape: Any,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    *options: Any,
+) -> Any:
+    """The mean and the reciprocal standard deviation are temporaries of one number for each row."""
+    output = _layer_norm(input, normalized_shape, weight, bias) if input.dtype in _FULL_PRECISION else NotImplemented
+    if output is NotImplemented:
+        return NotImplemented
+    statistics = math.prod(input.shape[: -len(normalized_shape)]) * input.dtype.itemsize
+    return output, statistics, statistics
+
+
+@output_rule("native_layer_norm")
+def _native_layer_norm(
+    input: torch.Tensor, normalized_shape: Any, weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float
+) -> Any:
+    """``(output, mean, rstd)``: the last two have size 1 in the normalised dimensions."""
+    output = _layer_norm(input, normalized_shape, weight, bias) if input.dtype in _FULL_PRECISION else NotImplemented
+    if output is NotImplemented:
+        return NotImplemented
+    count = len(normalized_shape)
+    size = (*input.shape[:-count], *(1,) * count)
+    return output, empty(size, input.dtype), empty(size, input.dtype)
+
+
+@output_rule("native_layer_norm_backward")
+def _native_layer_norm_backward(
+    grad_out: torch.Tensor,
+    input: torch.Tensor,
+    normalized_shape: Any,
+    mean: torch.Tensor,
+    rstd: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    output_mask: Any,
+) -> Any:
+    """The gradients of input, weight and bias, where all three are asked for."""
+    if weight is None or bias is None or not all(output_mask) or input.dtype not in _FULL_PRECISION:
+        return NotImplemented
+    if not is_strided_meta(input) or not is_strided_meta(grad_out) or not is_row_major(grad_out):
+        return NotImplemented
+    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype or not is_row_major(input):
+        return NotImplemented
+    first = _layer_norm(input, normalized_shape, weight, bias)
+    if first is NotImplemented:
+        return NotImplemented
+    return first, empty(weight.shape, weight.dtype), empty(bias.shape, bias.dtype)
+
+
+@output_rule("group_norm", outputs_only=True)
+def _group_norm(
+    input: torch.Tensor,
+    num_groups: int,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    *options: Any,
+) -> Any:
+    """Like the input."""
+    if not is_strided_meta(input) or input.dim() < 2 or num_groups < 1 or not is_row_major(input):
+        return NotImplemented
+    if input.shape[1] % num_groups:
+        return NotImplemented
+    if input.dim() > 3 and (input.shape[1] == 1 or max(input.shape[2:]) == 1):  # strides fit both memory formats
+        return NotImplemented
+    return _normalized(input, weight, bias)

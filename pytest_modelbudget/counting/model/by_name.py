@@ -1,0 +1,39 @@
+"""Calling a user's function with the parts of the operating point that its parameters name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import UsageError
+from ...values.point import OperatingPoint, axis_names
+
+
+def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: str) -> Any:
+    """Call ``function`` with the parts of the operating point that its required parameters name.
+
+    ``what`` is what the user gave it as, for messages; ``"inputs="`` also gets parts for parameters with a default.
+    Raises `UsageError` when it requires another argument, or a part that is not given.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return function()
+    given = point.with_batch_one().arguments()
+    keywords = {}
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.name in given and parameter.kind is not parameter.POSITIONAL_ONLY:
+            if parameter.default is parameter.empty or what == "inputs=":
+                keywords[parameter.name] = given[parameter.name]
+        elif parameter.default is parameter.empty:
+            names = axis_names(by_name=True)
+            missing = f"Add {parameter.name}=." if parameter.name in names else (
+                f"Only {', '.join(map(repr, names))} are given by name; bind the rest, as in "
+                f"functools.partial(..., {parameter.name}=...) or a lambda."
+            )  # fmt: skip
+            name = getattr(function, "__name__", repr(function))
+            raise UsageError(f"{what} {name}() needs the argument {parameter.name!r}. {missing}")
+    return function(**keywords)

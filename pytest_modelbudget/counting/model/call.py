@@ -1,0 +1,105 @@
+"""A model ready to be called: borrowed, in train or eval mode, and with the arguments of forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from ...values.request import Request
+from .borrow import borrowed
+from .build import call_on_meta
+from .inputs import Arguments, Inputs, describe
+from .modules import modules_of, set_mode
+from .process import no_garbage_collection
+from .replacements import Replacement, copied, moved, on_meta, unchanged
+from .target import TargetModel
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a model is run to be counted.
+
+    ``real``: with data instead of on the meta device. ``grad``: with autograd on. ``keep_small_data``: on the meta
+    device, but with the data of small tensors whose values are known, such as token ids, masks and constants.
+    """
+
+    real: bool = False
+    grad: bool = False
+    keep_small_data: bool = False
+
+
+class Call(NamedTuple):
+    """A borrowed model, all of its modules, the arguments of forward, and those as text in ``given``."""
+
+    model: torch.nn.Module
+    modules: list[torch.nn.Module]
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    given: str
+
+
+def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
+    """Borrow a model for an attempt. Raises `UsageError` for inputs that cannot be meant."""
+    model, dtype = target.model, _dtype(request)
+    if not attempt.real:
+        updated = request.point.mode == "train"
+        replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated)
+        return _ready(model, request, replacement, None, keep_small_data=attempt.keep_small_data)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    if device.type == "meta":
+        device = torch.device("cpu")
+    is_new = target.built and dtype is None and not any(p.is_meta for p in model.parameters())
+    return _ready(model, request, unchanged if is_new else copied(dtype), device)
+
+
+def ready_on(device: torch.device, target: TargetModel, request: Request) -> AbstractContextManager[Call]:
+    """Borrow a model for a real run on ``device``. Raises as `ready` does."""
+    return _ready(target.model, request, moved(_dtype(request), device), device)
+
+
+@contextmanager
+def _ready(
+    model: torch.nn.Module,
+    request: Request,
+    replacement: Replacement,
+    device: torch.device | None,
+    *,
+    keep_small_data: bool = False,
+) -> Iterator[Call]:
+    """Borrow ``model``, with inputs on ``device``; ``None`` is the meta device."""
+    dtype = _dtype(request)
+    inputs = Inputs(request.inputs, request.point, dtype or _floating_dtype(model), cast=dtype is not None)
+    with borrowed(model, replacement), no_garbage_collection():
+        modules = modules_of(model)
+        set_mode(model, modules, training=request.point.mode == "train")
+        if device is not None:
+            arguments, keywords = inputs.real(device)
+        elif keep_small_data:
+            arguments, keywords = inputs.on_meta(keep_small_data=True)
+        else:
+            arguments, keywords = _on_meta(inputs)
+        yield Call(model, modules, arguments, keywords, describe(arguments, keywords))
+
+
+def _dtype(request: Request) -> torch.dtype | None:
+    """The dtype that the model and its float inputs are counted in; ``None`` for the model's own."""
+    dtype: torch.dtype | None = getattr(torch, request.point.dtype) if request.point.dtype else None
+    return dtype
+
+
+def _floating_dtype(model: torch.nn.Module) -> torch.dtype:
+    """The dtype of a model's float inputs: that of its first floating parameter."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+
+def _on_meta(inputs: Inputs) -> Arguments:
+    """Inputs on the meta device. What the user's callable creates is there too, unless it needs values."""
+    result = call_on_meta(inputs.on_meta)
+    if result.error is None:
+        arguments: Arguments = result.value
+        return arguments
+    return inputs.on_meta()

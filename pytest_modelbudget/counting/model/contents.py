@@ -1,0 +1,132 @@
+"""Everything that a model holds, found and restored: its tensors, numbers, modules and hooks, in every container."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from operator import is_
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+import torch
+
+_OBJECTS = 2  # how many objects deep the attributes of a module are followed: a cache, and its entries
+
+_CONTAINERS = (dict, list, set, deque)
+_BUILT_IN = frozenset({OrderedDict, *_CONTAINERS})
+_CONSTANTS = frozenset({type(None), bool, int, float, str, FunctionType})
+_LEAVES = _CONSTANTS | {torch.Tensor, torch.nn.Parameter}  # they hold nothing
+_NOT_OWN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
+
+
+class Contents:
+    """The containers in which a model holds what it holds, with their content as it is now.
+
+    Registered parameters, buffers and modules are found, tensors in attributes, and what is in containers and objects
+    there (``nn.LSTM`` has its weights in a list, a decoder its cache in an object).
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
+        self._empty: list[Any] = []  # most of the containers: a module has a dozen dictionaries of hooks
+        self._slots: list[tuple[Any, Any, Any]] = []  # a container, a key in it, and a value that may be replaced
+        self._classes: list[tuple[torch.nn.Module, type]] = []
+        self._visit(model, _OBJECTS)
+
+    def _visit(self, value: Any, objects: int) -> None:
+        if isinstance(value, torch.nn.Module):
+            if not isinstance(value, torch.jit.ScriptModule) and id(vars(value)) not in self._containers:
+                self._classes.append((value, type(value)))
+                self._enter(vars(value), _OBJECTS)
+        elif isinstance(value, _CONTAINERS):
+            self._enter(value, objects)
+        elif isinstance(value, tuple):
+            for item in value:
+                if type(item) not in _LEAVES:
+                    self._visit(item, objects)
+        elif objects and _has_own_state(value):
+            self._enter(vars(value), objects - 1)
+
+    def _enter(self, container: Any, objects: int) -> None:
+        if id(container) in self._containers:
+            return
+        content = dict(container) if isinstance(container, dict) else list(container)
+        self._containers[id(container)] = (container, content)
+        is_set = isinstance(container, set)  # its items are found by their hash, so they are not replaced
+        constants, built_in, empty = _CONSTANTS, _BUILT_IN, self._empty
+        for key, item in content.items() if isinstance(content, dict) else enumerate(content):
+            kind = type(item)
+            if kind in built_in:
+                if item:
+                    self._enter(item, objects)
+                else:
+                    empty.append(item)
+                continue
+            if kind in constants:
+                continue
+            if kind is tuple and _CONSTANTS.issuperset(map(type, item)):
+                continue
+            if not is_set:
+                self._slots.append((container, key, item))
+            if kind not in _LEAVES:
+                self._visit(item, objects)
+
+    def replace(self, replacement: Callable[[Any], Any]) -> None:
+        """Put what ``replacement`` returns for each value in its place, and undo ``module.compile()``."""
+        for container, key, item in self._slots:
+            new = replacement(item)
+            if new is item:
+                continue
+            if type(container) is dict:
+                container[key] = new
+            else:
+                _built_in_class(container).__setitem__(container, key, new)
+        for module, _ in self._classes:
+            if vars(module).get("_compiled_call_impl") is not None:
+                vars(module)["_compiled_call_impl"] = None
+
+    def restore(self) -> None:
+        """Give every container its content back, and every module its class, whatever happened to them."""
+        for module, kind in self._classes:
+            if type(module) is not kind:
+                module.__class__ = kind  # a lazy module became an ordinary one
+        for container in self._empty:
+            if container:
+                container.clear()
+        for container, content in self._containers.values():
+            if not _holds(container, content):
+                _refill(container, content)
+
+
+def _has_own_state(value: Any) -> bool:
+    """Whether a value is an object of a user's own class, with attributes."""
+    if isinstance(value, (type, FunctionType, ModuleType, torch.Tensor)):
+        return False
+    kind = type(value)
+    own = kind.__module__.partition(".")[0] not in _NOT_OWN or kind is SimpleNamespace
+    return own and isinstance(getattr(value, "__dict__", None), dict)
+
+
+def _built_in_class(container: Any) -> Any:
+    """The built-in class that a container is of, whose methods a subclass may override."""
+    own = type(container)
+    if own in _BUILT_IN:
+        return own
+    return next(kind for kind in (OrderedDict, dict, list, set, deque) if isinstance(container, kind))
+
+
+def _holds(container: Any, content: Any) -> bool:
+    """Whether a container still holds the very same objects in the same order."""
+    if len(container) != len(content):
+        return False
+    if isinstance(container, dict) and not all(map(is_, dict.values(container), content.values())):
+        return False
+    return all(map(is_, container, content))
+
+
+def _refill(container: Any, content: Any) -> None:
+    """Make a container hold exactly ``content``."""
+    kind = _built_in_class(container)
+    kind.clear(container)
+    (kind.update if hasattr(kind, "update") else kind.extend)(container, content)

@@ -1,0 +1,74 @@
+"""The modules of a model and what they hold: the fast ways where no module overrides PyTorch's own methods."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from .replacements import NEVER_LAZY
+
+_Module = torch.nn.Module
+_NAMED_MODULES, _MODULES, _TRAIN, _EVAL = _Module.named_modules, _Module.modules, _Module.train, _Module.eval
+_MEMBERS = {
+    name: getattr(_Module, name)
+    for name in ("parameters", "buffers", "named_parameters", "named_buffers", "_named_members")
+}
+
+
+def original_of(module: torch.nn.Module) -> torch.nn.Module:
+    """The module that ``torch.compile`` made a module from, or the module itself."""
+    modules = vars(module).get("_modules")
+    original = modules.get("_orig_mod") if isinstance(modules, dict) else None  # a scripted module has no dictionary
+    return original if isinstance(original, torch.nn.Module) else module
+
+
+def is_compiled(module: torch.nn.Module) -> bool:
+    """Whether ``torch.compile`` made a module, or ``module.compile()`` compiled it in place."""
+    return original_of(module) is not module or bool(getattr(module, "_compiled_call_impl", None))
+
+
+def modules_of(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """``model.modules()`` as a list."""
+    found: dict[int, torch.nn.Module] = {}
+    waiting = [model]
+    while waiting:
+        module = waiting.pop()
+        if id(module) not in found:
+            found[id(module)] = module
+            if module._modules:
+                waiting += [child for child in reversed(module._modules.values()) if child is not None]
+    kinds = {type(module) for module in found.values()}
+    if all(kind.named_modules is _NAMED_MODULES and kind.modules is _MODULES for kind in kinds):
+        return list(found.values())
+    return list(model.modules())
+
+
+def weights_of(model: torch.nn.Module, modules: list[torch.nn.Module]) -> Iterator[torch.Tensor]:
+    """The parameters and buffers of ``model``, whose modules are ``modules``, without those that are lazy still."""
+    kind = type(model)
+    if any(getattr(kind, name) is not usual for name, usual in _MEMBERS.items()):
+        found: Iterable[torch.Tensor | None] = (*model.parameters(), *model.buffers())
+    else:
+        found = [t for module in modules for own in (module._parameters, module._buffers) for t in own.values()]
+    return (t for t in found if t is not None and (type(t) in NEVER_LAZY or not is_lazy(t)))
+
+
+def set_mode(model: torch.nn.Module, modules: list[torch.nn.Module], *, training: bool) -> None:
+    """``model.train(training)``, where ``modules`` are all of its modules."""
+    if any(kind.train is not _TRAIN or kind.eval is not _EVAL for kind in {type(module) for module in modules}):
+        model.train() if training else model.eval()
+        return
+    for module in modules:
+        vars(module)["training"] = training
+
+
+def scripted_copy(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """A copy whose parameters are leaves. With autograd on, ``copy.deepcopy`` makes children of the original's."""
+    with torch.no_grad():
+        new: torch.jit.ScriptModule = copy.deepcopy(module)
+    for tensor, original in zip(new.parameters(), module.parameters(), strict=True):
+        tensor.requires_grad_(original.requires_grad)
+    return new

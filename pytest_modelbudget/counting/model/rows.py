@@ -1,0 +1,147 @@
+"""From a module tree and the sums of a count to the rows of a `Cost`, a row for each name of each module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ...values.cost import Cost, ModuleCost
+from ...values.peak import Peak
+from ..recording.tally import Tallies, Tally
+from ..recording.tensors import bytes_of
+from .tree import ModuleTree, Place, class_of, own_tensors
+
+
+def counted_cost(
+    tree: ModuleTree, tallies: Tallies, peak: Peak, *, convention: str, notes: tuple[str, ...], **fields: Any
+) -> Cost:
+    """The `Cost` of the sums of a count and its peak, and of its other ``fields``."""
+    if tree.has_lazy_parameters():
+        notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
+    return cost_of_rows(
+        module_rows(tree, tallies.modules, convention, peak.kept),
+        convention=convention,
+        counter="aten",
+        notes=notes,
+        memory=peak.total,
+        peak=peak,
+        backward_flops=tallies.backward.flops(convention),
+        uncounted=dict(tallies.uncounted),
+        uncounted_in={name: tuple(where) for name, where in tallies.uncounted_in.items()},
+        operators={name: tally.flops(convention) for name, tally in tallies.operators.items()},
+        **fields,
+    )
+
+
+def cost_of_rows(rows: dict[str, ModuleCost], **fields: Any) -> Cost:
+    """A `Cost` with the totals of its rows, and its other ``fields``."""
+    whole = rows[""]
+    return Cost(
+        flops=whole.flops,
+        macs=whole.macs,
+        params=whole.params,
+        trainable_params=whole.trainable_params,
+        activations=whole.activations,
+        weights=whole.weights,
+        torch_version=str(torch.__version__).split("+")[0],
+        model=whole.kind,
+        modules=rows,
+        **fields,
+    )
+
+
+def module_rows(
+    tree: ModuleTree, tallies: dict[str, Tally], convention: str, alive: Mapping[str, int]
+) -> dict[str, ModuleCost]:
+    """A row for each name: the module with everything below it, in which shared tensors count once.
+
+    ``tallies`` are the sums of each module without its submodules, ``alive`` the bytes of each that were alive at the
+    peak.
+    """
+    sums = {place.name: _sums_of(place, tallies.get(place.name), convention, alive) for place in tree.places}
+    seen: dict[int, str] = {}
+    for place in tree.places:
+        parameters, buffers = own_tensors(place.module)
+        total = sums[place.name]
+        for tensors, add in ((parameters, _add_parameter), (buffers, _add_buffer)):
+            for key, tensor in tensors.items():
+                add(total, tensor, 1)
+                before = seen.get(key)
+                if before is not None:  # the module that holds both names would count it twice
+                    add(sums.setdefault(_common_parent(before, place.name), [0] * 7), tensor, -1)
+                seen[key] = place.name
+    for place in reversed(tree.places):  # children come after their parents
+        if place.name:
+            above = sums.setdefault(place.name.rpartition(".")[0], [0] * 7)
+            for i, value in enumerate(sums[place.name]):
+                above[i] += value
+    return {place.name: _row(place, sums[place.name], tallies.get(place.name)) for place in tree.places}
+
+
+_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
+
+
+def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[str, int]) -> list[int]:
+    """The sums of a module's own operators. Its tensors are added later."""
+    size = alive.get(place.name, 0)
+    if tally is None:
+        return [0, 0, 0, size, 0, 0, 0]
+    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0]
+
+
+def _add_parameter(total: list[int], tensor: torch.Tensor, times: int) -> None:
+    count = tensor.numel() * times
+    total[_PARAMS] += count
+    if tensor.requires_grad:
+        total[_TRAINABLE] += count
+    total[_WEIGHTS] += bytes_of(tensor) * times
+
+
+def _add_buffer(total: list[int], tensor: torch.Tensor, times: int) -> None:
+    total[_WEIGHTS] += bytes_of(tensor) * times
+
+
+def _common_parent(one: str, other: str) -> str:
+    """The innermost module that holds both names: one of them, if the other is below it."""
+    parts = []
+    for a, b in zip(one.split("."), other.split("."), strict=False):
+        if a != b:
+            break
+        parts.append(a)
+    return ".".join(parts)
+
+
+def _row(place: Place, total: list[int], tally: Tally | None) -> ModuleCost:
+    return ModuleCost(
+        name=place.name,
+        kind=type(place.module).__name__,
+        flops=total[_FLOPS],
+        macs=total[_MACS],
+        params=total[_PARAMS],
+        trainable_params=total[_TRAINABLE],
+        activations=total[_ACTIVATIONS],
+        weights=total[_WEIGHTS],
+        memory=total[_ALIVE],
+        calls=tally.calls if tally is not None else 0,
+        config=_config(place.module),
+        owner=place.owner or class_of(place.module),
+        attribute=place.attribute,
+    )
+
+
+def _config(module: Any) -> str:
+    """The ``extra_repr`` of a module in one line, without addresses."""
+    try:
+        text = str(module.extra_repr())
+    except Exception:  # noqa: BLE001 - a user's extra_repr may need tensors with data; the row does without it
+        return ""
+    if _AT in text:
+        text = _ADDRESS.sub("", text)
+    return " ".join(text.split())
+
+
+_AT = " at 0x"
+_ADDRESS = re.compile(_AT + r"[0-9A-Fa-f]+")  # in the default text of an object; it differs between processes

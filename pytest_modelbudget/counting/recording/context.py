@@ -1,0 +1,46 @@
+"""The context that a model runs in while it is counted: hooks of its modules, dispatch and function modes, autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch.backends import opt_einsum
+from torch.nn.modules import module as module_hooks
+
+from ..meta.kernels import device_kernels
+from ..meta.transforms import around_transforms, transforms_can_be_wrapped
+from .counting_mode import CountingMode
+from .function_mode import WholeFunctionMode
+from .size_mode import SizeMode
+
+
+@contextmanager
+def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
+    """Count everything that runs inside by ``mode``. ``grad`` turns autograd on, for models that differentiate."""
+    before = module_hooks.register_module_forward_pre_hook(mode.modules.enter)
+    after = module_hooks.register_module_forward_hook(mode.modules.leave, always_call=True)
+    try:
+        mode.modules.differentiates = grad
+        always_decomposes = grad or not transforms_can_be_wrapped()
+        recorder = mode.recorder
+        with (
+            torch.inference_mode(not grad),
+            torch.set_grad_enabled(grad),
+            _left_to_right(),
+            device_kernels(mode.ledger.device_type, fused=mode.fused) if grad and mode.on_meta else nullcontext(),
+            WholeFunctionMode(mode) if always_decomposes else around_transforms(lambda: WholeFunctionMode(mode)),
+            mode,
+            SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
+        ):
+            yield
+    finally:
+        before.remove()
+        after.remove()
+
+
+def _left_to_right() -> Any:
+    """``einsum`` of three operands and more multiplies them in the order written, also if opt_einsum is installed."""
+    return opt_einsum.flags(enabled=False) if opt_einsum.enabled else nullcontext()

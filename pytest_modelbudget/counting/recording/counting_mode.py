@@ -1,0 +1,162 @@
+"""The dispatch mode that counts: every operator that a model calls, for the module that calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..meta.autocast import autocast_in_mode
+from ..meta.execution import MetaExecution, has_own_dispatch
+from ..operators.count import Count
+from ..operators.lengths import UnknownValues
+from ..operators.registry import qualified_name
+from .course import current_recorder
+from .execution_mode import ExecutionMode
+from .ledger import Ledger
+from .operator_info import OperatorInfo
+from .running_modules import RunningModules
+from .tally import Tallies
+from .work import WorkRecorder
+
+
+class CountingMode(ExecutionMode):
+    """Counts operators into ``tallies``. `counting` runs a model under it.
+
+    In inference mode operators arrive as the model calls them (``linear``, ``scaled_dot_product_attention``,
+    ``lstm``), before PyTorch chooses a kernel, so that the count does not depend on the kernel.
+
+    ``names`` has all names of each module by its ``id``. ``work`` records what each call computes and moves; only a
+    prediction of time needs that.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(
+        self,
+        names: dict[int, tuple[str, ...]],
+        execution: MetaExecution | None,
+        ledger: Ledger,
+        *,
+        fused: bool = True,
+        work: WorkRecorder | None = None,
+    ) -> None:
+        super().__init__(execution, ledger, fused=fused)
+        self.tallies = Tallies()
+        self.modules = RunningModules(names, self.tallies, real=execution is None)
+        self.work = work
+        self.recorder = current_recorder()
+        if self.recorder is not None:
+            self.recorder.start()
+        self._stack = self.modules.stack
+        self._operators: dict[int, OperatorInfo] = {}
+        self._phase = "forward"
+        self._paused = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operator and add what it costs."""
+        if types and has_own_dispatch(types):
+            return NotImplemented
+        kwargs = kwargs or {}
+        info = self._operators.get(id(func))  # operators live as long as PyTorch does, and are slow to hash
+        if info is None:
+            info = self._operators[id(func)] = OperatorInfo.of(func, self._execution)
+        if info.is_composite and not self._paused:
+            return self._run_composite(func, args, kwargs, info)
+        module = self._stack[-1][0] if self._phase == "forward" else self.modules.running(self._phase)
+        temporaries = 0
+        self._paused += 1  # the operators that it calls are part of it
+        try:
+            execution, out = self._execution, NotImplemented
+            if info.output_rule is not None and execution is not None:
+                out = execution.by_rule(info.output_rule, args, kwargs)
+            if out is NotImplemented:
+                out, temporaries = self.execute(func, args, kwargs, info)
+        finally:
+            self._paused -= 1
+        self.ledger.record(out, module)
+        if temporaries:
+            self.ledger.add_temporaries(temporaries, module)
+        if self._paused:
+            return out
+        count = None if info.is_free else self._count(func, info.classification.formula, args, kwargs, out)
+        if self.work is not None:
+            self.work.record(func, module, args, kwargs, out, count)
+        if count is not None:
+            count = self.tallies.add(info.name, module, count, self._phase)
+        elif not info.is_free:
+            self.tallies.report(info.name, module)
+        if self.recorder is not None:
+            self.recorder.call(module, info.name, count, out)
+        return out
+
+    def _count(self, func: Any, formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
+        """What ``formula`` says of a call, or ``None`` if it cannot be counted.
+
+        Raises `NeedsData` if the formula asks for values that another attempt would have.
+        """
+        if formula is None:
+            return None
+        try:
+            count: Count | None = formula(*args, **{**kwargs, "out": out}) if kwargs else formula(*args, out=out)
+        except UnknownValues as unknown:
+            execution = self._execution
+            if execution is None or (execution.keep_small_data and not unknown.real_run_knows):
+                return None
+            raise execution.missing.add(qualified_name(func)) from unknown
+        except RuntimeError as error:
+            if "NestedTensorImpl" not in str(error):
+                raise
+            return None  # a nested tensor of the strided layout has no single size
+        return count
+
+    def _run_composite(self, func: Any, args: Any, kwargs: dict[str, Any], info: OperatorInfo) -> Any:
+        """Run an operator that is counted by its parts, which are dispatched to this mode."""
+        implementation = info.classification.implementation
+        if implementation is not None:
+            return implementation(*(self._under_mode(arg) if callable(arg) else arg for arg in args), **kwargs)
+        if self._execution is not None:
+            args, kwargs = self._execution.prepare(func, args, kwargs)
+        with autocast_in_mode(), self:
+            return func.decompose(*args, **kwargs)
+
+    def _under_mode(self, function: Any) -> Any:
+        """A function that is given to a higher-order operator, as one whose operators this mode counts."""
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return called
+
+    def count_function(self, operator: str, count: Count | None, input: torch.Tensor, out: torch.Tensor) -> None:
+        """Add the call of a function that counts as one operator; ``count`` is ``None`` for one that is free."""
+        if self.work is not None:
+            self.work.record_function(operator, self._stack[-1][0], input, out)
+        if count is None:
+            return
+        module = self.modules.running(self._phase)
+        count = self.tallies.add(operator, module, count, self._phase)
+        if self.recorder is not None:
+            self.recorder.call(module, operator, count, out)
+
+    def phase(self, name: str) -> None:
+        """Begin the next phase of a training step: ``backward``, ``optimizer``."""
+        self._phase = name
+        self.ledger.phase(name)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether what runs now is part of something that is counted as one."""
+        return self._paused > 0
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Run operators without counting them: they are part of something that is counted as one."""
+        self._paused += 1
+        try:
+            yield
+        finally:
+            self._paused -= 1

@@ -1,0 +1,49 @@
+"""What a count looks up of an operator, once: how it is classified, and how it runs on the meta device."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from ..meta.execution import MetaExecution
+from ..meta.output_rules.registry import OUTPUTS_ONLY, TEMPORARIES_RULES, OutputRule
+from ..meta.recurrent import RECURRENT
+from ..operators.classify import Classification, Kind, classify
+from ..operators.registry import qualified_name
+
+_ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
+
+
+class OperatorInfo(NamedTuple):
+    """What is known of an operator before it runs.
+
+    ``name`` is the one that reports have. ``output_rule`` gives all there is to know of a call: its outputs, where it
+    has no temporaries; ``temporaries_rule`` gives those too. ``recurrent`` is the name of a recurrent layer.
+    """
+
+    name: str
+    classification: Classification
+    is_composite: bool
+    is_free: bool
+    output_rule: OutputRule | None
+    temporaries_rule: OutputRule | None
+    is_attention: bool
+    recurrent: str
+
+    @classmethod
+    def of(cls, operator: Any, execution: MetaExecution | None) -> OperatorInfo:
+        """Look up an operator that ``execution`` runs, or PyTorch if it is ``None``."""
+        recurrent = RECURRENT.get(operator, "")
+        classification = classify(operator)
+        has_more = operator in OUTPUTS_ONLY or recurrent
+        return cls(
+            qualified_name(operator).removeprefix("aten::"),
+            classification,
+            classification.kind is Kind.COMPOSITE,
+            classification.kind is Kind.FREE,
+            None if execution is None or has_more else execution.rule_of(operator),
+            None if execution is None else TEMPORARIES_RULES.get(operator),
+            operator is _ATTENTION,
+            recurrent,
+        )
