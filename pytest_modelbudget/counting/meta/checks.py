@@ -49,6 +49,12 @@ def _refuse(accepted: Any, message: str) -> None:
         raise RuntimeError(message)
 
 
+def _implemented(kernel: str, has_dtype: bool, *operands: torch.Tensor) -> None:
+    """Refuse a dtype that a kernel is not compiled for. With nothing to compute it is not asked."""
+    if all(operand.numel() for operand in operands):
+        _refuse(has_dtype, f"\"{kernel}\" not implemented for '{_name(operands[0].dtype)}'")
+
+
 # Products (aten/src/ATen/native/LinearAlgebra.cpp, Blas.cpp, GroupedMMUtils.h)
 
 
@@ -58,7 +64,7 @@ def _mm(self: torch.Tensor, mat2: torch.Tensor, *rest: Any, **options: Any) -> N
         one is other,
         f"expected m1 and m2 to have the same dtype, but got: {_in_cpp(one)} != {_in_cpp(other)}",
     )
-    _refuse(one is not torch.bool, "\"addmm\" not implemented for 'Bool'")
+    _implemented("addmm", one is not torch.bool, self, mat2)
 
 
 def _addmm(self: torch.Tensor, mat1: torch.Tensor, mat2: torch.Tensor, *rest: Any, **options: Any) -> None:
@@ -67,7 +73,7 @@ def _addmm(self: torch.Tensor, mat1: torch.Tensor, mat2: torch.Tensor, *rest: An
             dtype is mat2.dtype,
             f"{name} and mat2 must have the same dtype, but got {_name(dtype)} and {_name(mat2.dtype)}",
         )
-    _refuse(mat2.dtype is not torch.bool, "\"addmm\" not implemented for 'Bool'")
+    _implemented("addmm", mat2.dtype is not torch.bool, mat1, mat2)
 
 
 def _mv(self: torch.Tensor, vec: torch.Tensor, *rest: Any, **options: Any) -> None:
@@ -123,16 +129,18 @@ def _convolution(
         f"{given if transposed else f'Given weight of size {size}'}, expected bias to be 1-dimensional with {outputs} "
         f"elements, but got bias of size {list(bias.shape) if bias is not None else []} instead",
     )
-    _refuse(
-        input.dtype is weight.dtype,
-        f"Input type ({_name(input.dtype)}) and weight type ({_name(weight.dtype)}) should be the same",
-    )
-    _refuse(
-        bias is None or bias.dtype is input.dtype,
-        f"Input type ({_name(input.dtype)}) and bias type ({_name(getattr(bias, 'dtype', input.dtype))}) "
-        "should be the same",
-    )
-    _refuse(input.dtype is not torch.bool, "\"convolution\" not implemented for 'Bool'")
+    if input.numel():
+        _same_dtype_as_input(input, "weight", weight)
+        _same_dtype_as_input(input, "bias", bias)
+    _implemented("convolution", input.dtype is not torch.bool, input)
+
+
+def _same_dtype_as_input(input: torch.Tensor, name: str, parameter: torch.Tensor | None) -> None:
+    if parameter is not None:
+        _refuse(
+            parameter.dtype is input.dtype,
+            f"Input type ({_name(input.dtype)}) and {name} type ({_name(parameter.dtype)}) should be the same",
+        )
 
 
 # Attention (aten/src/ATen/native/transformers/attention.cpp, validate_sdpa_input)
@@ -178,17 +186,13 @@ def _layer_norm(input: torch.Tensor, shape: Any, weight: Any, bias: Any, eps: fl
 
 
 def _group_norm(input: torch.Tensor, weight: Any, bias: Any, *sizes: Any) -> None:
-    _floating("GroupNorm", input)
+    _implemented("GroupNorm", input.is_floating_point(), input)
     _mixed(input, weight, bias)
 
 
 def _batch_norm(input: torch.Tensor, weight: Any, bias: Any, mean: Any = None, var: Any = None, *rest: Any) -> None:
-    _floating("batch_norm", input)
+    _implemented("batch_norm", input.is_floating_point(), input)
     _mixed(input, *(t for t in (weight, bias, mean, var) if isinstance(t, torch.Tensor)))
-
-
-def _floating(kernel: str, input: torch.Tensor) -> None:
-    _refuse(input.is_floating_point(), f"\"{kernel}\" not implemented for '{_name(input.dtype)}'")
 
 
 # Recurrent layers (aten/src/ATen/native/RNN.cpp, check_attributes)
@@ -276,17 +280,18 @@ def _binary_cross_entropy(self: torch.Tensor, target: torch.Tensor, *rest: Any) 
 
 
 def _same_type(self: torch.Tensor, other: torch.Tensor) -> None:
-    _refuse(self.dtype is other.dtype, f"expected scalar type {_name(self.dtype)} but found {_name(other.dtype)}")
+    if self.numel() and other.numel():
+        _refuse(self.dtype is other.dtype, f"expected scalar type {_name(self.dtype)} but found {_name(other.dtype)}")
 
 
 def _grid_sampler(input: torch.Tensor, grid: torch.Tensor, *rest: Any) -> None:
-    _floating("grid_sampler", input)
+    _implemented("grid_sampler", input.is_floating_point(), input)
     _same_type(input, grid)
 
 
 def _cdist(x1: torch.Tensor, x2: torch.Tensor, *rest: Any) -> None:
     _same_type(x1, x2)
-    _refuse(x1.dtype not in _REDUCED, _not_implemented("cdist", x1))
+    _implemented("cdist", x1.dtype not in _REDUCED, x1, x2)
 
 
 def _complex(real: torch.Tensor, imag: torch.Tensor) -> None:
@@ -314,7 +319,7 @@ def _softmax(self: torch.Tensor, dim: int, *rest: Any) -> None:
     most = max(self.dim(), 1)
     if not -most <= dim < most:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-most}, {most - 1}], but got {dim})")
-    _refuse(self.is_floating_point() or rest[:1] == (True,), _not_implemented("softmax", self))
+    _implemented("softmax", self.is_floating_point(), self)
 
 
 def _multinomial(self: torch.Tensor, num_samples: int, replacement: bool = False, **options: Any) -> None:
@@ -324,15 +329,12 @@ def _multinomial(self: torch.Tensor, num_samples: int, replacement: bool = False
     )
 
 
-def _not_implemented(name: str, tensor: Any) -> str:
-    return f"\"{name}\" not implemented for '{_name(getattr(tensor, 'dtype', torch.float32))}'"
-
-
 def _without(name: str, dtypes: frozenset[torch.dtype]) -> Check:
     """The check of an operator that has no kernel for some dtypes of its first argument."""
 
     def check(self: Any, *rest: Any, **options: Any) -> None:
-        _refuse(not isinstance(self, torch.Tensor) or self.dtype not in dtypes, _not_implemented(name, self))
+        if isinstance(self, torch.Tensor):
+            _implemented(name, self.dtype not in dtypes, self)
 
     return check
 

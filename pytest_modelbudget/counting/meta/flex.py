@@ -8,7 +8,6 @@ are worked out beside meta: they follow from the function that makes the mask.
 from __future__ import annotations
 
 import gc
-import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ def _ready(query: Any, key: Any, value: Any) -> None:
     """Load the compiler that PyTorch asks whether it is there: it keeps the frames that wait for it in a cycle."""
     if _COMPILER not in sys.modules:
         with torch.inference_mode(False), torch._C._DisableTorchDispatch():
-            importlib.import_module(_COMPILER)
+            from torch import _dynamo  # noqa: F401
         gc.collect()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -289,6 +290,65 @@ def test_no_kernel_is_said_to_be_missing_that_a_cpu_has(name: str, dtype: torch.
     call = PLAINEST.get(name, getattr(ATEN, name))
     with pytest.raises((RuntimeError, NotImplementedError)):
         call(*[matrix] * (2 if name in OF_TWO else 1))
+
+
+# A call of each check with operands of two dtypes, of n rows.
+OF_TWO_DTYPES: dict[str, Callable[[Any, torch.dtype, torch.dtype, int], Any]] = {
+    "mm": lambda t, a, b, n: t(n, 4, dtype=a) @ t(4, 3, dtype=b),
+    "addmm": lambda t, a, b, n: torch.addmm(t(3, dtype=a), t(n, 4, dtype=a), t(4, 3, dtype=b)),
+    "addmm, sum": lambda t, a, b, n: torch.addmm(t(3, dtype=a), t(n, 4, dtype=b), t(4, 3, dtype=b)),
+    "mv": lambda t, a, b, n: torch.mv(t(n, 4, dtype=a), t(4, dtype=b)),
+    "conv": lambda t, a, b, n: F.conv1d(t(n, 4, 5, dtype=a), t(2, 4, 3, dtype=b)),
+    "conv_transpose": lambda t, a, b, n: F.conv_transpose1d(t(n, 4, 5, dtype=a), t(4, 2, 3, dtype=b)),
+    "attention": lambda t, a, b, n: sdpa(t(n, 2, 5, 8, dtype=a), *[t(n, 2, 5, 8, dtype=b)] * 2),
+    "attention mask": lambda t, a, b, n: sdpa(*[t(n, 2, 5, 8, dtype=a)] * 3, attn_mask=t(5, 5, dtype=b)),
+    "layer_norm": lambda t, a, b, n: F.layer_norm(t(n, 4, dtype=a), (4,), t(4, dtype=b), t(4, dtype=b)),
+    "group_norm": lambda t, a, b, n: F.group_norm(t(n, 4, 3, dtype=a), 2, t(4, dtype=b), t(4, dtype=b)),
+    "batch_norm": lambda t, a, b, n: F.batch_norm(t(n, 4, 3, dtype=a), t(4, dtype=b), t(4, dtype=b)),
+    "grid_sample": lambda t, a, b, n: F.grid_sample(t(n, 2, 4, 4, dtype=a), t(n, 3, 3, 2, dtype=b)),
+    "cdist": lambda t, a, b, n: torch.cdist(t(n, 4, dtype=a), t(3, 4, dtype=b), p=1.0),
+    "binary_cross_entropy": lambda t, a, b, n: F.binary_cross_entropy(t(n, dtype=a), t(n, dtype=b)),
+    "index_add": lambda t, a, b, n: t(5, 4, dtype=a).index_add(0, t(n, dtype=I64), t(n, 4, dtype=b)),
+    "index of index_add": lambda t, a, b, n: t(5, 4, dtype=a).index_add(0, t(n, dtype=b), t(n, 4, dtype=a)),
+    "index_copy": lambda t, a, b, n: t(5, 4, dtype=a).index_copy(0, t(n, dtype=I64), t(n, 4, dtype=b)),
+    "index_select": lambda t, a, b, n: t(5, 4, dtype=a).index_select(0, t(n, dtype=b)),
+    "index_put": lambda t, a, b, n: t(5, 4, dtype=a).index_put((t(n, dtype=I64),), t(n, 4, dtype=b)),
+    "bag": lambda t, a, b, n: F.embedding_bag(t(n, 3, dtype=I64), t(9, 8, dtype=a), mode="sum",
+                                              per_sample_weights=t(n, 3, dtype=b)),
+    "targets": lambda t, a, b, n: F.nll_loss(t(n, 5, dtype=a), t(n, dtype=b)),
+    "complex": lambda t, a, b, n: torch.complex(t(n, dtype=a), t(n, dtype=b)),
+    "add_": lambda t, a, b, n: t(n, dtype=a).add_(t(n, dtype=b)),
+    "sub_": lambda t, a, b, n: t(n, dtype=a).sub_(t(n, dtype=b)),
+    "mul_": lambda t, a, b, n: t(n, dtype=a).mul_(t(n, dtype=b)),
+    "div_": lambda t, a, b, n: t(n, dtype=a).div_(t(n, dtype=b)),
+    "softmax": lambda t, a, b, n: t(n, 4, dtype=a).softmax(-1, dtype=b),
+    "log_softmax": lambda t, a, b, n: t(n, 4, dtype=a).log_softmax(-1),
+    "experts": lambda t, a, b, n: torch._grouped_mm(t(8, 16, dtype=a), t(2, 16, 8, dtype=b), ends(t, n, 8)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("call", OF_TWO_DTYPES.values(), ids=OF_TWO_DTYPES)
+def test_whatever_is_refused_for_its_dtypes_a_cpu_refuses(call: Any) -> None:
+    """All pairs, with rows to compute and without: what PyTorch accepts on meta and a check refuses."""
+    pairs = itertools.product(checks._NAMES, checks._NAMES, (0, 2))
+    assert [given for given in pairs if wrongly_refused(call, *given)] == []
+
+
+def wrongly_refused(call: Any, *given: Any) -> bool:
+    if raises(lambda: call(On(torch.device("meta")), *given)):
+        return False
+    model = Calls(lambda x: call(On(x.device), *given))
+    refused = raises(lambda: attempt(model, real=False, grad=False, inputs=[(2,)]))
+    return refused and not raises(lambda: call(On(torch.device("cpu")), *given))
+
+
+def raises(function: Callable[[], Any]) -> bool:
+    try:
+        function()
+    except Exception:  # noqa: BLE001 # whatever it is
+        return True
+    return False
 
 
 def test_a_budget_of_a_model_that_cannot_run_names_its_line() -> None:
