@@ -22,35 +22,42 @@ from .autocast import below_autocast, cast
 from .layout import META
 
 _COMPILER = "torch._dynamo"
+_ABSENT = object()
 
 
 @contextmanager
 def flex_attention_as_operator(*, real: bool) -> Iterator[None]:
-    """Inside, ``torch.nn.attention.flex_attention`` neither compiles nor asks for a device."""
+    """Inside, ``torch.nn.attention.flex_attention`` neither compiles nor asks for a device.
+
+    A PyTorch that cannot do without its compiler there (before 2.9) is left alone.
+    """
     try:
         from torch.nn.attention import flex_attention as module
     except ImportError:  # PyTorch 2.4
         yield
         return
-    stand_ins: dict[str, Any] = {
-        "_validate_device": _ready,
-        "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG": True,
-        "flex_attention_hop": _differentiable,
-    }
+    stand_ins: list[tuple[Any, str, Any]] = [
+        (module, "_validate_device", _ready),
+        (module, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True),
+        (module, "flex_attention_hop", _differentiable),
+    ]
+    if not all(hasattr(module, name) for _, name, _ in stand_ins):
+        yield
+        return
     if not real:
-        stand_ins["_create_sparse_block_from_block_mask"] = _knowing(module)
-    before = {name: getattr(module, name) for name in stand_ins if hasattr(module, name)}
-    for name in before:
-        setattr(module, name, stand_ins[name])
-    if not real:
-        module.BlockMask.kv_num_blocks = _NumbersOfBlocks()  # type: ignore[assignment]
+        stand_ins.append((module, "_create_sparse_block_from_block_mask", _knowing(module)))
+        stand_ins.append((module.BlockMask, "kv_num_blocks", _NumbersOfBlocks()))
+    before = [vars(owner).get(name, _ABSENT) for owner, name, _ in stand_ins]
+    for owner, name, stand_in in stand_ins:
+        setattr(owner, name, stand_in)
     try:
         yield
     finally:
-        if not real:
-            del module.BlockMask.kv_num_blocks
-        for name, value in before.items():
-            setattr(module, name, value)
+        for (owner, name, _), value in zip(stand_ins, before, strict=True):
+            if value is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
 
 
 def _ready(query: Any, key: Any, value: Any) -> None:

@@ -75,7 +75,7 @@ def attention_backward(heads: int, length: int, source: int, width: int, values:
 def flash_attention_flop(
     query: Any, key: Any, value: Any, queries: Any, keys: Any, *rest: Any, out: Any, seqused_k: Any = None,
     **kwargs: Any,
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """Flash attention. ``seqused_k`` says how many of the keys of each sequence are in use, as in a cache of pages."""
     return _packed(query, value, queries, keys, seqused_k)
 
@@ -85,19 +85,19 @@ def varlen_attention_flop(
     query: Any, key: Any, value: Any, queries: Any, keys: Any, max_q: int, max_k: int, is_causal: bool = False,
     scale: Any = None, window_size: Any = None, enable_gqa: bool = False, seqused_k: Any = None, *rest: Any,
     out: Any, **kwargs: Any,
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """``torch.nn.attention.varlen``: flash attention, called otherwise."""
     return _packed(query, value, queries, keys, seqused_k)
 
 
 @formula("_flash_attention_forward_no_dropout_inplace")
-def flash_attention_into_flop(into: Any, *args: Any, out: Any, **kwargs: Any) -> Count:
+def flash_attention_into_flop(into: Any, *args: Any, out: Any, **kwargs: Any) -> Count | None:
     """Flash attention into a tensor that is given."""
     return flash_attention_flop(*args, out=out, **kwargs)
 
 
 @formula("torch_attn::_varlen_attn_out")
-def varlen_attention_into_flop(into: Any, *args: Any, out: Any, **kwargs: Any) -> Count:
+def varlen_attention_into_flop(into: Any, *args: Any, out: Any, **kwargs: Any) -> Count | None:
     """``torch.nn.attention.varlen`` into a tensor that is given."""
     return varlen_attention_flop(*args, out=out, **kwargs)
 
@@ -105,7 +105,7 @@ def varlen_attention_into_flop(into: Any, *args: Any, out: Any, **kwargs: Any) -
 @formula("_efficient_attention_forward")
 def efficient_attention_flop(
     query: Any, key: Any, value: Any, bias: Any, queries: Any, keys: Any, *rest: Any, out: Any, **kwargs: Any
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """Memory-efficient attention. ``seqlen_k`` says how many keys of each sequence are in use."""
     return _packed(query, value, queries, keys, kwargs.get("seqlen_k"))
 
@@ -113,7 +113,7 @@ def efficient_attention_flop(
 @formula("_cudnn_attention_forward")
 def cudnn_attention_flop(
     query: Any, key: Any, value: Any, bias: Any, queries: Any, keys: Any, *rest: Any, out: Any, **kwargs: Any
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """cuDNN's attention: ``(B, heads, L, E)``, or sequences end to end."""
     return attention_flop(query, key, value, out=out) if queries is None else _packed(query, value, queries, keys, None)
 
@@ -122,7 +122,7 @@ def cudnn_attention_flop(
 def flash_attention_backward_flop(
     grad: Any, query: Any, key: Any, value: Any, output: Any, sums: Any, queries: Any, keys: Any, *rest: Any,
     out: Any, **kwargs: Any,
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """The gradients of flash attention."""
     return _packed(query, value, queries, keys, None, one=attention_backward)
 
@@ -131,7 +131,7 @@ def flash_attention_backward_flop(
 def efficient_attention_backward_flop(
     grad: Any, query: Any, key: Any, value: Any, bias: Any, output: Any, queries: Any, keys: Any, *rest: Any,
     out: Any, **kwargs: Any,
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """The gradients of memory-efficient attention."""
     return _packed(query, value, queries, keys, None, one=attention_backward)
 
@@ -140,15 +140,18 @@ def efficient_attention_backward_flop(
 def cudnn_attention_backward_flop(
     grad: Any, query: Any, key: Any, value: Any, output: Any, sums: Any, seed: Any, offset: Any, bias: Any,
     queries: Any, keys: Any, *rest: Any, out: Any, **kwargs: Any,
-) -> Count:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """The gradients of cuDNN's attention."""
     if queries is None:
         return attention_backward_flop(grad, query, key, value, out=out)
     return _packed(query, value, queries, keys, None, one=attention_backward)
 
 
-def _packed(query: Any, value: Any, queries: Any, keys: Any, used: Any, *, one: Any = attention) -> Count:
-    """The sum over sequences of ``one`` of them. These kernels run on a GPU only, as `UnknownValues` says."""
+def _packed(query: Any, value: Any, queries: Any, keys: Any, used: Any, *, one: Any = attention) -> Count | None:
+    """The sum over sequences of ``one`` of them. These kernels run on a GPU only, as `UnknownValues` says.
+
+    Borders that are all zero stand in for some that are not known: then it cannot be counted.
+    """
     heads, widths = query.shape[-2], (query.shape[-1], value.shape[-1])
     plain = queries is None or queries.numel() == 0
     if plain and used is None:
@@ -158,6 +161,8 @@ def _packed(query: Any, value: Any, queries: Any, keys: Any, used: Any, *, one: 
         sources = lengths(queries if keys is None else keys) if used is None else values(used).tolist()
     except UnknownValues:
         raise UnknownValues(on="cuda") from None
+    if query.numel() and not (sum(lengths_of_queries) and sum(sources)):
+        return None
     return _sum(one(heads, n, m, *widths) for n, m in zip(lengths_of_queries, sources, strict=True))
 
 

@@ -114,7 +114,7 @@ def _within(ends: Any, most: int) -> int:
     """How many of ``most`` rows are in a group."""
     if ends is None or ends.is_meta or ends.numel() == 0:
         return most
-    return min(int(ends[-1]), most)
+    return min(int(ends[-1]), most) or most  # ends that are all zero stand in for some that are not known
 
 
 @formula("_scaled_grouped_mm")

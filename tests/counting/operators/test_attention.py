@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from four_ways import Case, calls, each, each_way, module
 from one_attempt import attempt
 from torch import nn
-from torch.nn.attention.flex_attention import flex_attention
+from torch.nn.attention import flex_attention as flex
 
 sdpa = F.scaled_dot_product_attention
 B, H, L, S, E, V = 2, 4, 6, 8, 16, 12
@@ -50,6 +50,7 @@ OPERATOR = [
           not_on=dict.fromkeys(["real", "real+grad"], "_flash_attention_forward|flash")),
 ]  # fmt: skip
 
+flex_attention = flex.flex_attention
 # The scores count whole, whatever is done with each; what a block mask leaves out is in test_flex.py.
 FLEX = [
     calls("flex", flex_attention, [Q, Q, Q], **SELF),
@@ -58,7 +59,7 @@ FLEX = [
           lambda q: flex_attention(q, q, q, score_mod=lambda s, b, h, i, j: s + (i - j)), [Q], **SELF),
     calls("flex grouped queries", lambda q, k, v: flex_attention(q, k, v, enable_gqa=True),
           [(B, 4, L, E), (B, 2, S, E), (B, 2, S, V)], **CROSS),
-]  # fmt: skip
+] if hasattr(flex, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG") else []  # fmt: skip
 
 
 def mha(length: int, source: int, key_width: int = E, value_width: int = E, extra: int = 0) -> tuple[int, int]:

@@ -16,6 +16,8 @@ from torch.utils.checkpoint import checkpoint
 from pytest_modelbudget import measure
 
 flex = pytest.importorskip("torch.nn.attention.flex_attention")
+if not hasattr(flex, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"):
+    pytest.skip("this PyTorch compiles it always", allow_module_level=True)
 flex_attention, create_block_mask = flex.flex_attention, flex.create_block_mask
 
 H, L, E = 2, 300, 16
@@ -161,6 +163,13 @@ def test_a_mask_made_before_the_model_runs() -> None:
     cost = measure(model, inputs=[(1, H, L, E)])
     assert (cost.macs, cost.executed) == (LAYER + H * CAUSAL * 2 * E, "meta")
     assert block_mask.kv_num_blocks is before
+
+
+def test_a_mask_that_forward_is_given() -> None:
+    block_mask = create_block_mask(causal, None, None, L, L, device="cpu")
+    model = Attends(lambda q, mask: flex_attention(q, q, q, block_mask=mask))
+    cost = measure(model, inputs=(torch.zeros(1, H, L, E), block_mask))
+    assert (cost.macs, cost.executed) == (LAYER + H * CAUSAL * 2 * E, "meta")
 
 
 def test_long_sequences_are_counted_without_computing() -> None:

@@ -104,6 +104,12 @@ def test_lengths_that_nothing_knows_are_reported() -> None:
     assert any("torch_attn::_varlen_attn" in note for note in cost.notes)
 
 
+def test_borders_that_are_all_zero_are_not_known() -> None:
+    """So integers are that are given by their shape alone: they do not make attention cost nothing."""
+    cost = measure(Packed, inputs=(torch.zeros(125, 8, dtype=HALF), torch.zeros(4, dtype=torch.int32)))
+    assert cost.uncounted == {"torch_attn::_varlen_attn": 1}
+
+
 Q = meta(10, H, E)
 BORDERS = borders(2, 3, 5)
 EACH = attends((2, 2), (3, 3), (5, 5))
