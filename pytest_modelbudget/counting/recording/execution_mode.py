@@ -83,7 +83,7 @@ class ExecutionMode(TorchDispatchMode):
 
     def _of_each_part(self, name: str, args: Any) -> list[int]:
         """The bytes of the temporaries of each part of a recurrent layer."""
-        with self.ledger.temporaries() as temporaries, _without_gradients(), self:
+        with self.ledger.temporaries() as temporaries, _without_gradients(), autocast_in_mode(), self:
             out = run_in_steps(name, *args, part_ends=self.ledger.end_part)
         del out  # alive until here, as part of what is left of the operator
         return temporaries
