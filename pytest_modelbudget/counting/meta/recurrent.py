@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from .autocast import active_autocast
+
 State = tuple[torch.Tensor, ...]
 
 
@@ -84,7 +86,9 @@ def temporaries_of_long(args: Any, temporaries: Callable[[Any], Sequence[int]]) 
     stacks their outputs. From the second step on, the bytes at its peak grow by the same number with every step, so
     that those of each part are a line in the number of steps.
     """
-    few, more = ([*temporaries((args[0].narrow(1 if args[8] else 0, 0, to), *args[1:]))] for to in _SAMPLED)
+    cast_weights = _SAMPLED[:1] if active_autocast() is not None else ()  # which the first call does for all later ones
+    calls = ((args[0].narrow(1 if args[8] else 0, 0, to), *args[1:]) for to in (*cast_weights, *_SAMPLED))
+    few, more = [[*temporaries(call)] for call in calls][-2:]
     beyond, apart = _length(args) - _SAMPLED[1], _SAMPLED[1] - _SAMPLED[0]
     return max(at + beyond * (at - before) // apart for before, at in zip(few, more, strict=True))
 

@@ -319,6 +319,19 @@ def test_weights_are_cast_once():
     assert cost.peak.phases["forward"] == weights + inputs + in_half + 2  # and the loss, in bf16
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("steps", [8, 40])
+def test_a_recurrent_layer_to_the_byte_however_many_its_steps(steps, bidirectional):
+    """Of 40 steps a few tell what all have alive: in the precision that they are cast to, and each weight cast once."""
+
+    def build():
+        return nn.GRU(16, 32, batch_first=True, bidirectional=bidirectional)
+
+    cost = measure(build, inputs=(4, steps, 16), amp="bf16", measured=True)
+    if cost.measured.device == "cpu":
+        assert cost.memory == cost.measured.memory
+
+
 # -- inside, and after -------------------------------------------------------------------------------------------------
 
 
