@@ -13,6 +13,7 @@ import torch
 from ..errors import BudgetError, ModelError
 from ..values.request import Request
 from .meta.execution import MetaExecution
+from .meta.missing_data import NeedsData
 
 _THIS_PACKAGE = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
@@ -28,6 +29,15 @@ class NeedsRealRun(Exception):
 
 class NeedsGrad(Exception):
     """Inference mode cannot run the model: it differentiates in forward."""
+
+
+@contextmanager
+def inputs_may_need_data() -> Iterator[None]:
+    """Raise `NeedsRealRun` where inputs cannot be made without data."""
+    try:
+        yield
+    except NeedsData as error:
+        raise NeedsRealRun(str(error)) from error
 
 
 @contextmanager

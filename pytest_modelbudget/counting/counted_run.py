@@ -8,7 +8,7 @@ from ..values.cost import Cost
 from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import predict
-from .blame import NeedsRealRun, blaming
+from .blame import NeedsRealRun, blaming, inputs_may_need_data
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .meta.execution import MetaExecution
@@ -33,7 +33,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
     Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does.
     """
     point, card = request.point, request.card
-    with ready(target, request, attempt) as call:
+    with inputs_may_need_data(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)

@@ -40,19 +40,20 @@ def real_run(target: Any, request: Request) -> Measured:
         forward = autocast_of(point.amp, device.type, real=True)
 
         def step() -> None:
+            arguments, keywords = call.again()
             with attention_kernels(point.attention, real=True):
                 if training:
                     plain_step(
                         call.model,
-                        call.arguments,
-                        call.keywords,
+                        arguments,
+                        keywords,
                         loss=request.loss,
                         optimizer=optimizer,
                         forward=forward,
                     )
                 else:
                     with torch.no_grad(), forward():
-                        call.model(*call.arguments, **call.keywords)
+                        call.model(*arguments, **keywords)
 
         weights = (*call.model.parameters(), *call.model.buffers())
         held = (*weights, *tensors_in((call.arguments, call.keywords)))

@@ -12,7 +12,9 @@ import torch
 from ...values.request import Request
 from .borrow import borrowed
 from .build import call_on_meta
-from .inputs import Arguments, Inputs, describe
+from .copies import same_tensors
+from .description import described
+from .inputs import Arguments, Inputs
 from .modules import modules_of, set_mode
 from .process import no_garbage_collection
 from .replacements import Replacement, copied, moved, on_meta, unchanged
@@ -40,6 +42,11 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     given: str
+
+    def again(self) -> Arguments:
+        """The arguments for a further call: the same tensors in containers and objects that no call has changed."""
+        arguments: Arguments = same_tensors((self.arguments, self.keywords), self.modules)
+        return arguments
 
 
 def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
@@ -72,17 +79,18 @@ def _ready(
 ) -> Iterator[Call]:
     """Borrow ``model``, with inputs on ``device``; ``None`` is the meta device."""
     dtype = _dtype(request)
-    inputs = Inputs(request.inputs, request.point, dtype or _floating_dtype(model), cast=dtype is not None)
+    floating = dtype or _floating_dtype(model)
     with borrowed(model, replacement), no_garbage_collection():
         modules = modules_of(model)
         set_mode(model, modules, training=request.point.mode == "train")
+        inputs = Inputs(request.inputs, request.point, floating, cast=dtype is not None, same=modules)
         if device is not None:
             arguments, keywords = inputs.real(device)
         elif keep_small_data:
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
-        yield Call(model, modules, arguments, keywords, describe(arguments, keywords))
+        yield Call(model, modules, arguments, keywords, described(arguments, keywords))
 
 
 def _dtype(request: Request) -> torch.dtype | None:

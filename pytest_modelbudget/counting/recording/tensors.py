@@ -10,19 +10,44 @@ import torch
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
     """The tensors in a value, however nested; of a dataclass or another plain object, those of its attributes."""
+    yield from _tensors_in(value, set())
+
+
+def _tensors_in(value: Any, inside: set[int]) -> Iterator[torch.Tensor]:
+    """The same, for a value in the containers and objects ``inside``, of which it may be one."""
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, Mapping):
-        yield from _all(value.values())
+        return
+    if id(value) in inside or isinstance(value, (type, str, bytes, int, float, torch.nn.Module)):
+        return
+    inside.add(id(value))
+    if isinstance(value, Mapping):
+        parts: Iterable[Any] = value.values()
     elif isinstance(value, (list, tuple, set)):
-        yield from _all(value)
-    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)):
-        yield from _all(vars(value).values())
+        parts = value
+    else:
+        parts = _attributes(value)
+    for part in parts:
+        yield from _tensors_in(part, inside)
+    inside.remove(id(value))
 
 
-def _all(values: Iterable[Any]) -> Iterator[torch.Tensor]:
-    for value in values:
-        yield from tensors_in(value)
+def _attributes(value: Any) -> list[Any]:
+    """The values of an object's attributes, those in ``__slots__`` included."""
+    named = getattr(value, "__dict__", {})
+    slots = [name for kind in type(value).__mro__ for name in _slots_of(kind)]
+    return [*named.values(), *(getattr(value, name) for name in slots if hasattr(value, name))]
+
+
+def _slots_of(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    private = f"_{kind.__name__.lstrip('_')}"
+    return tuple(
+        f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name
+        for name in names
+        if name not in ("__dict__", "__weakref__")
+    )
 
 
 def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
