@@ -70,7 +70,9 @@ LEFT, RIGHT = 3 * 4, 5 * 4  # multiply-adds for each row
             "model=Pair, inputs=(torch.zeros(6, 3), torch.zeros(6, 5))", 6 * (LEFT + RIGHT), id="tuple of tensors"
         ),
         pytest.param("model=Pair, inputs=(torch.zeros(6, 3), None, 2)", 6 * LEFT, id="tuple with plain values"),
-        pytest.param("model=Pair, inputs=((6, 3), (6, 5))", 6 * (LEFT + RIGHT), id="tuple of shapes"),
+        pytest.param(
+            "model=Pair, inputs=(('batch', 3), ('batch', 5)), batch=6", 6 * (LEFT + RIGHT), id="tuple of shapes"
+        ),
         pytest.param(
             "model=Pair, inputs={'left': torch.zeros(6, 3), 'right': torch.zeros(6, 5), 'scale': 2, 'flag': True}",
             6 * (LEFT + RIGHT),

@@ -148,7 +148,8 @@ class Copier:
                 new.__setstate__(state)
             else:
                 attributes, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-                vars(new).update(attributes or {})
+                if attributes:
+                    vars(new).update(attributes)
                 for name, item in (slots or {}).items():
                     setattr(new, name, item)
         for item in items or ():

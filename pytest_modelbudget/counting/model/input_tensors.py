@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ...errors import UsageError
 from ..meta.arguments import SMALL
@@ -46,10 +47,15 @@ class InputTensors:
                 "inputs= holds a nested tensor of strided layout, which PyTorch does not run without data. Give one of "
                 "jagged layout: torch.nested.nested_tensor([...], layout=torch.jagged)."
             )
-        new = self._view(tensor) if _storage(tensor) in self._spans else self._alone(tensor)
         kind = type(tensor)
-        if kind is not torch.Tensor and type(new) is torch.Tensor and not has_own_dispatch((kind,)):
-            return torch.Tensor._make_subclass(kind, new, tensor.requires_grad)
+        if is_traceable_wrapper_subclass(tensor) and not tensor.is_nested:
+            names, context = tensor.__tensor_flatten__()
+            parts = {name: self.like(getattr(tensor, name)) for name in names}
+            new = kind.__tensor_unflatten__(parts, context, tensor.size(), tensor.stride())
+        else:
+            new = self._view(tensor) if _storage(tensor) in self._spans else self._alone(tensor)
+            if kind is not torch.Tensor and type(new) is torch.Tensor and not has_own_dispatch((kind,)):
+                return torch.Tensor._make_subclass(kind, new, tensor.requires_grad)
         return new.requires_grad_() if tensor.requires_grad else new
 
     def new(self, size: tuple[int, ...], dtype: torch.dtype | None = None, high: int | None = None) -> torch.Tensor:
@@ -112,7 +118,7 @@ def _shared_spans(tensors: Iterable[torch.Tensor]) -> dict[int, tuple[int, int]]
     for key, found in by_storage.items():
         members = found.values()
         if len(members) > 1 and len({tensor.dtype for tensor in members}) == 1:
-            begin = min(tensor.storage_offset() for tensor in members)
+            begin = min(int(tensor.storage_offset()) for tensor in members)
             spans[key] = begin, max(_end(tensor) for tensor in members)
     return spans
 

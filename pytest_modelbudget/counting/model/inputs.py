@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from inspect import isroutine
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from ...values.input_tensor import InputTensor
 from ...values.point import OperatingPoint
 from ..meta.layout import META
 from ..meta.missing_data import is_missing_data
+from ..recording.tensors import tensors_in
 from .by_name import call_by_name
 from .copies import Copier
 from .description import brief
@@ -52,7 +55,7 @@ class Inputs:
 
     def _arguments(self, device: torch.device, keep_small_data: bool) -> Arguments:
         spec = self._spec
-        if spec is not None and callable(spec) and not isinstance(spec, torch.Tensor):
+        if _is_function(spec):
             spec = _returned_by(spec, self._point)
             if spec is None:
                 raise _unreadable(spec)
@@ -90,6 +93,13 @@ class Inputs:
         )
 
 
+def _is_function(spec: Any) -> bool:
+    """Whether ``inputs=`` is called for what it returns. An object with tensors is an argument, also if it can be."""
+    if not callable(spec) or isinstance(spec, torch.Tensor):
+        return False
+    return isinstance(spec, (type, partial)) or isroutine(spec) or next(tensors_in(spec), None) is None
+
+
 def _tensors_of(spec: Any, same: Iterable[Any]) -> list[torch.Tensor | Shape | InputTensor]:
     """The user's tensors in ``inputs=``, and what stands for new ones."""
     found: list[Any] = []
@@ -102,9 +112,7 @@ def _tensors_of(spec: Any, same: Iterable[Any]) -> list[torch.Tensor | Shape | I
     return found
 
 
-def _read(
-    spec: Any, copy: Callable[[Any], Any], new: Callable[[Shape], torch.Tensor], *, is_object: bool
-) -> Arguments:
+def _read(spec: Any, copy: Callable[[Any], Any], new: Callable[[Shape], torch.Tensor], *, is_object: bool) -> Arguments:
     """The arguments that a form of ``inputs=`` means. Raises `UsageError` for what is none.
 
     ``copy`` copies a value, with tensors in place of what stands for them; ``new`` makes a tensor of a shape.
