@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .gate import Body, build_on_meta
+from .subject import Body, build_on_meta
 
 
 class Watched:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..counting.measure import count
-from ..counting.model.build import call_on_meta, is_module
-from ..counting.model.process import undisturbed_process
 from ..counting.model.target import Prebuilt
 from ..counting.recording.course import record_course
-from ..errors import BudgetError, UsageError
+from ..errors import BudgetError
 from ..judging.budget import Budget
 from ..judging.comparison import compare
 from ..judging.growth import Recount, explain
@@ -28,45 +26,7 @@ from ..values.request import Request
 from ..values.result import Result
 from ..values.verdict import Scaled
 from .config import Config
-
-
-@dataclass(frozen=True)
-class TestCase:
-    """What the gate needs to know of a test: its name, its place, and the values of its fixtures by name.
-
-    ``own`` names those that are arguments of the test, ``root`` is the folder that reports show paths relative to.
-    """
-
-    __test__ = False
-
-    nodeid: str
-    path: str
-    line: int
-    arguments: Mapping[str, Any]
-    root: str = ""
-    own: tuple[str, ...] = ()
-
-    @property
-    def models(self) -> dict[str, Any]:
-        """The test's own arguments that are models."""
-        return {name: self.arguments[name] for name in self.own if is_module(self.arguments[name])}
-
-
-@dataclass(frozen=True)
-class Body:
-    """What a test's own code returned, and how to have it again: for real, or with other arguments.
-
-    ``on_meta`` says that what it returned was built on the meta device.
-    """
-
-    returned: Any = None
-    on_meta: bool = False
-    again: Callable[..., Any] | None = None
-
-
-def names_its_model(budgets: Iterable[Budget], test: TestCase) -> bool:
-    """Whether a model is known without what the test returns, so that its body is just a test."""
-    return any(budget.model is not None for budget in budgets) or bool(test.models)
+from .subject import Body, TestCase, find_model
 
 
 def evaluate(
@@ -78,7 +38,7 @@ def evaluate(
     """
     results = []
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
-        model = _find_model(budget, test, body.returned)
+        model = find_model(budget, test, body.returned)
         target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
         request = replace(budget.request(test.arguments), **config.settings()).checked()
         cost = count(target, request)
@@ -195,57 +155,3 @@ def _entries(budgets: list[Budget], test: TestCase) -> list[str]:
         for name, budget in zip(given, budgets, strict=True)
     ]
     return [name if names.count(name) == 1 else f"{name} #{i + 1}" for i, name in enumerate(names)]
-
-
-def _find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
-    """The model or factory a budget is about. Raises `UsageError` for none, and for two."""
-    if budget.model is not None:
-        target = budget.model
-        if isinstance(target, str):
-            if target not in test.arguments:
-                raise UsageError(
-                    f"no model: the fixture {target!r} was not set up, since this marker was added later. "
-                    "Let the test take it as an argument, too."
-                )
-            target = test.arguments[target]
-            if not is_module(target) and not callable(target):
-                raise UsageError(
-                    f"no model: the fixture {budget.model!r} gave {_kind(target)}, not an nn.Module or a factory."
-                )
-        if is_module(returned) and returned is not target:
-            raise UsageError("two models: the test returns one and model= names another. Keep one of them.")
-        return target
-    found = test.models
-    distinct = {id(value) for value in found.values()}
-    if is_module(returned):
-        if distinct - {id(returned)}:
-            raise UsageError(
-                f"two models: the test returns one and takes another ({_names(found)}). Return nothing, or say model=."
-            )
-        return returned
-    if len(distinct) > 1:
-        raise UsageError(f"two models: the test takes {_names(found)}. Say which with model='...'.")
-    if found:
-        return next(iter(found.values()))
-    raise UsageError(
-        f"no model: the test returned {_kind(returned)} and has no argument that is an nn.Module. "
-        "Return the model, take it as a fixture, or say model=."
-    )
-
-
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else f"a value of type {type(value).__name__}"
-
-
-def _names(found: Iterable[str]) -> str:
-    return " and ".join(repr(name) for name in found)
-
-
-def build_on_meta(function: Callable[[], Any]) -> tuple[Any, bool]:
-    """Call a test that returns its model so that the model is built on meta; for real where that fails.
-
-    Gives what it returned, and whether it is on meta. The second call's error is the test's.
-    """
-    with undisturbed_process():
-        called = call_on_meta(function)
-    return (called.value, True) if called.error is None else (function(), False)

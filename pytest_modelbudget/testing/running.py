@@ -57,7 +57,7 @@ def _fail(item: pytest.Item, text: str) -> NoReturn:
 def _watching(item: pytest.Function) -> Iterator[Watched]:
     """Put a watched function in the place of the test's own."""
     from .body import Watched
-    from .gate import names_its_model
+    from .subject import names_its_model
 
     function, case = item.obj, case_of(item)
     build = not inspect.iscoroutinefunction(function) and not names_its_model(budgets_now(item), case)
@@ -80,7 +80,8 @@ def _evaluate(item: pytest.Item, watched: Watched | None) -> str:
     budgets = budgets_now(item)
     if not budgets or (watched is not None and watched.started and not watched.finished):
         return ""  # its own error is on its way, past a unittest.TestCase
-    from .gate import Body, evaluate
+    from .gate import evaluate
+    from .subject import Body
 
     case = case_of(item)
     if watched is not None and not watched.started:

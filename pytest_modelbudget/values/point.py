@@ -78,7 +78,8 @@ class OperatingPoint:
 
     batch: int | None = axis(
         Whole(), "batch size (default 1)",
-        ordered=True, by_name=True, factor="batch", always=True, title="batch", example="8, 1,2,4 or 1:64:8", start=(1, 2, 4, 8),
+        ordered=True, by_name=True, factor="batch", always=True, title="batch",
+        example="8, 1,2,4 or 1:64:8", start=(1, 2, 4, 8),
     )  # fmt: skip
     res: tuple[int, int] | None = axis(
         Resolution(), "resolution of an image model",
@@ -92,8 +93,7 @@ class OperatingPoint:
     seq: int | None = axis(
         Whole(), "sequence length of a token model",
         ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)",
-        example="128, 128,256 or 128:1024:128",
-        start=(128, 16, 1), cap=1 << 17,
+        example="128, 128,256 or 128:1024:128", start=(128, 16, 1), cap=1 << 17,
     )  # fmt: skip
     dtype: str | None = axis(
         Dtype(), "dtype to count in: fp32, bf16, fp16, fp64 (default: the model's own)",

@@ -300,13 +300,17 @@ def test_a_suite_without_budgets_is_as_if_we_were_not_there(pytester, monkeypatc
     """It measures nothing, prints nothing and leaves no file."""
     import pytest_modelbudget.counting.measure
     import pytest_modelbudget.testing.gate
+    import pytest_modelbudget.testing.subject
 
     def never(*args, **kwargs):
         raise AssertionError("measured")
 
     for name in ("evaluate", "build_on_meta", "names_its_model", "observe", "TestCase"):
-        monkeypatch.setattr(pytest_modelbudget.testing.gate, name, never)
-    monkeypatch.setattr(pytest_modelbudget.counting.measure, "measure", never)
+        file = (
+            pytest_modelbudget.testing.gate if name in ("evaluate", "observe") else pytest_modelbudget.testing.subject
+        )
+        monkeypatch.setattr(file, name, never)
+    monkeypatch.setattr(pytest_modelbudget.counting.measure, "count", never)
     pytester.makepyfile(test_plain=PLAIN)
     files = set(pytester.path.iterdir())
     lines = []

@@ -63,14 +63,14 @@ def cached(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], A
 
 
 def cached_with_temporaries(
-    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], how: str
+    operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]], variant: str
 ) -> tuple[Any, int]:
     """As `cached`, for a composite operator: ``run`` also gives the bytes of its temporaries.
 
-    ``how`` names what those depend on beside the arguments: the device type whose allocator counts the bytes. PyTorch's
-    choice of operators also depends on which arguments require gradients, and on autocast.
+    ``variant`` is part of the key: the device type whose allocator counts the bytes, and whether a kernel is fused. So
+    are the arguments that require gradients, and autocast, on which PyTorch's choice of operators depends.
     """
-    flags = (how, active_autocast(), *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
+    flags = (variant, active_autocast(), *[arg.requires_grad for arg in args if isinstance(arg, torch.Tensor)])
     return _cached(_key(operator, args, kwargs, flags), operator, args, run)
 
 

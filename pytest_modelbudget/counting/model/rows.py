@@ -54,14 +54,14 @@ def cost_of_rows(rows: dict[str, ModuleCost], **fields: Any) -> Cost:
 
 
 def module_rows(
-    tree: ModuleTree, tallies: dict[str, Tally], convention: str, kept: Mapping[str, int]
+    tree: ModuleTree, tallies: dict[str, Tally], convention: str, alive: Mapping[str, int]
 ) -> dict[str, ModuleCost]:
     """A row for each name: the module with everything below it, in which shared tensors count once.
 
-    ``tallies`` are the sums of each module without its submodules, ``kept`` the bytes of each that were alive at the
+    ``tallies`` are the sums of each module without its submodules, ``alive`` the bytes of each that were alive at the
     peak.
     """
-    sums = {place.name: _sums_of(place, tallies.get(place.name), convention, kept) for place in tree.places}
+    sums = {place.name: _sums_of(place, tallies.get(place.name), convention, alive) for place in tree.places}
     seen: dict[int, str] = {}
     for place in tree.places:
         parameters, buffers = own_tensors(place.module)
@@ -81,15 +81,15 @@ def module_rows(
     return {place.name: _row(place, sums[place.name], tallies.get(place.name)) for place in tree.places}
 
 
-_FLOPS, _MACS, _ACTIVATIONS, _KEPT, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
+_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
 
 
-def _sums_of(place: Place, tally: Tally | None, convention: str, kept: Mapping[str, int]) -> list[int]:
+def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[str, int]) -> list[int]:
     """The sums of a module's own operators. Its tensors are added later."""
-    alive = kept.get(place.name, 0)
+    size = alive.get(place.name, 0)
     if tally is None:
-        return [0, 0, 0, alive, 0, 0, 0]
-    return [tally.flops(convention), tally.macs, tally.activations, alive, 0, 0, 0]
+        return [0, 0, 0, size, 0, 0, 0]
+    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0]
 
 
 def _add_parameter(total: list[int], tensor: torch.Tensor, times: int) -> None:
@@ -124,7 +124,7 @@ def _row(place: Place, total: list[int], tally: Tally | None) -> ModuleCost:
         trainable_params=total[_TRAINABLE],
         activations=total[_ACTIVATIONS],
         weights=total[_WEIGHTS],
-        memory=total[_KEPT],
+        memory=total[_ALIVE],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
         owner=place.owner or class_of(place.module),

@@ -1,0 +1,105 @@
+"""Which model a test is about: what it returns, the argument that is one, or what its marker names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..counting.model.build import call_on_meta, is_module
+from ..counting.model.process import undisturbed_process
+from ..errors import UsageError
+from ..judging.budget import Budget
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """What the gate needs to know of a test: its name, its place, and the values of its fixtures by name.
+
+    ``own`` names those that are arguments of the test, ``root`` is the folder that reports show paths relative to.
+    """
+
+    __test__ = False
+
+    nodeid: str
+    path: str
+    line: int
+    arguments: Mapping[str, Any]
+    root: str = ""
+    own: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """The test's own arguments that are models."""
+        return {name: self.arguments[name] for name in self.own if is_module(self.arguments[name])}
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a test's own code returned, and how to have it again: for real, or with other arguments.
+
+    ``on_meta`` says that what it returned was built on the meta device.
+    """
+
+    returned: Any = None
+    on_meta: bool = False
+    again: Callable[..., Any] | None = None
+
+
+def names_its_model(budgets: Iterable[Budget], test: TestCase) -> bool:
+    """Whether a model is known without what the test returns, so that its body is just a test."""
+    return any(budget.model is not None for budget in budgets) or bool(test.models)
+
+
+def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
+    """The model or factory a budget is about. Raises `UsageError` for none, and for two."""
+    if budget.model is not None:
+        target = budget.model
+        if isinstance(target, str):
+            if target not in test.arguments:
+                raise UsageError(
+                    f"no model: the fixture {target!r} was not set up, since this marker was added later. "
+                    "Let the test take it as an argument, too."
+                )
+            target = test.arguments[target]
+            if not is_module(target) and not callable(target):
+                raise UsageError(
+                    f"no model: the fixture {budget.model!r} gave {_kind(target)}, not an nn.Module or a factory."
+                )
+        if is_module(returned) and returned is not target:
+            raise UsageError("two models: the test returns one and model= names another. Keep one of them.")
+        return target
+    found = test.models
+    distinct = {id(value) for value in found.values()}
+    if is_module(returned):
+        if distinct - {id(returned)}:
+            raise UsageError(
+                f"two models: the test returns one and takes another ({_names(found)}). Return nothing, or say model=."
+            )
+        return returned
+    if len(distinct) > 1:
+        raise UsageError(f"two models: the test takes {_names(found)}. Say which with model='...'.")
+    if found:
+        return next(iter(found.values()))
+    raise UsageError(
+        f"no model: the test returned {_kind(returned)} and has no argument that is an nn.Module. "
+        "Return the model, take it as a fixture, or say model=."
+    )
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _names(found: Iterable[str]) -> str:
+    return " and ".join(repr(name) for name in found)
+
+
+def build_on_meta(function: Callable[[], Any]) -> tuple[Any, bool]:
+    """Call a test that returns its model so that the model is built on meta; for real where that fails.
+
+    Gives what it returned, and whether it is on meta. The second call's error is the test's.
+    """
+    with undisturbed_process():
+        called = call_on_meta(function)
+    return (called.value, True) if called.error is None else (function(), False)
