@@ -14,6 +14,7 @@ from ..errors import BudgetError, ModelError
 from ..values.request import Request
 from .meta.execution import MetaExecution
 from .meta.missing_data import NeedsData
+from .model.shapes import hint_at_tensor
 
 _THIS_PACKAGE = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
@@ -93,4 +94,7 @@ def _message(error: Exception, model: torch.nn.Module, given: str, request: Requ
             f"Tracing the model for fvcore raised {what}\nIt was traced at {request.point}; forward was given: {given}."
             " Without counter='fvcore' it need not be traced."
         )
-    return f"The model raised {what}\nThis is the model's own error, at {request.point}; forward was given: {given}."
+    return (
+        f"The model raised {what}\nThis is the model's own error, at {request.point}; forward was given: {given}."
+        f"{hint_at_tensor(error, request.inputs)}"
+    )

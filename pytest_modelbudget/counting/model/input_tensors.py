@@ -19,7 +19,7 @@ class InputTensors:
 
     ``dtype`` is the dtype of new float tensors; with ``cast``, those of the user are converted to it, too. With
     ``keep_small_data``, small tensors of integers and masks have data on the meta device: they are on the CPU.
-    ``given`` are the user's tensors: those that share a storage share one here.
+    ``given`` are the user's tensors: those that share a storage share one here, with the same strides.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class InputTensors:
         self._keep_small_data = keep_small_data
         self._floats = torch.Generator().manual_seed(0)
         self._bounded = 0
-        self._spans = _shared_spans(given)
+        self._spans = _spans(given)
         self._storages: dict[int, torch.Tensor] = {}
 
     def like(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -53,7 +53,8 @@ class InputTensors:
             parts = {name: self.like(getattr(tensor, name)) for name in names}
             new = kind.__tensor_unflatten__(parts, context, tensor.size(), tensor.stride())
         else:
-            new = self._view(tensor) if _storage(tensor) in self._spans else self._alone(tensor)
+            is_view = tensor.numel() > 0 and _storage(tensor) in self._spans
+            new = self._view(tensor) if is_view else self._alone(tensor)
             if kind is not torch.Tensor and type(new) is torch.Tensor and not has_own_dispatch((kind,)):
                 return torch.Tensor._make_subclass(kind, new, tensor.requires_grad)
         return new.requires_grad_() if tensor.requires_grad else new
@@ -80,7 +81,7 @@ class InputTensors:
         return self._keep_small_data and is_integer and math.prod(size) <= SMALL
 
     def _alone(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A tensor in place of one that shares its storage with no other."""
+        """A tensor in place of one that fills its part of a storage, and shares it with no other."""
         dtype = self._dtype if self._cast and tensor.is_floating_point() else tensor.dtype
         if self._device != META:
             if tensor.is_meta:
@@ -91,7 +92,7 @@ class InputTensors:
         return meta_like(tensor).to(dtype)
 
     def _view(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A tensor in place of one of several in a storage: a view of the part that they are in together."""
+        """A tensor in place of one that does not: a view of the part of the storage that is used."""
         key = _storage(tensor)
         begin, end = self._spans[key]
         whole = self._storages.get(key)
@@ -105,21 +106,28 @@ def _storage(tensor: torch.Tensor) -> int:
     """What tells the storage of a tensor from others; zero where it is not simply in one."""
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.layout is not torch.strided:
         return 0
+    if tensor.is_nested or tensor.is_quantized:
+        return 0
     return int(tensor.untyped_storage()._cdata)
 
 
-def _shared_spans(tensors: Iterable[torch.Tensor]) -> dict[int, tuple[int, int]]:
-    """The storages with several of the tensors in them: from the first element that is in one to behind the last."""
+def _spans(tensors: Iterable[torch.Tensor]) -> dict[int, tuple[int, int]]:
+    """The storages with several of the tensors in them, or with one that does not fill the part that it is in.
+
+    For each, the part that they are in: the places of the first element, and behind the last.
+    """
     by_storage: dict[int, dict[int, torch.Tensor]] = {}
     for tensor in tensors:
         if tensor.numel() and (key := _storage(tensor)):
             by_storage.setdefault(key, {})[id(tensor)] = tensor
     spans = {}
     for key, found in by_storage.items():
-        members = found.values()
-        if len(members) > 1 and len({tensor.dtype for tensor in members}) == 1:
-            begin = min(int(tensor.storage_offset()) for tensor in members)
-            spans[key] = begin, max(_end(tensor) for tensor in members)
+        members = list(found.values())
+        begin = min(int(tensor.storage_offset()) for tensor in members)
+        end = max(_end(tensor) for tensor in members)
+        is_full = len(members) == 1 and members[0].numel() == end - begin
+        if not is_full and len({tensor.dtype for tensor in members}) == 1:
+            spans[key] = begin, end
     return spans
 
 

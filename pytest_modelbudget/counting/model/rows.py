@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from ...values.cost import Cost, ModuleCost
 from ...values.peak import Peak
 from ..recording.tally import Tallies, Tally
 from ..recording.tensors import bytes_of
+from .description import without_addresses
 from .tree import ModuleTree, Place, class_of, own_tensors
 
 
@@ -138,10 +138,4 @@ def _config(module: Any) -> str:
         text = str(module.extra_repr())
     except Exception:  # noqa: BLE001 - a user's extra_repr may need tensors with data; the row does without it
         return ""
-    if _AT in text:
-        text = _ADDRESS.sub("", text)
-    return " ".join(text.split())
-
-
-_AT = " at 0x"
-_ADDRESS = re.compile(_AT + r"[0-9A-Fa-f]+")  # in the default text of an object; it differs between processes
+    return " ".join(without_addresses(text).split())

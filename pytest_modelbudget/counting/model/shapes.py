@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -65,3 +65,14 @@ def _size(size: int | str, point: OperatingPoint, sides: Iterator[int], said: An
     if value is None:
         raise UsageError(f"inputs={said!r} asks for {size!r}, which is not given. Add {size}=.")
     return int(value)
+
+
+def hint_at_tensor(error: Exception, inputs: Any) -> str:
+    """A sentence for a model that fails at a tuple of numbers in ``inputs=``, which may be meant as a shape."""
+    if not isinstance(error, (TypeError, AttributeError)) or "tuple" not in str(error):
+        return ""
+    values = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, tuple) else ()
+    for value in values:
+        if type(value) is tuple and value and all(type(size) is int for size in value):
+            return f" The tuple {value} in inputs= is a value; for a tensor of that shape, give tensor{value}."
+    return ""

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """The tensors in a value, however nested; of a dataclass or another plain object, those of its attributes."""
+    """The tensors in a value, however nested; of a dataclass or another plain object, those of its attributes.
+
+    Each container and object is looked into once.
+    """
     yield from _tensors_in(value, set())
 
 
-def _tensors_in(value: Any, inside: set[int]) -> Iterator[torch.Tensor]:
-    """The same, for a value in the containers and objects ``inside``, of which it may be one."""
+_WITHOUT = (type, ModuleType, FunctionType, str, bytes, int, float, torch.nn.Module)
+"""Kinds of values that are not looked into."""
+
+
+def _tensors_in(value: Any, seen: set[int]) -> Iterator[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         yield value
         return
-    if id(value) in inside or isinstance(value, (type, str, bytes, int, float, torch.nn.Module)):
+    if isinstance(value, _WITHOUT) or id(value) in seen:
         return
-    inside.add(id(value))
+    seen.add(id(value))
     if isinstance(value, Mapping):
         parts: Iterable[Any] = value.values()
-    elif isinstance(value, (list, tuple, set)):
+    elif isinstance(value, (list, tuple, set, frozenset, deque)):
         parts = value
     else:
         parts = _attributes(value)
     for part in parts:
-        yield from _tensors_in(part, inside)
-    inside.remove(id(value))
+        yield from _tensors_in(part, seen)
 
 
 def _attributes(value: Any) -> list[Any]:
