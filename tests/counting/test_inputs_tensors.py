@@ -216,10 +216,23 @@ def test_a_nested_tensor_of_strided_layout_is_refused():
 
 
 def test_a_nested_tensor_of_jagged_layout_is_counted():
+    """Sequences of 2 and 5 rows: their values, and the 3 places where they begin and end, integers of 8 bytes."""
     nested = torch.nested.nested_tensor([torch.zeros(2, 8), torch.zeros(5, 8)], layout=torch.jagged)
     for inputs in (nested, (nested,), {"input": nested}):
         cost = measure(nn.Linear(8, 8), inputs=inputs)
         assert (cost.macs, cost.executed) == (7 * ROW, "meta")
+        for real in (False, True):
+            peak = attempt(nn.Linear(8, 8), inputs=inputs, real=real, grad=False).peak
+            assert (peak.kinds["inputs"], peak.kinds["activations"]) == (7 * 8 * 4 + 3 * 8, 7 * 8 * 4)
+        assert measure(nn.Linear(8, 8), inputs=inputs, mode="train").macs == 2 * 7 * ROW
+    assert measure(nn.Linear(8, 8), inputs=nested, dtype="bf16").inputs.startswith("bfloat16")
+
+
+@WAYS
+def test_nested_tensors_with_the_same_lengths_go_together(how):
+    nested = torch.nested.nested_tensor([torch.zeros(2, 8), torch.zeros(5, 8)], layout=torch.jagged)
+    cost = attempt(Net(lambda layer, a, b: layer(a + b)), inputs=(nested, nested * 2), grad=False, **how)
+    assert cost.macs == 7 * ROW
 
 
 LENGTHS = (5, 2, 4)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ...errors import BudgetError, UsageError
 from ...values.input_tensor import InputTensor
+from ..meta.execution import has_own_dispatch
 from ..meta.missing_data import NeedsData, is_missing_data
 from ..recording.tensors import tensors_in
 from .shapes import Shape, is_shape
@@ -77,7 +78,7 @@ class Copier:
 
     def _copied_tensor(self, tensor: torch.Tensor) -> torch.Tensor:
         new: torch.Tensor = self._once(tensor, self._tensor(tensor))
-        if new is not tensor and type(new) is type(tensor):
+        if new is not tensor and type(new) is type(tensor) and not has_own_dispatch((type(tensor),)):
             for name, value in getattr(tensor, "__dict__", {}).items():
                 setattr(new, name, self.copy(value, shapes=False))
         return new

@@ -58,7 +58,10 @@ def _slots_of(kind: type) -> tuple[str, ...]:
 
 
 def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The dense tensors that hold a tensor: the indices and values of a sparse one, none of an opaque layout."""
+    """The dense tensors that hold a tensor: the indices and values of a sparse one, those of a jagged nested one.
+
+    There are none of an opaque layout.
+    """
     if tensor.layout is torch.strided:
         return (tensor,)
     if tensor.layout is torch.sparse_coo:
@@ -67,6 +70,9 @@ def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return (tensor.crow_indices(), tensor.col_indices(), tensor.values())
     if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
         return (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
+    if tensor.layout is torch.jagged:
+        parts: list[Any] = [getattr(tensor, name) for name in ("_values", "_offsets", "_lengths")]
+        return tuple(part for part in parts if part is not None)
     return ()  # oneDNN's own layout gives access to no storage
 
 
