@@ -21,9 +21,10 @@ _KEY = "AutogradMeta"
 
 @contextmanager
 def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
-    """Register the kernels of a device type: ``fused`` attention, CUDA's dropout, a CPU's recurrent layers."""
+    """Register the kernels of a device type: ``fused`` attention, CUDA's dropout, a CPU's recurrent layers; ``isfinite``."""
     aten = torch.ops.aten
     with torch.library._scoped_library("aten", "IMPL") as library:
+        library.impl(aten.isfinite.default, _isfinite, _KEY)
         if fused:
             library.impl(aten.scaled_dot_product_attention.default, _attention, _KEY)
         if device_type == "cuda":
@@ -37,6 +38,13 @@ def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
 def decomposed(operator: Any) -> Callable[..., Any]:
     """A composite operator as PyTorch's own kernel decomposes it, not as a decomposition in Python would."""
     return partial(operator._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
+
+
+def _isfinite(input: torch.Tensor) -> torch.Tensor:
+    """The operator as it is, so that a dispatch mode sees a test for finite values. Booleans have no gradient."""
+    with torch._C._AutoDispatchBelowAutograd():
+        out: torch.Tensor = torch.ops.aten.isfinite.default(input)
+        return out
 
 
 def _attention(*args: Any, **kwargs: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,9 +10,8 @@ import torch
 
 from ...errors import BudgetError, UsageError, nearest
 from ...values.point import OperatingPoint, axis_names
-from ..meta.arguments import SMALL
+from ..meta.arguments import is_small
 from ..meta.layout import META, meta_like
-from ..meta.missing_data import is_missing_data
 from .by_name import call_by_name
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -150,8 +148,6 @@ def _returned_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
     except BudgetError:
         raise
     except Exception as error:
-        if is_missing_data(error):
-            raise
         file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
         name = getattr(function, "__name__", type(function).__name__)
         raise UsageError(f"inputs= {name}() raised {type(error).__name__}: {error}\n    {file}:{line}") from error
@@ -166,7 +162,7 @@ def _is_shape(value: Any) -> bool:
 
 
 def _is_small_integer(shape: Sequence[int], dtype: torch.dtype) -> bool:
-    return not dtype.is_floating_point and not dtype.is_complex and math.prod(shape) <= SMALL
+    return not dtype.is_floating_point and not dtype.is_complex and is_small(shape, dtype)
 
 
 def _meta(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
