@@ -51,13 +51,20 @@ def cost_of(target: Any, request: Request) -> Cost:
             if first is None:
                 raise
             if attempt.real:
-                raise ModelError(f"{error} It was raised by a real run, tried for this: {first}.") from error.__cause__
+                raise ModelError(f"{error} {_after(first, error)}") from error.__cause__
             # It may come from small tensors that have data beside meta tensors. A real run tells.
         if _runs_on_cpu(model):
             refuse_too_large(first.at_least, str(first))
         attempt = Attempt(real=True, grad=attempt.grad)
         notes.append(f"{first}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)
+
+
+def _after(first: NeedsRealRun, error: ModelError) -> str:
+    """What an error of a real run followed on."""
+    if first.raised and first.raised in str(error):
+        return "It is the same on the meta device and in a real run."
+    return f"It was raised in a real run, which was made for this: {first}."
 
 
 def _runs_on_cpu(model: TargetModel) -> bool:

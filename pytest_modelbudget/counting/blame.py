@@ -21,10 +21,14 @@ from .own_error import is_own_error
 class NeedsRealRun(Exception):
     """The meta device cannot run the model. Its text is a sentence that says why.
 
-    ``at_least`` are bytes that a real run of it takes.
+    ``raised`` is the error that it ended with, in one line, if it was not that values were missing. ``at_least`` are
+    bytes that a real run of it takes.
     """
 
-    at_least = 0
+    def __init__(self, why: str, raised: str = "") -> None:
+        super().__init__(why)
+        self.raised = raised
+        self.at_least = 0
 
 
 class NeedsGrad(Exception):
@@ -59,7 +63,8 @@ def blaming(
         if not grad and _wants_grad(error):
             raise NeedsGrad from error
         if missing is not None and error is not missing.refused and not is_own_error(error):
-            raise NeedsRealRun(f"On the meta device the model raised {_raised(error, model)}") from error
+            raised = _raised(error, model)
+            raise NeedsRealRun(f"On the meta device the model raised {raised}{_where(error)}", raised) from error
         raise ModelError(_message(error, model, given, request)) from error
     if missing is not None and missing.asked:
         raise NeedsRealRun(_asked(missing, model))
@@ -106,11 +111,13 @@ def _optimizer_in(error: Exception) -> str | None:
 
 
 def _raised(error: Exception, model: torch.nn.Module) -> str:
-    """An error in one line, with the module and the line that raised it."""
-    text = next(iter(str(error).splitlines()), "")
-    where = [f"{shown_file(frame.f_code.co_filename)}:{line}" for frame, line in _users_lines(error)]
-    told = f"{type(error).__name__}{_in_module(error, model)}{f': {text}' if text else ''}"
-    return f"{told}{f' ({where[-1]})' if where else ''}"
+    """An error in one line, with the module that raised it."""
+    return f"{type(error).__name__}{_in_module(error, model)}: {next(iter(str(error).splitlines()), '')}"
+
+
+def _where(error: Exception) -> str:
+    lines = _users_lines(error)
+    return f" ({shown_file(lines[-1][0].f_code.co_filename)}:{lines[-1][1]})" if lines else ""
 
 
 def _users_lines(error: Exception) -> list[tuple[FrameType, int]]:
