@@ -30,6 +30,6 @@ def refuse_too_large(needed: int, why: str) -> None:
         return
     takes, has = show_apart(needed, memory, BYTES)
     raise ModelError(
-        f"{why}. A real run takes at least {takes} of memory, and this machine has {has}: it was not tried. Give a smaller "
-        "operating point, or keep forward from reading values."
+        f"{why}. A real run takes at least {takes} of memory, and this machine has {has}: it was not tried. "
+        "Give a smaller operating point."
     )

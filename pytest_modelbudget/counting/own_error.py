@@ -6,6 +6,8 @@ import dis
 import traceback
 from types import CodeType, TracebackType
 
+from torch import nn
+
 from .meta.user_frames import is_users
 
 _DEVICE = frozenset({"device", "is_cpu", "is_cuda", "is_meta", "is_mps", "is_xpu", "get_device", "data_ptr"})
@@ -50,5 +52,5 @@ def _is_stated(raised: TracebackType | None) -> bool:
 
 
 def _is_of_the_call(error: BaseException, codes: list[CodeType]) -> bool:
-    """Whether a module could not be called: the innermost function is the one of PyTorch that calls forward."""
-    return isinstance(error, TypeError) and bool(codes) and codes[-1].co_name == "_call_impl"
+    """Whether a module could not be called: the innermost function is where PyTorch calls forward."""
+    return isinstance(error, TypeError) and bool(codes) and codes[-1].co_filename == nn.modules.module.__file__

@@ -153,7 +153,7 @@ TARGETS = torch.ones(2, 3, dtype=torch.int64)
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("lengths", [torch.tensor, tuple, list])
 def test_the_loss_over_sequences_stays_on_meta(lengths, reduction):
-    """5 steps of 2 sequences through ``Linear(8, 4)``: 320 multiply-adds, and as many for the gradient of its weight."""
+    """5 steps of 2 sequences through ``Linear(8, 4)``: 320 multiply-adds, and as many for its weight's gradient."""
 
     def loss(out):
         return F.ctc_loss(out.log_softmax(-1), TARGETS, lengths([5, 4]), lengths([3, 2]), reduction=reduction).sum()

@@ -133,8 +133,8 @@ def is_small(shape: Sequence[int], dtype: torch.dtype) -> bool:
 def _is_small_fill(operator: Any, args: Any) -> bool:
     if qualified_name(operator) not in _FILLED or not args:
         return False
-    size = next((value for value in args if not isinstance(value, int)), args[-1:])  # of randint, after the bounds
-    return math.prod(size) <= SMALL
+    size: Sequence[int] = next((value for value in args if not isinstance(value, int)), args[-1:])
+    return math.prod(size) <= SMALL  # the size stands after the bounds of randint; randperm has one number
 
 
 def _on_meta(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Guards for finite values, which a model reads and which do not depend on its data, as long as that is finite.
 
-``torch.isfinite(x).all()`` is true on finite data, ``x.isnan().any()`` is false. A boolean that comes from such a test by
-``all``, ``any``, negation, and its joining with others, alone, is known on the meta device. So is the outcome of
+``torch.isfinite(x).all()`` is true on finite data, ``x.isnan().any()`` is false. A boolean that comes from such tests
+by ``all``, ``any``, negation, ``and`` and ``or`` alone is known on the meta device. So is the outcome of
 ``torch._is_all_true``, by which PyTorch checks its own assertions, such as those of ``torch.distributions``.
 """
 

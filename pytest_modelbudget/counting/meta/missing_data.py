@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     by: Caller
 
     def told(self, names: Mapping[int, str]) -> str:
-        """The operator, module and line: ``"aten::item in module 'head' (Head), net.py:7"``; ``names`` are by ``id``."""
+        """The operator, module and line: ``aten::item in module 'head' (Head), net.py:7``; ``names`` are by ``id``."""
         module, line = self.by.module, self.by.line
         where = f" in {module_told(module, names)}" if module is not None else ""
         return f"{self.operator}{where}{f', {line}' if line is not None else ''}"

@@ -16,9 +16,9 @@ def constructed_by_parts() -> Iterator[None]:
     PyTorch's constructor fails under a dispatch mode: the tensor that a mode returns has its Python object already. The
     subclasses are those that exist, and have no constructor of their own.
     """
-    kinds = [kind for kind in _subclasses(torch.Tensor) if kind.__new__ is torch.Tensor.__new__]
+    kinds = [kind for kind in _subclasses(torch.Tensor) if kind.__new__ is _CONSTRUCT]
     for kind in kinds:
-        kind.__new__ = _of_parts  # type: ignore[assignment]
+        kind.__new__ = _of_parts
     try:
         yield
     finally:
@@ -27,11 +27,14 @@ def constructed_by_parts() -> Iterator[None]:
                 del kind.__new__
 
 
+_CONSTRUCT: Any = torch.Tensor.__new__
+
+
 def _of_parts(cls: Any, *args: Any, **kwargs: Any) -> Any:
     return torch.Tensor._make_subclass(cls, torch.Tensor(*args, **kwargs))
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _subclasses(kind: Any) -> Iterator[Any]:
     for below in kind.__subclasses__():
         yield below
         yield from _subclasses(below)

@@ -40,10 +40,10 @@ def make_optimizer(choice: str | Callable[[list[torch.nn.Parameter]], Any], mode
         )
     if _needs_closure(optimizer):
         raise UsageError(
-            f"optimizer={name}: a step of {type(optimizer).__name__} calls forward and backward as often as it likes, by a "
-            "closure. A budget counts one forward and one backward in a step, so it cannot count this optimizer. "
-            f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable whose optimizer has a step() without arguments; "
-            '"none" counts one evaluation of the closure.'
+            f"optimizer={name}: a step of {type(optimizer).__name__} calls forward and backward as often as it likes, "
+            "by a closure. A budget counts one forward and one backward in a step, so it cannot count this optimizer. "
+            f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable whose optimizer has a step() without "
+            'arguments; "none" counts one evaluation of the closure.'
         )
     for group in getattr(optimizer, "param_groups", ()):
         if kind == "cuda" and not group.get("fused") and group.get("foreach", 0) is None:
