@@ -41,11 +41,12 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
-        with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
-            peak = _run(call, request, attempt, mode)
-        reason = execution.missing.reason() if execution is not None else None
-        if reason is not None:
-            raise NeedsRealRun(reason)
+        try:
+            with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
+                peak = _run(call, request, attempt, mode)
+        except NeedsRealRun as need:
+            need.at_least = _least_memory(call, ledger, training=point.mode == "train")
+            raise
         return counted_cost(
             tree,
             mode.tallies,
@@ -57,6 +58,12 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             notes=tuple(notes),
             throughput=predict(work.work(), card, point.batch) if card is not None and work is not None else None,
         )
+
+
+def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:
+    """The bytes that a run takes at least, by how far it came: its peak until then, or its weights with gradients."""
+    gradients = sum(p.nbytes for p in call.model.parameters() if p.requires_grad) if training else 0
+    return max(ledger.highest_of_all(), ledger.held() + gradients)
 
 
 def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> Peak:

@@ -13,6 +13,7 @@ from ...errors import BudgetError, TargetError
 from ...values.point import OperatingPoint
 from ..meta.build_mode import MetaBuildMode
 from ..meta.missing_data import MissingData, NeedsData
+from ..meta.subclasses import constructed_by_parts
 from .by_name import call_by_name
 
 
@@ -53,12 +54,12 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
     mode = MetaBuildMode()
     missing = mode.execution.missing
     try:
-        with mode, _assert_close_needs_data(missing):
+        with mode, constructed_by_parts(), _assert_close_needs_data(missing):
             value = function()
     except Exception as error:  # noqa: BLE001 - callers call again for real, which raises the function's own errors
         return Called(error=error)
-    if missing.operators:
-        return Called(error=NeedsData(missing.operators[0]))
+    if missing.asked:
+        return Called(error=NeedsData(missing.asked[0].operator))
     return Called(value)
 
 

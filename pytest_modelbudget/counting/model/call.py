@@ -17,7 +17,7 @@ from .description import described
 from .inputs import Arguments, Inputs
 from .modules import modules_of, set_mode
 from .process import no_garbage_collection
-from .replacements import Replacement, copied, moved, on_meta, unchanged
+from .replacements import Replacement, copied, moved, on_meta, small_constants, unchanged
 from .target import TargetModel
 
 
@@ -54,7 +54,11 @@ def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractCo
     model, dtype = target.model, _dtype(request)
     if not attempt.real:
         updated = request.point.mode == "train"
-        replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated)
+        if attempt.keep_small_data:
+            keeps = small_constants(modules_of(model))
+            replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated, keeps=keeps)
+        else:
+            replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated)
         return _ready(model, request, replacement, None, keep_small_data=attempt.keep_small_data)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     if device.type == "meta":

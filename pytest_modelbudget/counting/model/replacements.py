@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from ..meta.arguments import is_small
 from ..meta.layout import META, meta_like
 
 Replacement = Callable[[torch.Tensor], torch.Tensor]
@@ -17,11 +18,19 @@ NEVER_LAZY = frozenset({torch.Tensor, torch.nn.Parameter})
 """The types of tensors that need not be asked whether they are lazy."""
 
 
-def on_meta(dtype: torch.dtype | None, *, grad: bool, built: bool = False, updated: bool = False) -> Replacement:
+def on_meta(
+    dtype: torch.dtype | None,
+    *,
+    grad: bool,
+    built: bool = False,
+    updated: bool = False,
+    keeps: Callable[[torch.Tensor], bool] = lambda tensor: False,
+) -> Replacement:
     """Tensors on the meta device, floating ones in ``dtype`` if one is given.
 
     ``built`` says that the model need not be given back, so that its meta tensors stay, ``updated`` that an optimizer
-    changes tensors in place, so that meta tensors are copied too. ``grad`` is whether autograd is on.
+    changes tensors in place, so that meta tensors are copied too. ``grad`` is whether autograd is on. Tensors that
+    ``keeps`` is true for keep their data.
     """
 
     def replace(tensor: torch.Tensor) -> torch.Tensor:
@@ -32,11 +41,30 @@ def on_meta(dtype: torch.dtype | None, *, grad: bool, built: bool = False, updat
             # It becomes an ordinary parameter in forward, and on meta PyTorch wants both made in the same mode.
             with torch.inference_mode(not grad):
                 return _new_lazy(tensor, dtype, META)
+        if keeps(tensor):
+            return _cast(tensor.detach().clone().to("cpu"), dtype)
         if built and tensor.is_meta and dtype is None:
             return tensor
         return _cast(tensor.detach() if tensor.is_meta and not updated else meta_like(tensor), dtype)
 
     return replace
+
+
+def small_constants(modules: list[torch.nn.Module]) -> Callable[[torch.Tensor], bool]:
+    """Whether a tensor of a model is small and has values that it may read: a plain attribute, or a buffer of integers.
+
+    Buffers of floats, such as running means, are what forward computes with, and writes to.
+    """
+    buffers = {id(buffer) for module in modules for buffer in module._buffers.values() if buffer is not None}
+
+    def keeps(tensor: torch.Tensor) -> bool:
+        if type(tensor) is not torch.Tensor or tensor.is_meta or tensor.layout is not torch.strided:
+            return False
+        if tensor.requires_grad or (tensor.is_floating_point() and id(tensor) in buffers):
+            return False
+        return is_small(tensor.shape, tensor.dtype)
+
+    return keeps
 
 
 def copied(dtype: torch.dtype | None) -> Replacement:

@@ -191,6 +191,14 @@ class Ledger:
         """The most bytes that were alive at once in a phase."""
         return self._phases[phase].live
 
+    def highest_of_all(self) -> int:
+        """The most bytes that were alive at once in any phase."""
+        return max(highest.live for highest in self._phases.values())
+
+    def held(self) -> int:
+        """The bytes of what existed before anything ran."""
+        return sum(self._base.values())
+
     def peak(self, phases: Iterable[str], later: Iterable[str] = ()) -> Peak:
         """The highest peak among ``phases``. Blocks of the kinds in ``later`` count as alive from the beginning.
 
