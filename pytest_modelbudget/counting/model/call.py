@@ -15,7 +15,7 @@ from .build import call_on_meta
 from .inputs import Arguments, Inputs, describe
 from .modules import modules_of, set_mode
 from .process import no_garbage_collection
-from .replacements import Replacement, copied, moved, on_meta, unchanged
+from .replacements import Replacement, copied, on_meta, unchanged
 from .target import TargetModel
 
 
@@ -58,7 +58,7 @@ def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractCo
 
 def ready_on(device: torch.device, target: TargetModel, request: Request) -> AbstractContextManager[Call]:
     """Borrow a model for a real run on ``device``. Raises as `ready` does."""
-    return _ready(target.model, request, moved(_dtype(request), device), device)
+    return _ready(target.model, request, copied(_dtype(request), device), device)
 
 
 @contextmanager
