@@ -16,6 +16,7 @@ from .inputs import Arguments, Inputs, describe
 from .modules import modules_of, set_mode
 from .process import no_garbage_collection
 from .replacements import Replacement, copied, on_meta, unchanged
+from .sharded import refuse_sharded_inputs
 from .target import TargetModel
 
 
@@ -72,6 +73,7 @@ def _ready(
 ) -> Iterator[Call]:
     """Borrow ``model``, with inputs on ``device``; ``None`` is the meta device."""
     dtype = _dtype(request)
+    refuse_sharded_inputs(request.inputs)
     inputs = Inputs(request.inputs, request.point, dtype or _floating_dtype(model), cast=dtype is not None)
     with borrowed(model, replacement), no_garbage_collection():
         modules = modules_of(model)
