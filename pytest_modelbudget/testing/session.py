@@ -153,7 +153,7 @@ class Run:
 
     def _tighter(self) -> list[str]:
         """The entries that cost less than their baseline says, and how to make it say so."""
-        from ..report.standing import standing
+        from ..report.parts.standing import standing
 
         found = [result for result in self.results if standing(result) == "tighter"]
         if not found:
