@@ -14,6 +14,7 @@ from .meta.autocast import autocast_of
 from .meta.execution import MetaExecution
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
+from .model.packed import packed_bytes
 from .model.process import without_compiler
 from .model.rows import counted_cost
 from .model.target import TargetModel
@@ -38,6 +39,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)
         ledger.hold(weights_of(call.model, call.modules), "weights")
+        ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)

@@ -17,7 +17,8 @@ from .description import described
 from .inputs import Arguments, Inputs
 from .modules import modules_of, set_mode
 from .process import no_garbage_collection
-from .replacements import Replacement, copied, moved, on_meta, small_constants, unchanged
+from .replacements import Replacement, copied, on_meta, small_constants, unchanged
+from .sharded import refuse_sharded_inputs
 from .target import TargetModel
 
 
@@ -69,7 +70,7 @@ def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractCo
 
 def ready_on(device: torch.device, target: TargetModel, request: Request) -> AbstractContextManager[Call]:
     """Borrow a model for a real run on ``device``. Raises as `ready` does."""
-    return _ready(target.model, request, moved(_dtype(request), device), device)
+    return _ready(target.model, request, copied(_dtype(request), device), device)
 
 
 @contextmanager
@@ -84,6 +85,7 @@ def _ready(
     """Borrow ``model``, with inputs on ``device``; ``None`` is the meta device."""
     dtype = _dtype(request)
     floating = dtype or _floating_dtype(model)
+    refuse_sharded_inputs(request.inputs)
     with borrowed(model, replacement), no_garbage_collection():
         modules = modules_of(model)
         set_mode(model, modules, training=request.point.mode == "train")

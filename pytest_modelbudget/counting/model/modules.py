@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch.nn.parameter import is_lazy
 
-from .replacements import NEVER_LAZY
+from ..recording.tensors import PLAIN
 
 _Module = torch.nn.Module
 _NAMED_MODULES, _MODULES, _TRAIN, _EVAL = _Module.named_modules, _Module.modules, _Module.train, _Module.eval
@@ -53,7 +53,7 @@ def weights_of(model: torch.nn.Module, modules: list[torch.nn.Module]) -> Iterat
         found: Iterable[torch.Tensor | None] = (*model.parameters(), *model.buffers())
     else:
         found = [t for module in modules for own in (module._parameters, module._buffers) for t in own.values()]
-    return (t for t in found if t is not None and (type(t) in NEVER_LAZY or not is_lazy(t)))
+    return (t for t in found if t is not None and (type(t) in PLAIN or not is_lazy(t)))
 
 
 def set_mode(model: torch.nn.Module, modules: list[torch.nn.Module], *, training: bool) -> None:
