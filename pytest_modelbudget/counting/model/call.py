@@ -13,7 +13,8 @@ from ...values.request import Request
 from .borrow import borrowed
 from .build import call_on_meta
 from .inputs import Arguments, Inputs, describe
-from .modules import modules_of, set_mode
+from .modes import set_mode
+from .modules import modules_of
 from .process import no_garbage_collection
 from .replacements import Replacement, copied, moved, on_meta, unchanged
 from .target import TargetModel
