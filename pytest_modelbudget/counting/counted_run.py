@@ -10,7 +10,7 @@ from ..values.request import Request
 from ..values.throughput import predict
 from .blame import NeedsRealRun, blaming
 from .meta.attention import attention_kernels
-from .meta.autocast import autocast_of
+from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.execution import MetaExecution
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
@@ -62,16 +62,20 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
 def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> Peak:
     """Run forward, or a training step, under ``mode``. Returns its peak."""
     point, real = request.point, attempt.real
-    device_type = "cpu" if real else point.rules
-    forward = autocast_of(point.amp, device_type, real=real)
-    if point.mode != "train":
-        with attention_kernels(point.attention, real=real), counting(mode, grad=attempt.grad), without_compiler():
+    optimizer = None
+    if point.mode == "train":
+        optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+    with (
+        attention_kernels(point.attention, real=real),
+        autocast_by_rules_of(point.rules, on=call.device.type),
+        counting(mode, grad=attempt.grad),
+        without_compiler(),
+    ):
+        forward = autocast_of(point.amp, point.rules)
+        if point.mode != "train":
             with forward():
                 call.model(*call.arguments, **call.keywords)
             return mode.ledger.peak(("forward",))
-    optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-    recompute = autocast_of(point.amp, device_type, real=real, recompute=True)
-    with attention_kernels(point.attention, real=real), counting(mode, grad=attempt.grad), without_compiler():
         return counted_step(
             call.model,
             call.arguments,
@@ -80,5 +84,4 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> 
             loss=request.loss,
             optimizer=optimizer,
             forward=forward,
-            recompute=recompute,
         )

@@ -37,7 +37,7 @@ def real_run(target: Any, request: Request) -> Measured:
         training, optimizer = point.mode == "train", None
         if training:
             optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-        forward = autocast_of(point.amp, device.type, real=True)
+        forward = autocast_of(point.amp, device.type)
 
         def step() -> None:
             with attention_kernels(point.attention, real=True):
@@ -62,6 +62,11 @@ def real_run(target: Any, request: Request) -> Measured:
 
 class _StorageMode(TorchDispatchMode):
     """Records the storages that operators allocate, and does nothing else."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False, so that PyTorch does not import its compiler, which would keep the tensors of frames below it."""
+        return False
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...values.request import Request
+from ..meta.layout import META
 from .borrow import borrowed
 from .build import call_on_meta
 from .inputs import Arguments, Inputs, describe
@@ -34,13 +35,14 @@ class Attempt:
 
 
 class Call(NamedTuple):
-    """A borrowed model, all of its modules, the arguments of forward, and those as text in ``given``."""
+    """A borrowed model, all of its modules, the arguments of forward, those as text in ``given``, and their device."""
 
     model: torch.nn.Module
     modules: list[torch.nn.Module]
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     given: str
+    device: torch.device
 
 
 def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
@@ -83,7 +85,7 @@ def _ready(
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
-        yield Call(model, modules, arguments, keywords, describe(arguments, keywords))
+        yield Call(model, modules, arguments, keywords, describe(arguments, keywords), device or META)
 
 
 def _dtype(request: Request) -> torch.dtype | None:
