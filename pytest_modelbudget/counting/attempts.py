@@ -11,6 +11,7 @@ from ..values.request import Request
 from .blame import NeedsGrad, NeedsRealRun
 from .counted_run import counted_run
 from .fvcore import fvcore_cost
+from .meta.devices import NeedsDevice
 from .model.call import Attempt
 from .model.target import model_of
 
@@ -36,6 +37,9 @@ def cost_of(target: Any, request: Request) -> Cost:
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
             continue
+        except NeedsDevice:
+            attempt = replace(attempt, any_device=True)
+            continue
         except NeedsRealRun as need:
             reads = reads or str(need)
             if not attempt.keep_small_data:
@@ -45,6 +49,6 @@ def cost_of(target: Any, request: Request) -> Cost:
             if not attempt.keep_small_data:
                 raise
             # It may come from small tensors that have data beside meta tensors. A real run tells.
-        attempt = Attempt(real=True, grad=attempt.grad)
+        attempt = Attempt(real=True, grad=attempt.grad, any_device=attempt.any_device)
         notes.append(f"{reads}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)

@@ -12,6 +12,7 @@ import torch
 
 from ..errors import BudgetError, ModelError
 from ..values.request import Request
+from .meta.devices import NeedsDevice
 from .meta.execution import MetaExecution
 
 _THIS_PACKAGE = str(Path(__file__).parent)
@@ -43,11 +44,11 @@ def blaming(
 
     That is `NeedsRealRun` where the run is on the meta device by ``execution``, and data is missing; `NeedsGrad` where
     ``grad`` is off, and the error asks for autograd; else `ModelError` with the module and the lines that raised it. A
-    `BudgetError` passes.
+    `BudgetError` passes, and `NeedsDevice`.
     """
     try:
         yield
-    except BudgetError:
+    except (BudgetError, NeedsDevice):
         raise
     except Exception as error:
         reason = execution.missing.reason(error) if execution is not None else None

@@ -11,6 +11,7 @@ from ..values.throughput import predict
 from .blame import NeedsRealRun, blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
+from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
@@ -30,7 +31,7 @@ from .recording.work import WorkRecorder
 def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: Sequence[str] = ()) -> Cost:
     """Run a model once and count it. ``notes`` are what the cost says of the model and of earlier attempts.
 
-    Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does.
+    Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does, and `NeedsDevice` as `device_stand_in` does.
     """
     point, card = request.point, request.card
     with ready(target, request, attempt) as call:
@@ -66,6 +67,7 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> 
     if point.mode == "train":
         optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
     with (
+        device_stand_in(call.device, active=attempt.any_device),
         attention_kernels(point.attention, real=real),
         autocast_by_rules_of(point.rules, on=call.device.type),
         counting(mode, grad=attempt.grad),

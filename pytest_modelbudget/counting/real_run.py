@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from ..values.request import Request
 from .blame import blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
+from .meta.devices import on_any_device
 from .model.call import ready_on
 from .model.target import model_of
 from .recording.ledger import Ledger
@@ -57,7 +59,9 @@ def real_run(target: Any, request: Request) -> Measured:
         weights = (*call.model.parameters(), *call.model.buffers())
         held = (*weights, *tensors_in((call.arguments, call.keywords)))
         with blaming(call.model, call.given, request):
-            return _measured(step, device, held, allocated, device_type=point.rules)
+            run = partial(_measured, step, device, held, allocated, device_type=point.rules)
+            measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
+            return measured
 
 
 class _StorageMode(TorchDispatchMode):

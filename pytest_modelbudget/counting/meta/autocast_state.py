@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch.amp import autocast_mode
 
+from ..replaced import replaced
+
 
 class Autocast(Protocol):
     """What does the casting instead of PyTorch."""
@@ -64,18 +66,8 @@ def autocast_stands_in(device: str, device_type: str, casting: Autocast) -> Iter
     )
     with ExitStack() as stack:
         for owner, name, new in replacements:
-            stack.enter_context(_replaced(owner, name, new))
+            stack.enter_context(replaced(owner, name, new))
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, new: Callable[..., Any]) -> Iterator[None]:
-    old = getattr(owner, name)
-    setattr(owner, name, new)
-    try:
-        yield
-    finally:
-        setattr(owner, name, old)
 
 
 def _device_type(args: tuple[Any, ...]) -> Any:

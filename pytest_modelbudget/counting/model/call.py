@@ -27,11 +27,13 @@ class Attempt:
 
     ``real``: with data instead of on the meta device. ``grad``: with autograd on. ``keep_small_data``: on the meta
     device, but with the data of small tensors whose values are known, such as token ids, masks and constants.
+    ``any_device``: the device of the run stands in for CUDA.
     """
 
     real: bool = False
     grad: bool = False
     keep_small_data: bool = False
+    any_device: bool = False
 
 
 class Call(NamedTuple):
