@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..values.cost import Cost
 from ..values.peak import Peak
@@ -13,6 +14,7 @@ from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
+from .meta.missing_data import NeedsData
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
 from .model.process import without_compiler
@@ -34,7 +36,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
     Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does, and `NeedsDevice` as `device_stand_in` does.
     """
     point, card = request.point, request.card
-    with ready(target, request, attempt) as call:
+    with _needs_of_mode(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)
@@ -58,6 +60,15 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             notes=tuple(notes),
             throughput=predict(work.work(), card, point.batch) if card is not None and work is not None else None,
         )
+
+
+@contextmanager
+def _needs_of_mode() -> Iterator[None]:
+    """Let a model that reads values when its mode is set be run for real."""
+    try:
+        yield
+    except NeedsData as need:
+        raise NeedsRealRun(need.operator) from need
 
 
 def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> Peak:

@@ -306,7 +306,9 @@ def test_a_suite_without_budgets_is_as_if_we_were_not_there(pytester, monkeypatc
         raise AssertionError("measured")
 
     for name in ("evaluate", "build_on_meta", "names_its_model", "observe", "TestCase"):
-        file = pytest_modelbudget.testing.gate if name in ("evaluate", "observe") else pytest_modelbudget.testing.subject
+        file = (
+            pytest_modelbudget.testing.gate if name in ("evaluate", "observe") else pytest_modelbudget.testing.subject
+        )
         monkeypatch.setattr(file, name, never)
     monkeypatch.setattr(pytest_modelbudget.counting.measure, "count", never)
     pytester.makepyfile(test_plain=PLAIN)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch.amp import autocast_mode
 
-from ..replaced import replaced
+from .replaced import replaced
 
 
 class Autocast(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ..replaced import replaced
+from .replaced import replaced
 
 _HOSTS = ("cpu", "meta")
 _NOT_THERE = ("CUDA", "XPU", "accelerator device", "not linked with support for")

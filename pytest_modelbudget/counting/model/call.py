@@ -48,7 +48,7 @@ class Call(NamedTuple):
 
 
 def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
-    """Borrow a model for an attempt. Raises `UsageError` for inputs that cannot be meant."""
+    """Borrow a model for an attempt. Raises `UsageError` for inputs that cannot be meant, and as `set_mode` does."""
     model, dtype = target.model, _dtype(request)
     if not attempt.real:
         updated = request.point.mode == "train"

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from ...errors import BudgetError, ModelError
-from ..blame import NeedsRealRun
-from ..meta.missing_data import is_missing_data
+from ..meta.missing_data import NeedsData, is_missing_data
 
 _TRAIN, _EVAL = torch.nn.Module.train, torch.nn.Module.eval
 
@@ -23,7 +22,7 @@ def set_mode(model: torch.nn.Module, modules: list[torch.nn.Module], *, training
     argument. One with other parameters does something else, such as a whole training: it is never called, nor is what
     might call it, which is the method of a module above it. One that raises ``NotImplementedError`` has no modes.
 
-    Raises `ModelError` when a module's own method raises, and `NeedsRealRun` when it reads values on the meta device.
+    Raises `ModelError` when a module's own method raises, and `NeedsData` when it reads values on the meta device.
     """
     if not any(map(_has_own, modules)):
         for module in modules:
@@ -76,12 +75,12 @@ def _call(
     except NotImplementedError as error:
         if not is_missing_data(error) or not str(error):
             return False
-        raise NeedsRealRun(f"{type(module).__name__}.{name}()") from error
+        raise NeedsData(f"{type(module).__name__}.{name}()") from error
     except BudgetError:
         raise
     except Exception as error:
         if is_missing_data(error):
-            raise NeedsRealRun(f"{type(module).__name__}.{name}()") from error
+            raise NeedsData(f"{type(module).__name__}.{name}()") from error
         raise ModelError(
             f"{type(module).__name__}.{name}({str(training) if arguments else ''}) raised "
             f"{type(error).__name__}: {error}\nIt was called to put the model in "
