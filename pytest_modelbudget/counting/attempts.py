@@ -12,6 +12,7 @@ from .blame import NeedsGrad, NeedsRealRun
 from .counted_run import counted_run
 from .fvcore import fvcore_cost
 from .machine_memory import refuse_too_large
+from .meta.devices import NeedsDevice
 from .model.call import Attempt
 from .model.process import seed
 from .model.target import TargetModel, model_of
@@ -40,6 +41,9 @@ def cost_of(target: Any, request: Request) -> Cost:
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
             continue
+        except NeedsDevice:
+            attempt = replace(attempt, any_device=True)
+            continue
         except NeedsRealRun as need:
             first = first or need
             first.at_least = max(first.at_least, need.at_least)
@@ -55,7 +59,7 @@ def cost_of(target: Any, request: Request) -> Cost:
             # It may come from small tensors that have data beside meta tensors. A real run tells.
         if _runs_on_cpu(model):
             refuse_too_large(first.at_least, str(first))
-        attempt = Attempt(real=True, grad=attempt.grad)
+        attempt = Attempt(real=True, grad=attempt.grad, any_device=attempt.any_device)
         notes.append(f"{first}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)
 

@@ -12,6 +12,7 @@ import torch
 
 from ..errors import BudgetError, ModelError
 from ..values.request import Request
+from .meta.devices import NeedsDevice
 from .meta.execution import MetaExecution
 from .meta.missing_data import MissingData, NeedsData, module_told
 from .meta.user_frames import is_users, module_of, shown_file
@@ -37,12 +38,14 @@ class NeedsGrad(Exception):
 
 
 @contextmanager
-def inputs_may_need_data() -> Iterator[None]:
-    """Raise `NeedsRealRun` where inputs cannot be made without data."""
+def before_forward() -> Iterator[None]:
+    """Raise `NeedsRealRun` where inputs cannot be made, or the mode cannot be set, without data."""
     try:
         yield
     except NeedsData as error:
-        raise NeedsRealRun(f"The inputs read values that the meta device does not have ({error})") from error
+        raise NeedsRealRun(
+            f"What runs before forward reads values that the meta device does not have ({error})"
+        ) from error
 
 
 @contextmanager
@@ -58,14 +61,15 @@ def blaming(
 
     Where the run is on the meta device by ``execution``, that is `NeedsRealRun` if data is missing, or if the error may
     come from the meta device. It is `NeedsGrad` where ``grad`` is off, and the error asks for autograd; else
-    `ModelError` with the module and the lines that raised it. A `BudgetError` passes.
+    `ModelError` with the module and the lines that raised it. A `BudgetError` passes, and
+    `NeedsDevice`.
 
     A run that ends without an error raises `NeedsRealRun` too if data was missing.
     """
     missing = execution.missing if execution is not None else None
     try:
         yield
-    except BudgetError:
+    except (BudgetError, NeedsDevice):
         raise
     except Exception as error:
         if missing is not None and missing.asked:

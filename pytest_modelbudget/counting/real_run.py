@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from ..values.request import Request
 from .blame import blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
+from .meta.devices import on_any_device
 from .meta.execution import has_own_dispatch
 from .model.call import ready_on
 from .model.modules import weights_of
@@ -40,7 +42,7 @@ def real_run(target: Any, request: Request) -> Measured:
         training, optimizer = point.mode == "train", None
         if training:
             optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-        forward = autocast_of(point.amp, device.type, real=True)
+        forward = autocast_of(point.amp, device.type)
 
         def step() -> None:
             arguments, keywords = call.again()
@@ -63,11 +65,18 @@ def real_run(target: Any, request: Request) -> Measured:
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         with blaming(call.model, call.given, request):
-            return _measured(step, device, ledger, allocated)
+            run = partial(_measured, step, device, ledger, allocated)
+            measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
+            return measured
 
 
 class _StorageMode(TorchDispatchMode):
     """Records the storages that operators allocate, and does nothing else."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False, so that PyTorch does not import its compiler, which would keep the tensors of frames below it."""
+        return False
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()

@@ -19,6 +19,7 @@ class NeedsData(RuntimeError):
 
     def __init__(self, operator: str) -> None:
         super().__init__(f"{operator} needs data")
+        self.operator = operator
 
 
 class Asked(NamedTuple):

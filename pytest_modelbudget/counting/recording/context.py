@@ -16,6 +16,7 @@ from ..meta.transforms import around_transforms, transforms_can_be_wrapped
 from .counting_mode import CountingMode
 from .function_mode import WholeFunctionMode
 from .size_mode import SizeMode
+from .threads import threads_counted
 
 
 @contextmanager
@@ -36,6 +37,7 @@ def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
             WholeFunctionMode(mode) if always_decomposes else around_transforms(lambda: WholeFunctionMode(mode)),
             mode,
             SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
+            threads_counted(mode),
         ):
             yield
     finally:
