@@ -8,12 +8,14 @@ from ..values.cost import Cost
 from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import predict
-from .blame import NeedsRealRun, blaming, inputs_may_need_data
+from .blame import NeedsRealRun, before_forward, blaming
 from .meta.attention import attention_kernels
-from .meta.autocast import autocast_of
+from .meta.autocast import autocast_by_rules_of, autocast_of
+from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
+from .model.packed import packed_bytes
 from .model.process import without_compiler
 from .model.rows import counted_cost
 from .model.target import TargetModel
@@ -30,22 +32,24 @@ from .recording.work import WorkRecorder
 def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: Sequence[str] = ()) -> Cost:
     """Run a model once and count it. ``notes`` are what the cost says of the model and of earlier attempts.
 
-    Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does.
+    Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does, and `NeedsDevice` as `device_stand_in` does.
     """
     point, card = request.point, request.card
-    with inputs_may_need_data(), ready(target, request, attempt) as call:
+    with before_forward(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)
         ledger.hold(weights_of(call.model, call.modules), "weights")
+        ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
-        with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
-            peak = _run(call, request, attempt, mode)
-        reason = execution.missing.reason() if execution is not None else None
-        if reason is not None:
-            raise NeedsRealRun(reason)
+        try:
+            with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
+                peak = _run(call, request, attempt, mode)
+        except NeedsRealRun as need:
+            need.at_least = _least_memory(call, ledger, training=point.mode == "train")
+            raise
         return counted_cost(
             tree,
             mode.tallies,
@@ -59,19 +63,30 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         )
 
 
+def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:
+    """The bytes that a run takes at least, by how far it came: its peak until then, or its weights with gradients."""
+    gradients = sum(p.nbytes for p in call.model.parameters() if p.requires_grad) if training else 0
+    return max(ledger.highest_of_all(), ledger.held() + gradients)
+
+
 def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> Peak:
     """Run forward, or a training step, under ``mode``. Returns its peak."""
     point, real = request.point, attempt.real
-    device_type = "cpu" if real else point.rules
-    forward = autocast_of(point.amp, device_type, real=real)
-    if point.mode != "train":
-        with attention_kernels(point.attention, real=real), counting(mode, grad=attempt.grad), without_compiler():
+    optimizer = None
+    if point.mode == "train":
+        optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+    with (
+        device_stand_in(call.device, active=attempt.any_device),
+        attention_kernels(point.attention, real=real),
+        autocast_by_rules_of(point.rules, on=call.device.type),
+        counting(mode, grad=attempt.grad),
+        without_compiler(),
+    ):
+        forward = autocast_of(point.amp, point.rules)
+        if point.mode != "train":
             with forward():
                 call.model(*call.arguments, **call.keywords)
             return mode.ledger.peak(("forward",))
-    optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-    recompute = autocast_of(point.amp, device_type, real=real, recompute=True)
-    with attention_kernels(point.attention, real=real), counting(mode, grad=attempt.grad), without_compiler():
         return counted_step(
             call.model,
             call.arguments,
@@ -80,5 +95,4 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> 
             loss=request.loss,
             optimizer=optimizer,
             forward=forward,
-            recompute=recompute,
         )

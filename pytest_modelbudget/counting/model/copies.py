@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ...errors import BudgetError, UsageError
 from ...values.input_tensor import InputTensor
 from ..meta.execution import has_own_dispatch
-from ..meta.missing_data import NeedsData, is_missing_data
+from ..meta.missing_data import NeedsData
 from ..recording.tensors import tensors_in
 from .shapes import Shape, is_shape
 
@@ -121,8 +121,10 @@ class Copier:
         except (BudgetError, NeedsData):
             raise
         except Exception as error:
-            if is_missing_data(error):
-                raise NeedsData(f"{kind.__name__} of inputs=") from error
+            if any(isinstance(new, torch.Tensor) and new.is_meta for _, new in self._done.values()):
+                raise NeedsData(
+                    f"{kind.__name__} of inputs="
+                ) from error  # a real run tells whether it is the meta device
             raise UsageError(
                 f"inputs= holds a value of type {kind.__name__}, which cannot be made again of its parts: "
                 f"{type(error).__name__}: {error}. Pass its tensors, or let its class define __reduce__."

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ...errors import UsageError
-from ..meta.arguments import SMALL
+from ..meta.arguments import is_small
 from ..meta.execution import has_own_dispatch
 from ..meta.layout import META, meta_like
 
@@ -78,7 +77,7 @@ class InputTensors:
     def _keeps(self, size: Sequence[int], dtype: torch.dtype) -> bool:
         """Whether a tensor has data although the device is the meta device."""
         is_integer = not dtype.is_floating_point and not dtype.is_complex
-        return self._keep_small_data and is_integer and math.prod(size) <= SMALL
+        return self._keep_small_data and is_integer and is_small(size, dtype)
 
     def _alone(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor in place of one that fills its part of a storage, and shares it with no other."""

@@ -14,7 +14,6 @@ from ...errors import BudgetError, UsageError
 from ...values.input_tensor import InputTensor
 from ...values.point import OperatingPoint
 from ..meta.layout import META
-from ..meta.missing_data import is_missing_data
 from ..recording.tensors import tensors_in
 from .by_name import call_by_name
 from .copies import Copier
@@ -165,8 +164,6 @@ def _returned_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
     except BudgetError:
         raise
     except Exception as error:
-        if is_missing_data(error):
-            raise
         file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
         name = getattr(function, "__name__", type(function).__name__)
         raise UsageError(f"inputs= {name}() raised {type(error).__name__}: {error}\n    {file}:{line}") from error

@@ -11,10 +11,12 @@ from torch.backends import opt_einsum
 from torch.nn.modules import module as module_hooks
 
 from ..meta.kernels import device_kernels
+from ..meta.subclasses import constructed_by_parts
 from ..meta.transforms import around_transforms, transforms_can_be_wrapped
 from .counting_mode import CountingMode
 from .function_mode import WholeFunctionMode
 from .size_mode import SizeMode
+from .threads import threads_counted
 
 
 @contextmanager
@@ -30,10 +32,12 @@ def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
             torch.inference_mode(not grad),
             torch.set_grad_enabled(grad),
             _left_to_right(),
+            constructed_by_parts(),
             device_kernels(mode.ledger.device_type, fused=mode.fused) if grad and mode.on_meta else nullcontext(),
             WholeFunctionMode(mode) if always_decomposes else around_transforms(lambda: WholeFunctionMode(mode)),
             mode,
             SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
+            threads_counted(mode),
         ):
             yield
     finally:

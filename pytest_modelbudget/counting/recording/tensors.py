@@ -8,6 +8,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
@@ -57,11 +58,20 @@ def _slots_of(kind: type) -> tuple[str, ...]:
     )
 
 
+_STRIDED = torch.strided
+
+PLAIN = frozenset({torch.Tensor, torch.nn.Parameter})
+"""The types of tensors that are neither lazy nor a subclass that stores other tensors."""
+
+
 def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The dense tensors that hold a tensor: the indices and values of a sparse one, those of a jagged nested one.
+    """The dense tensors that hold a tensor: the indices and values of a sparse one, those that a subclass wraps.
 
     There are none of an opaque layout.
     """
+    if type(tensor) not in PLAIN and is_traceable_wrapper_subclass(tensor):
+        names, _ = tensor.__tensor_flatten__()
+        return tuple(part for name in names for part in dense_parts(getattr(tensor, name)))
     if tensor.layout is torch.strided:
         return (tensor,)
     if tensor.layout is torch.sparse_coo:
@@ -70,21 +80,22 @@ def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return (tensor.crow_indices(), tensor.col_indices(), tensor.values())
     if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
         return (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
-    if tensor.layout is torch.jagged:
-        parts: list[Any] = [getattr(tensor, name) for name in ("_values", "_offsets", "_lengths")]
-        return tuple(part for part in parts if part is not None)
     return ()  # oneDNN's own layout gives access to no storage
 
 
 def storages_of(tensor: torch.Tensor) -> tuple[Any, ...]:
     """The untyped storages that hold a tensor."""
-    if tensor.layout is torch.strided:
+    if type(tensor) in PLAIN and tensor.layout is _STRIDED:
         return (tensor.untyped_storage(),)
     return tuple(part.untyped_storage() for part in dense_parts(tensor))
 
 
-def bytes_of(tensor: torch.Tensor) -> int:
-    """The bytes of a tensor: those of the values and indices that a sparse one stores."""
+def stored_bytes(tensor: torch.Tensor) -> list[tuple[int, int]]:
+    """The address and the bytes of each storage that holds a tensor; of a sparse one, of its values and indices."""
+    if type(tensor) in PLAIN and tensor.layout is _STRIDED:
+        storage = tensor.untyped_storage()
+        return [(storage._cdata, storage.nbytes())]
     if tensor.layout is torch.strided:
-        return tensor.nbytes
-    return sum(part.nbytes for part in dense_parts(tensor)) or tensor.numel() * tensor.element_size()
+        return [(storage._cdata, storage.nbytes()) for storage in storages_of(tensor)]
+    sizes = [(part.untyped_storage()._cdata, part.nbytes) for part in dense_parts(tensor)]
+    return sizes or [(id(tensor), tensor.numel() * tensor.element_size())]
