@@ -250,6 +250,14 @@ def test_a_note_names_the_operator_the_module_and_the_line_that_asked():
     assert f"test_blame.py:{line}): run for real on seeded inputs." in note
 
 
+def test_a_module_of_pytorch_has_no_line_of_the_users():
+    class Unfilled(nn.Module):
+        forward = staticmethod(torch.nonzero)
+
+    (note,) = measure(Unfilled, inputs=(2, 4)).notes
+    assert "(aten::nonzero in Unfilled): run for real" in note
+
+
 def test_the_first_that_asked_is_named():
     def asks(net, x):
         return net.layer(x[: int(x.sum() * 0) + 2]), x.nonzero()

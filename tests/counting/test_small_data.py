@@ -211,3 +211,19 @@ def test_a_subclass_of_the_users_own():
     assert (cost.macs, cost.executed) == (2 * 64, "meta")
     assert "__new__" not in vars(Mask)
     assert type(Mask(2)) is Mask
+
+
+@pytest.mark.parametrize("drops", [0.0, 1e-9])
+def test_a_training_step_of_opt_which_may_drop_layers(drops):
+    """Two layers of four projections, two feed-forward ones and attention; backward costs two products for each one."""
+    import transformers
+
+    batch, seq, width, wide, words = 2, 16, 32, 64, 100
+    config = transformers.OPTConfig(
+        vocab_size=words, hidden_size=width, num_hidden_layers=2, ffn_dim=wide, num_attention_heads=4,
+        max_position_embeddings=64, word_embed_proj_dim=width, layerdrop=drops,
+    )  # fmt: skip
+    options = {"batch": batch, "seq": seq, "mode": "train", "optimizer": "none"}
+    cost = measure(lambda: transformers.OPTForCausalLM(config), **options)
+    layer = batch * seq * (4 * width**2 + 2 * width * wide) + 2 * batch * seq**2 * width
+    assert (cost.macs, cost.executed) == (3 * (2 * layer + batch * seq * width * words), "meta")

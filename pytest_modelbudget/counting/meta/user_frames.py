@@ -13,6 +13,10 @@ import torch
 _NOT_THE_USERS = (str(Path(__file__).parents[2]), str(Path(torch.__file__).parent), "<")
 
 
+_RUN = str(Path(__file__).parents[1] / "counted_run.py")
+"""The file that calls the model: its frames, and those that called them, are none of the model's."""
+
+
 class Caller(NamedTuple):
     """The innermost line of the user's that is running, and the innermost module; ``None`` where there is none."""
 
@@ -26,7 +30,7 @@ def is_users(code: CodeType) -> bool:
 
 
 def caller() -> Caller:
-    """Who called what runs now."""
+    """Who called what runs now, in the run of a model."""
     line, module = None, None
     for frame in _outward(sys._getframe(1)):
         if module is None:
@@ -35,7 +39,7 @@ def caller() -> Caller:
             line = f"{shown_file(frame.f_code.co_filename)}:{frame.f_lineno}"
         if line is not None and module is not None:
             break
-    return Caller(line if module is not None else None, module)
+    return Caller(line, module)
 
 
 def module_of(frame: FrameType) -> torch.nn.Module | None:
@@ -54,6 +58,6 @@ def shown_file(file: str) -> str:
 
 
 def _outward(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
+    while frame is not None and frame.f_code.co_filename != _RUN:
         yield frame
         frame = frame.f_back
