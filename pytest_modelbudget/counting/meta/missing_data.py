@@ -39,5 +39,8 @@ def is_missing_data(error: BaseException) -> bool:
     if isinstance(error, NeedsData):
         return True
     text = str(error).lower()
-    signs = ("meta", "fake impl", "data is not allocated", "unknown device type for autocast", "unsupported scalartype")
+    signs = (
+        "meta", "fake impl", "data is not allocated", "unallocated storage", "unknown device type for autocast",
+        "unsupported scalartype",
+    )  # fmt: skip
     return (isinstance(error, NotImplementedError) and not text) or any(sign in text for sign in signs)
