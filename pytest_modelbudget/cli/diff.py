@@ -11,7 +11,7 @@ from ..text.units import parse_percent
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    from ..report.diff import DIFF_FORMATS
+    from ..report.diff.formats import DIFF_FORMATS
 
     diff = commands.add_parser("diff", help="two baselines or JSON reports side by side", allow_abbrev=False)
     diff.add_argument("old", metavar="OLD", type=Path)
@@ -24,8 +24,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the differences; 1 where a metric grew by more than ``--fail-on``."""
     from ..baseline.diff import diff, load
-    from ..report.diff import DIFF_FORMATS
-    from ..report.json import from_json
+    from ..report.diff.formats import DIFF_FORMATS
+    from ..report.formats.json import from_json
 
     fail_on = parse_percent(arguments.fail_on, "--fail-on") if arguments.fail_on is not None else None
     found = diff(load(arguments.old, from_json), load(arguments.new, from_json))

@@ -29,12 +29,14 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, and draw the picture if it is asked for."""
     from ..baseline.history import history
-    from ..report.history import check_plot, history_plot, history_table
+    from ..report.history.picture import history_plot
+    from ..report.history.table import history_table
+    from ..report.parts.picture import check_picture
 
     if arguments.most < 1:
         raise UsageError(f"--most {arguments.most} is not a whole number above zero.")
     if arguments.plot is not None:
-        check_plot(arguments.plot)
+        check_picture(arguments.plot)
     found = history(arguments.baseline, most=arguments.most)
     names = _named(found.names, arguments.entries)
     print(history_table(found, arguments.metric, names))

@@ -8,26 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TargetError, UsageError
-from ..text.line import one_line
+from ..report.formats import FORMATS, JSON
+from ..text.line import either, one_line
+
+_WRITTEN = sorted((one for one in FORMATS if one is not JSON), key=lambda one: one.option)
+"""The formats that the JSON report can be rendered as."""
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     report = commands.add_parser("report", help="render a JSON report as another format", allow_abbrev=False)
     report.add_argument("results", metavar="RESULTS.json", type=Path)
-    for name in ("html", "md", "txt"):
-        report.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"write {name}")
+    for one in _WRITTEN:
+        report.add_argument(f"--{one.option}", metavar="FILE", type=Path, help=one.noted(f"write {one.option}"))
     report.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Render every file that is asked for, then write them."""
-    from ..report.formats import FORMATS, write_file
-    from ..report.json import from_json
+    from ..report.formats.json import from_json
+    from ..report.parts.files import write_file
 
-    wanted = {name: path for name in ("html", "md", "txt") if (path := getattr(arguments, name)) is not None}
+    wanted = {one: path for one in _WRITTEN if (path := getattr(arguments, one.option)) is not None}
     if not wanted:
-        raise UsageError("Nothing to write. Say --html FILE, --md FILE or --txt FILE (OpenMetrics).")
+        raise UsageError(f"Nothing to write. Say {either([one.noted(f'--{one.option} FILE') for one in _WRITTEN])}.")
     paths = [os.path.realpath(path) for path in (arguments.results, *wanted.values())]
     if len(set(paths)) < len(paths):
         raise UsageError("One file is named twice: each report needs its own, and the results stay as they are.")
@@ -37,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         reason = getattr(error, "strerror", None) or error
         raise TargetError(f"{arguments.results} cannot be read: {reason}.") from error
     report = from_json(data, str(arguments.results))
-    texts = {name: FORMATS[f".{name}"](report) for name in wanted}  # all, before the first is written
-    for name, path in wanted.items():
-        write_file(path, texts[name].encode(), f"--{name} {path}: the report")
+    texts = {one: one.render(report) for one in wanted}  # all, before the first is written
+    for one, path in wanted.items():
+        write_file(path, texts[one].encode(), f"--{one.option} {path}: the report")
         print(f"report: {one_line(str(path))}")
     return 0

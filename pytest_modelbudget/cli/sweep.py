@@ -15,7 +15,7 @@ from .progress import bar
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    from ..report.sweep import SWEEP_FORMATS
+    from ..report.sweep.formats import SWEEP_FORMATS
 
     sweep = commands.add_parser("sweep", help="cost over batch and resolution", allow_abbrev=False)
     sweep.add_argument("targets", metavar="TARGET", nargs="+", help=TARGET)
@@ -43,16 +43,17 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Sweep, print the table, and write the files that were asked for."""
     from ..grids.sweep import sweep
-    from ..report.formats import write_file
-    from ..report.sweep import SWEEP_FORMATS
+    from ..report.parts.files import write_file
+    from ..report.sweep.formats import SWEEP_FORMATS
 
     files = {name: path for name in SWEEP_FORMATS if (path := getattr(arguments, name)) is not None}
     check_apart([*files.values(), *([arguments.plot] if arguments.plot is not None else [])])
     if arguments.plot is not None:
-        from ..report.curves import read_accuracy, sweep_plot
-        from ..report.history import check_plot
+        from ..report.parts.picture import check_picture
+        from ..report.sweep.accuracy import read_accuracy
+        from ..report.sweep.picture import sweep_plot
 
-        check_plot(arguments.plot)
+        check_picture(arguments.plot)
         accuracy = read_accuracy(arguments.accuracy or (), arguments.targets)
     elif arguments.accuracy:
         raise UsageError("--accuracy is for the picture: say --plot FILE, too.")

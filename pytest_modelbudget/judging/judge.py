@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ..values.cost import Cost
 from ..values.growth import Comparison
-from ..values.metrics import all_metrics, find_metric, show_limit
+from ..values.metrics import all_metrics, find_metric, metric_names, show_limit
 from ..values.verdict import Judged, Regressed, Scaled, Verdict
 
 
@@ -49,9 +49,8 @@ def judge(
         and not recording
         and (comparison is None or comparison.status == "new")
     ):
-        now = ", ".join(
-            f'{j.metric}="{show_limit(j.used, j.metric)}"' for j in judged if j.metric in ("flops", "params")
-        )
+        telling = metric_names(headline=True, always=True)
+        now = ", ".join(f'{j.metric}="{show_limit(j.used, j.metric)}"' for j in judged if j.metric in telling)
         problems.append(
             "no limits and no baseline: this budget could never fail.\n"
             f"Record a baseline with pytest --budget-update, or add limits; what it costs now passes {now}."

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..judging.judge import uncounted
 from ..text.line import one_line
 from ..text.tables import indented, plain_table
 from ..values.cost import Cost
 from ..values.metrics import find_metric, metric_names, show, show_limit
-from .failure import conditions
-from .memory import memory_text
-from .tables import prediction_error
+from .parts.conditions import conditions
+from .parts.measured import prediction_error
+from .parts.memory import memory_text
 
 
 def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
@@ -33,7 +33,10 @@ def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int 
 def _totals(cost: Cost) -> str:
     """Every metric; forward and backward apart; and, where the step was run for real, what that measured."""
     rows = []
-    for metric, value in _metrics(cost):
+    for metric in metric_names(on_request=False):
+        value = cost.metric(metric)
+        if value is None:
+            continue
         rows.append([find_metric(metric).label, show(value, metric, unit=True), *_measured(cost, metric, value)])
         if metric == "flops" and cost.backward_flops:
             for name, part in (("  forward", cost.forward_flops), ("  backward", cost.backward_flops)):
@@ -48,32 +51,33 @@ def _totals(cost: Cost) -> str:
 
 
 def _measured(cost: Cost, metric: str, value: int) -> list[str]:
-    if cost.measured is None or metric not in ("memory", "latency"):
+    name = find_metric(metric).measured
+    if cost.measured is None or not name:
         return []
-    found = cost.measured.memory if metric == "memory" else cost.measured.nanoseconds
+    found = getattr(cost.measured, name)
     return [show(found, metric), prediction_error(value, found)]
 
 
-def _metrics(cost: Cost) -> list[tuple[str, int]]:
-    found = [(metric, cost.metric(metric)) for metric in metric_names(on_request=False)]
-    return [(metric, value) for metric, value in found if value is not None]
-
-
 def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
-    """A budget at what the model costs now, rounded up so that it passes. FLOPs of zero are nothing to limit."""
-    arguments = [f'flops="{show_limit(cost.flops, "flops")}"'] if cost.flops else []
-    arguments.append(f'params="{show_limit(cost.params, "params")}"')
-    if cost.memory is not None:
-        arguments.append(f'memory="{show_limit(cost.memory, "memory")}"')
-    for axis, value in cost.point.given():
-        if value not in (axis.unsaid, axis.default):
-            arguments.append(f"{axis.name}={axis.kind.code(value)}")
-    if cost.latency is not None:
-        arguments.append(f'latency="{show_limit(cost.latency, "latency")}"')
+    """A budget at what the model costs now, rounded up so that it passes."""
+    axes = [
+        f"{axis.name}={axis.kind.code(value)}"
+        for axis, value in cost.point.given()
+        if value not in (axis.unsaid, axis.default)
+    ]
+    arguments = [*_limits(cost, metric_names(headline=True)), *axes, *_limits(cost, metric_names(estimate=True))]
     if inputs is not None:
         arguments.append(f"inputs={_code(inputs[0] if len(inputs) == 1 else inputs)}")
     name = "".join(c if f"_{c}".isidentifier() else "_" for c in one_line(cost.model)).lower()
     return f"@budget(model={code}, {', '.join(arguments)})\ndef test_{name}_cost(): ..."
+
+
+def _limits(cost: Cost, metrics: Sequence[str]) -> Iterator[str]:
+    """The metrics as arguments of a marker. What was not measured, and work of which there is none, has no limit."""
+    for metric in metrics:
+        value = cost.metric(metric)
+        if value is not None and (value or not find_metric(metric).compute):
+            yield f'{metric}="{show_limit(value, metric)}"'
 
 
 def _code(value: object) -> str:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ..text import units
 from ..text.line import one_line
-from ..values.request import CONVENTIONS
+from ..text.tables import plain_table
+from ..values.cost import Cost
+from ..values.metrics import show, show_apart, title_of
 from ..values.result import Result
-from .growth import why
-from .standing import standing
-from .tables import summary_table
+from ..values.verdict import Judged
+from .parts.columns import limited_columns
+from .parts.conditions import conventions
+from .parts.measured import prediction_error
+from .parts.standing import standing
+from .parts.why import why
 
 
 class Line(NamedTuple):
@@ -22,13 +28,13 @@ class Line(NamedTuple):
 
 def summary(results: Sequence[Result], *, verbosity: int = 0) -> Iterator[Line]:
     """Finished lines for the end of a run; module tables from ``-v`` on, all levels from ``-vv``."""
-    header, *rows = summary_table(results).splitlines()
+    header, *rows = _table(results).splitlines()
     yield Line(header, {"bold": True})
     for result, row in zip(results, rows, strict=True):
         yield Line(row, {"green": True} if result.verdict.passed else {"red": True})
     yield Line("", {})
-    for convention in sorted({result.cost.convention for result in results}):
-        yield Line(CONVENTIONS[convention], {})
+    for convention in conventions(results):
+        yield Line(convention, {})
     for result in results:
         drifted = result.verdict.passed and standing(result) in ("grew", "not comparable")
         grows = ", ".join(scaled.says() for scaled in result.verdict.scaling)
@@ -45,3 +51,51 @@ def summary(results: Sequence[Result], *, verbosity: int = 0) -> Iterator[Line]:
             )
             for text in result.cost.table(depth=2 if verbosity == 1 else 99).splitlines():
                 yield Line(text, {})
+
+
+def _table(results: Sequence[Result]) -> str:
+    """One row for each measured entry: operating point, the headline metrics and whatever has a limit."""
+    metrics = limited_columns(results)
+    measured = any(r.cost.measured is not None for r in results)
+    rows = []
+    for result in results:
+        by_metric = {j.metric: j for j in result.verdict.judged}
+        cells = [_cell(by_metric.get(metric)) for metric in metrics]
+        if measured:
+            cells += _measured(result.cost)
+        rows.append([one_line(result.entry), str(result.cost.point), *cells, _standing(result)])
+    headers = ["entry", "operating point", *(title_of(m) for m in metrics)]
+    headers += [*(["measured memory", "measured time"] if measured else []), "verdict"]
+    return plain_table(rows, headers)
+
+
+def _cell(j: Judged | None) -> str:
+    if j is None:
+        return "-"
+    if j.limit is None:
+        return show(j.used, j.metric)
+    used, limit = show_apart(j.used, j.limit, j.metric)
+    return f"{used} of {limit}, {units.share(j.used, j.limit)}"
+
+
+def _measured(cost: Cost) -> list[str]:
+    """Peak and time of a real run, the peak with the error of the prediction."""
+    if cost.measured is None:
+        return ["-", "-"]
+    memory = show(cost.measured.memory, "memory")
+    if cost.memory is not None and cost.measured.memory:
+        memory += f", predicted {prediction_error(cost.memory, cost.measured.memory)}"
+    return [memory, show(cost.measured.nanoseconds, "latency")]
+
+
+def _standing(result: Result) -> str:
+    """How an entry stands; of one that moved since its baseline, the metric to look at first and by how much."""
+    word = standing(result)
+    comparison = result.comparison
+    if comparison is None or word not in ("above its baseline", "grew", "tighter"):
+        return word
+    moved = comparison.changes(result.cost, result.module)
+    grown = [metric for metric, (before, now) in moved.items() if now > before]
+    metric = result.verdict.worst if result.verdict.regressed else next(iter(grown or moved))
+    before, now = moved[metric]
+    return f"{word}: {metric} {units.change(now, before)}"

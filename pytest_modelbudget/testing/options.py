@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..report.formats import FORMATS
+from ..text.line import either
 from ..values.entry import BASELINE
 from .config import CHOICES
 
@@ -33,7 +35,8 @@ def declare(parser: pytest.Parser) -> None:
     real = "also run each step for real on the device at hand: its peak memory and time beside what is predicted"
     group.addoption("--budget-measure", dest="budget_measure", action="store_true", default=None, help=real)
     parser.addini("budget_measure", real, default="")
-    report = "write a report: .json, .md, .html or .txt (OpenMetrics); may be given several times"
+    suffixes = either([one.noted(one.suffix) for one in FORMATS])
+    report = f"write a report: {suffixes}; may be given several times"
     group.addoption("--budget-report", dest="budget_report", metavar="FILE", action="append", help=report)
     parser.addini("budget_report", report, type="linelist", default=[])
 

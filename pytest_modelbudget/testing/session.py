@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import BudgetError
-from ..values.metrics import metric_names, show, show_apart
 from ..values.result import Result
 from ..values.run import Report
 from .config import Config
-
-if TYPE_CHECKING:
-    from ..baseline.file import Change
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,9 @@ class Run:
         gone = [name for name, entry in entries.items() if self._is_gone(name, entry.test, scope)]
         if self.config.update:
             return self._record(gone)
-        lines = self._tighter()
+        from ..report.baseline import tighter_lines
+
+        lines = tighter_lines(self.results, path.name)
         if gone:
             many, them = ("entries whose tests are", "them") if len(gone) > 1 else ("entry whose test is", "it")
             lines.append(f"{path.name}: {len(gone)} {many} gone; pytest --budget-update drops {them}:")
@@ -151,24 +149,10 @@ class Run:
             return test in self._complete and name not in {r.entry for r in self._results.get(test, ())}
         return file in self.collected.files or not (scope.root / file).exists()
 
-    def _tighter(self) -> list[str]:
-        """The entries that cost less than their baseline says, and how to make it say so."""
-        from ..report.standing import standing
-
-        found = [result for result in self.results if standing(result) == "tighter"]
-        if not found:
-            return []
-        many = f"{len(found)} entries" if len(found) > 1 else "1 entry"
-        lines = [f"{self.config.baseline.name}: {many} can be tightened with pytest --budget-update:"]
-        for result in found[:_MOST]:
-            assert result.comparison is not None  # what has none is not tighter
-            (metric, values), *_ = result.comparison.changes(result.cost, result.module).items()
-            lines.append(f"    {result.entry}: {_moved({metric: values})}")
-        return lines + ([f"    and {len(found) - _MOST} more"] if len(found) > _MOST else [])
-
     def _record(self, gone: list[str]) -> Ending:
         from ..baseline.file import changes, merge, read, write
         from ..baseline.schema import entry_of
+        from ..report.baseline import update_lines
 
         path = self.config.baseline
         old = read(path)
@@ -177,8 +161,7 @@ class Run:
         new = merge(old, [entry_of(result) for result in results if id(result) not in left_out], gone)
         found = changes(old, new)
         write(path, new)
-        lines = [f"{path.name}: {_count(found, len(new.entries))}"]
-        lines += [_sentence(change) for change in found]
+        lines = update_lines(found, len(new.entries), path.name)
         lines += [f"not recorded: {r.entry}: {left_out[id(r)]}" for r in results if id(r) in left_out]
         return Ending(tuple(lines))
 
@@ -197,33 +180,3 @@ class Run:
         except BudgetError:
             baseline = None
         return Report.of(self.results, baseline.entries if baseline is not None else None)
-
-
-_MOST = 10  # entries to name one by one, where the table above names them all
-
-
-def _sentence(change: Change) -> str:
-    """One line about an entry: what became of it, and its metrics that moved."""
-    before, after = change.before or {}, change.after or {}
-    if change.status != "changed":
-        totals = after or before
-        return f"    {change.status}  {change.name}: flops {show(totals['flops'], 'flops')}"
-    moved = {
-        m: (before[m], after[m])
-        for m in metric_names(recorded=True)
-        if m in before and m in after and before[m] != after[m]
-    }
-    return f"    changed  {change.name}: {_moved(moved) or 'same totals'}"
-
-
-def _moved(metrics: Mapping[str, tuple[int, int]]) -> str:
-    """``flops 1.2 G -> 1.1 G, params 26 M -> 25 M``."""
-    return ", ".join(f"{m} {' -> '.join(show_apart(was, now, m))}" for m, (was, now) in metrics.items())
-
-
-def _count(found: Iterable[Change], total: int) -> str:
-    by_status: dict[str, int] = {"added": 0, "changed": 0, "removed": 0}
-    for change in found:
-        by_status[change.status] += 1
-    unchanged = total - by_status["added"] - by_status["changed"]
-    return ", ".join([*(f"{number} {status}" for status, number in by_status.items()), f"{unchanged} unchanged"])

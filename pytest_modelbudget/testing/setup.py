@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ..errors import UsageError
+from ..report.formats import find_format
 from . import listener
 from .config import read_config
 from .options import declare, values_of
@@ -28,9 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[CONFIG] = settings = read_config(values_of(config))
         for path in settings.reports:  # a wrong suffix is told before the run, not after it
-            from ..report.formats import renderer
-
-            renderer(path)
+            find_format(path)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[RUN] = Run(config.stash[CONFIG])

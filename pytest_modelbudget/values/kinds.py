@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -45,6 +46,10 @@ class Kind(ABC):
     def argument(self, value: Any) -> Any:
         """The value as a callable gets it that asks for the argument by name."""
         return value
+
+    def size(self, value: Any) -> int:
+        """How large a value of an axis that has smaller and larger ones is, as one number."""
+        return int(value)
 
     def code(self, value: Any) -> str:
         """The value as Python code."""
@@ -114,6 +119,11 @@ class Resolution(Kind):
         """``224`` for a square, ``480x640`` for height by width."""
         height, width = value
         return str(height) if height == width else f"{height}x{width}"
+
+    def size(self, value: Any) -> int:
+        """The side of the square that has as many pixels."""
+        height, width = value
+        return round(math.sqrt(height * width))
 
     def argument(self, value: Any) -> Any:
         """One number for a square, else the pair."""

@@ -24,7 +24,11 @@ class Metric:
     - ``in_rows``: a baseline keeps it for modules, so that they are compared by it;
     - ``grows``: a smaller batch, resolution or sequence makes it smaller;
     - ``line``: in the batch, it is a straight line wherever the model does the same at every batch;
-    - ``per_sample``: worth dividing by the batch.
+    - ``per_sample``: worth dividing by the batch;
+    - ``headline``: among the first things to know of a model, so that tables have a column for it without a limit;
+    - ``by_convention``: two conventions give two values of it;
+    - ``where``: the metric whose modules say where it is, if modules do not have it;
+    - ``measured``: the attribute of `peak.Measured` that has what a real run took of it.
     """
 
     name: str
@@ -42,6 +46,10 @@ class Metric:
     grows: bool = False
     line: bool = False
     per_sample: bool = False
+    headline: bool = False
+    by_convention: bool = False
+    where: str = ""
+    measured: str = ""
 
     @property
     def label(self) -> str:
@@ -58,23 +66,23 @@ TABLE = (
     Metric(
         "flops", _FLOPS, "FLOPs",
         "Floating-point operations of the model at its operating point, by the convention named.",
-        compute=True, in_rows=True, grows=True, line=True, per_sample=True,
+        compute=True, in_rows=True, grows=True, line=True, per_sample=True, headline=True, by_convention=True,
     ),
     Metric(
         "forward_flops", _FLOPS, "forward FLOPs", "FLOPs of the forward pass.",
-        compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True,
-        why_whole="the passes of a step are told apart for the whole model",
+        compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True, by_convention=True,
+        why_whole="the passes of a step are told apart for the whole model", where="flops",
     ),
     Metric(
         "backward_flops", _FLOPS, "backward FLOPs", "FLOPs of the backward pass of a training step.",
-        compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True,
-        why_whole="the passes of a step are told apart for the whole model",
+        compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True, by_convention=True,
+        why_whole="the passes of a step are told apart for the whole model", where="flops",
     ),
     Metric(
         "macs", _MACS, "MACs", "Multiply-adds of convolutions, matrix products and attention.",
         compute=True, in_rows=True, grows=True, line=True, per_sample=True,
     ),
-    Metric("params", _PARAMS, "params", "Parameters, shared ones once.", in_rows=True, line=True),
+    Metric("params", _PARAMS, "params", "Parameters, shared ones once.", in_rows=True, line=True, headline=True),
     Metric("trainable_params", _PARAMS, "trainable", "Parameters that require a gradient.", line=True),
     Metric(
         "activations", _ACTIVATIONS, "activations", "Elements output by convolutions and matrix products.",
@@ -84,11 +92,12 @@ TABLE = (
     Metric(
         "memory", BYTES, "memory", "Peak bytes alive at once.",
         always=False, in_modules=False, why_whole="a peak has no parts", grows=True, per_sample=True,
+        headline=True, measured="memory",
     ),
     Metric(
         "latency", NANOSECONDS, "estimated latency",
         "Time of a step on the device named: a roofline estimate, not a measurement.",
-        compute=True, estimate=True, recorded=False, always=False,
+        compute=True, estimate=True, recorded=False, always=False, measured="nanoseconds",
     ),
 )  # fmt: skip
 """In the order in which reports show them."""

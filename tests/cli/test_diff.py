@@ -22,7 +22,7 @@ from report_samples import G, K, M
 
 from pytest_modelbudget.cli.command import main
 from pytest_modelbudget.judging.judge import look
-from pytest_modelbudget.report.json import to_json
+from pytest_modelbudget.report.formats.json import render as to_json
 from pytest_modelbudget.text.line import shown
 from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.run import Report

@@ -14,10 +14,10 @@ from cli import review_samples as review
 from report_samples import G, M
 
 from pytest_modelbudget.cli.command import main
-from pytest_modelbudget.report.html import to_html
-from pytest_modelbudget.report.json import to_json
-from pytest_modelbudget.report.markdown import to_markdown
-from pytest_modelbudget.report.openmetrics import to_openmetrics
+from pytest_modelbudget.report.formats.html.document import render as to_html
+from pytest_modelbudget.report.formats.json import render as to_json
+from pytest_modelbudget.report.formats.markdown import render as to_markdown
+from pytest_modelbudget.report.formats.openmetrics import render as to_openmetrics
 
 RENDERED = {
     "html": to_html(samples.REPORT),
@@ -144,9 +144,9 @@ def test_files_that_cannot_be_written(capsys):
 @pytest.mark.usefixtures("results")
 def test_a_format_that_cannot_be_made_writes_none(capsys, monkeypatch):
     """Without jinja2 there is no page, and then no Markdown either: the first error is the only thing to see."""
-    from pytest_modelbudget.report import html
+    from pytest_modelbudget.report.formats.html import document
 
-    html._environment.cache_clear()
+    document._environment.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     message = refused(capsys, "results.json", "--md", "out.md", "--html", "out.html")
     assert message == "An HTML report needs jinja2: pip install pytest-modelbudget[html]"

@@ -266,7 +266,8 @@ def test_in_a_test(pytester):
 
 
 def test_a_report_with_scaling_can_be_read(pytester):
-    from pytest_modelbudget.report.json import from_json, to_json
+    from pytest_modelbudget.report.formats.json import from_json
+    from pytest_modelbudget.report.formats.json import render as to_json
 
     run(pytester, PLANTED, "--budget-report=report.json")
     text = (pytester.path / "report.json").read_text()

@@ -253,6 +253,21 @@ def test_public_names_are_there():
         _ = pytest_modelbudget.mesure
 
 
+def test_public_names_are_typed_where_they_are_loaded_from():
+    """What a type checker reads is what is loaded: the same names, from the same files."""
+    tree = modules(PACKAGE)["__init__"]
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        alias.name: node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+        if alias.name in pytest_modelbudget.__all__
+    }
+    assert imported == pytest_modelbudget._WHERE
+    assert sorted([*imported, "__version__", "budget"]) == pytest_modelbudget.__all__
+
+
 PLAIN = """
 import pytest
 

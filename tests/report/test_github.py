@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import report_samples as samples
 
-from pytest_modelbudget.report.github import SUMMARY_LIMIT, command, error_annotations, job_summary
-from pytest_modelbudget.report.markdown import MARKER
+from pytest_modelbudget.report.github import SUMMARY_LIMIT, error_annotations, job_summary
+from pytest_modelbudget.report.parts.markdown import MARKER
 from pytest_modelbudget.values.run import Report
 
 
@@ -56,11 +56,6 @@ def test_the_root_may_be_a_folder_of_the_repository() -> None:
     assert "::error file=python/models/tests/test_cost.py," in error_annotations(
         samples.REPORT, folder="python/models/"
     )
-
-
-def test_command() -> None:
-    assert command("notice", {}, "100 %: a, b") == "::notice::100 %25: a, b"
-    assert command("error", {"file": "a,b:c%.py"}, "one\ntwo") == "::error file=a%2Cb%3Ac%25.py::one%0Atwo"
 
 
 def test_summary_is_the_markdown_report() -> None:

@@ -11,12 +11,14 @@ from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from report.hostile_names import NAMES, report
 
+from pytest_modelbudget.report.formats.html.document import render as to_html
+from pytest_modelbudget.report.formats.json import from_json
+from pytest_modelbudget.report.formats.json import render as to_json
+from pytest_modelbudget.report.formats.markdown import render as to_markdown
+from pytest_modelbudget.report.formats.openmetrics import render as to_openmetrics
 from pytest_modelbudget.report.github import error_annotations
-from pytest_modelbudget.report.growth import growth_lines, where_lines
-from pytest_modelbudget.report.html import to_html
-from pytest_modelbudget.report.json import from_json, to_json
-from pytest_modelbudget.report.markdown import to_markdown
-from pytest_modelbudget.report.openmetrics import to_openmetrics
+from pytest_modelbudget.report.parts.where import where_lines
+from pytest_modelbudget.report.parts.why import growth_lines
 from pytest_modelbudget.text.line import one_line
 
 hostile = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())

@@ -20,8 +20,8 @@ from testing.two_blocks import MODELS, run
 from pytest_modelbudget import Cost, UsageError, budget, measure
 from pytest_modelbudget.judging.budget import parse_budget
 from pytest_modelbudget.judging.judge import judge
-from pytest_modelbudget.report.json import from_json
-from pytest_modelbudget.report.throughput import per_second, prediction
+from pytest_modelbudget.report.formats.json import from_json
+from pytest_modelbudget.report.parts.prediction import per_second, prediction
 from pytest_modelbudget.values.metrics import parse_limit, show, show_limit
 from pytest_modelbudget.values.run import ReportError
 from pytest_modelbudget.values.throughput import Throughput
@@ -193,7 +193,7 @@ def test_what_is_wrong_in_a_report_is_named():
     """A device that this version does not know, and a bound that is none."""
     from report_samples import BIG, M, Report, cost, module, result, verdict
 
-    from pytest_modelbudget.report.json import to_json
+    from pytest_modelbudget.report.formats.json import render as to_json
 
     bound = {"compute": 1, "bandwidth": 2, "launch": 3}
     made = cost(BIG, "Net", module("", "Net", M, M), throughput=Throughput("T4", 1, bound))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from testing.recorded import check, only, record, said, suite
 
-from pytest_modelbudget.report.json import from_json
+from pytest_modelbudget.report.formats.json import from_json
 
 TEST = """
 @budget(batch=2, res=8, memory="1MiB")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from testing.recorded import PIXEL, baseline, check, edit, record, said, suite
 
-from pytest_modelbudget.report.json import from_json
+from pytest_modelbudget.report.formats.json import from_json
 from pytest_modelbudget.values.run import Report
 
 TEST = """

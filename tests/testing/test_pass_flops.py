@@ -32,7 +32,7 @@ def test_at_the_limit_passes_above_fails(pytester, limits, passes):
 
 def test_a_failure_says_which_pass_and_where_the_work_is(pytester):
     result = run(pytester, SOURCE.format(limits="backward_flops=700, forward_flops=1000"))
-    assert_clear(result, "over budget: backward_flops 768 of 700 (+9.7 %)", "where  layer")
+    assert_clear(result, "over budget: backward_flops 768 of 700 (+10 %)", "where  layer")
 
 
 def test_the_convention_holds_for_them_too(pytester):

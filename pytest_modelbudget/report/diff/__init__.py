@@ -1,0 +1,1 @@
+"""What ``modelbudget diff`` prints: two files of costs side by side, a file for each format."""

@@ -1,0 +1,1 @@
+"""What ``modelbudget history`` shows: a baseline over commits, as a table and as a picture."""

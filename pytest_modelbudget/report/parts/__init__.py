@@ -1,0 +1,1 @@
+"""Parts that several outputs share: what each says stands here once."""

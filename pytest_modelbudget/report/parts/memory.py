@@ -1,0 +1,50 @@
+"""Peak memory as text: when it was, what it was for, which modules keep the most, and which cards hold it."""
+
+from __future__ import annotations
+
+from ...text import units
+from ...text.line import one_line
+from ...text.tables import plain_table
+from ...values.cost import Cost
+from ...values.devices import CARDS, GIB, fits_on
+from ...values.metrics import show
+from ...values.peak import Peak
+from .labels import labelled
+from .where import costliest
+
+
+def memory_text(cost: Cost, *, most: int = 5) -> str:
+    """The peak by what it was for, the modules that keep the most, and the cards that hold it; empty without one."""
+    if cost.peak is None:
+        return ""
+    return "\n".join([*peak_lines(cost.peak), *_kept(cost, most), _fits(cost.peak.total)])
+
+
+def peak_lines(peak: Peak) -> list[str]:
+    """When the most was alive (phase, module, the peak of each phase); then what it was for, with the share of each."""
+    where = f", in {one_line(peak.module)}" if peak.module else ""
+    phases = [f"{name} {show(size, 'memory')}" for name, size in peak.phases.items() if len(peak.phases) > 1]
+    rest = f" (peaks: {', '.join(phases)})" if phases else ""
+    rows = [[kind, show(size, "memory"), units.share(size, peak.total)] for kind, size in peak.kinds.items() if size]
+    return [
+        f"peak memory {show(peak.total, 'memory')}, in {peak.phase}{where}{rest}",
+        *(f"    {line}" for line in plain_table(rows, right=(1, 2)).splitlines()),
+    ]
+
+
+def _kept(cost: Cost, most: int) -> list[str]:
+    rows = [
+        [one_line(row.name), one_line(row.kind), show(row.memory, "memory")]
+        for row in costliest(cost, "memory", most=most)
+    ]
+    return labelled("kept by  ", plain_table(rows, right=(2,)).splitlines()) if rows else []
+
+
+def _fits(size: int) -> str:
+    cards = fits_on(size)
+    if not cards:
+        return f"fits on  none of the cards listed: {show(CARDS[-1].memory, 'memory')} is the largest"
+    first, *larger = cards
+    more = " and larger" if larger else ""
+    left = show(first.memory - size, "memory")
+    return f"fits on  {first.memory // GIB} GiB ({first.name}){more}: {left} left for CUDA itself and fragmentation"

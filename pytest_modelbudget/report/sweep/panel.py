@@ -1,0 +1,31 @@
+"""What the panels of a sweep's picture share: how they are drawn, where a cell stands, and what a metric is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ...grids.cell import Cell
+from ...values.metrics import title_of
+from ...values.point import find_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Panel = Callable[["Axes"], None]
+"""Draws one panel into its axes."""
+
+MARKERS = "osD^vP*X"
+"""The marks of points, one for each line."""
+
+
+def place(cell: Cell, axis: str) -> int:
+    """Where a cell stands on an ordered axis, as one number; 0 where the axis was not given."""
+    value = getattr(cell.point, axis)
+    return 0 if value is None else find_axis(axis).kind.size(value)
+
+
+def title(metric: str) -> str:
+    """A metric at the beginning of a line."""
+    text = title_of(metric)
+    return text if text[0].isupper() else text.capitalize()
