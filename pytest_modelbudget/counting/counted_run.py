@@ -24,6 +24,7 @@ from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
 from .recording.optimizers import make_optimizer
+from .recording.outside import OutsideMode
 from .recording.tensors import tensors_in
 from .recording.training import counted_step
 from .recording.work import WorkRecorder
@@ -44,9 +45,10 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
+        outside = OutsideMode(mode) if attempt.real or attempt.keep_small_data else None
         try:
             with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
-                peak = _run(call, request, attempt, mode)
+                peak = _run(call, request, attempt, mode, outside)
         except NeedsRealRun as need:
             need.at_least = _least_memory(call, ledger, training=point.mode == "train")
             raise
@@ -58,7 +60,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             convention=request.convention,
             inputs=call.given,
             executed="real" if attempt.real else "meta",
-            notes=tuple(notes),
+            notes=(*notes, *(outside.notes() if outside is not None else ())),
             throughput=predict(work.work(), card, point.batch) if card is not None and work is not None else None,
         )
 
@@ -69,7 +71,7 @@ def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:
     return max(ledger.highest_of_all(), ledger.held() + gradients)
 
 
-def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> Peak:
+def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode, outside: OutsideMode | None) -> Peak:
     """Run forward, or a training step, under ``mode``. Returns its peak."""
     point, real = request.point, attempt.real
     optimizer = None
@@ -79,13 +81,16 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> 
         device_stand_in(call.device, active=attempt.any_device),
         attention_kernels(point.attention, real=real),
         autocast_by_rules_of(point.rules, on=call.device.type),
-        counting(mode, grad=attempt.grad),
+        counting(mode, grad=attempt.grad, outside=outside),
         without_compiler(),
     ):
         forward = autocast_of(point.amp, point.rules)
         if point.mode != "train":
             with forward():
-                call.model(*call.arguments, **call.keywords)
+                out = call.model(*call.arguments, **call.keywords)
+            if outside is not None:
+                outside.returned(out)
+            del out
             return mode.ledger.peak(("forward",))
         return counted_step(
             call.model,

@@ -15,13 +15,17 @@ from ..meta.subclasses import constructed_by_parts
 from ..meta.transforms import around_transforms, transforms_can_be_wrapped
 from .counting_mode import CountingMode
 from .function_mode import WholeFunctionMode
+from .outside import OutsideMode
 from .size_mode import SizeMode
 from .threads import threads_counted
 
 
 @contextmanager
-def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
-    """Count everything that runs inside by ``mode``. ``grad`` turns autograd on, for models that differentiate."""
+def counting(mode: CountingMode, *, grad: bool, outside: OutsideMode | None = None) -> Iterator[None]:
+    """Count everything that runs inside by ``mode``. ``grad`` turns autograd on, for models that differentiate.
+
+    ``outside`` watches for values that leave PyTorch, where there are values.
+    """
     before = module_hooks.register_module_forward_pre_hook(mode.modules.enter)
     after = module_hooks.register_module_forward_hook(mode.modules.leave, always_call=True)
     try:
@@ -37,6 +41,7 @@ def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
             WholeFunctionMode(mode) if always_decomposes else around_transforms(lambda: WholeFunctionMode(mode)),
             mode,
             SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
+            outside.watching() if outside is not None else nullcontext(),
             threads_counted(mode),
         ):
             yield

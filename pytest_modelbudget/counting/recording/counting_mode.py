@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,8 @@ from .running_modules import RunningModules
 from .tally import Tallies
 from .work import WorkRecorder
 
+_LIFT = torch.ops.aten.lift_fresh.default
+
 
 class CountingMode(ExecutionMode):
     """Counts operators into ``tallies``. `counting` runs a model under it.
@@ -29,7 +31,8 @@ class CountingMode(ExecutionMode):
 
     ``names`` has all names of each module by its ``id``. ``work`` records what each call computes and moves; only a
     prediction of time needs that. ``lock`` lets one thread run an operator at a time; ``closed`` says that the count
-    has ended, after which a thread that still runs under the mode runs as if without.
+    has ended, after which a thread that still runs under the mode runs as if without. ``arrived``, if it is set, is
+    called with each tensor that is made of values of NumPy or Python.
     """
 
     supports_higher_order_operators = True
@@ -55,6 +58,7 @@ class CountingMode(ExecutionMode):
         self._paused = 0  # of the thread that has the lock
         self.lock = threading.RLock()
         self.closed = False
+        self.arrived: Callable[[torch.Tensor], None] | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
@@ -82,6 +86,8 @@ class CountingMode(ExecutionMode):
                 out, temporaries = self.execute(func, args, kwargs, info)
         finally:
             self._paused -= 1
+        if self.arrived is not None and func is _LIFT:
+            self.arrived(out)
         self.ledger.record(out, module)
         if temporaries:
             self.ledger.add_temporaries(temporaries, module)
