@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ def cases_of(package: str) -> list[Case]:
     return import_module(f"ecosystem.packages.{package}").CASES
 
 
+@cache
 def distribution(package: str) -> str:
     """The name to install it by."""
     return packages_distributions()[package][0]

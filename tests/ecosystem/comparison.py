@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ecosystem.case import Case
 from ecosystem.reference import Reference, reference
+from torch.distributions import Distribution
 from zoo.comparison import Figure
 
 from pytest_modelbudget import Cost, ModelError, measure
@@ -45,7 +47,19 @@ class Compared:
 
 def counted(case: Case) -> Cost:
     """In PyTorch's convention. Raises what `measure` raises."""
-    return measure(case.build, inputs=case.inputs, convention="torch", attention=case.attention)
+    with validating_distributions():
+        return measure(case.build, inputs=case.inputs, convention="torch", attention=case.attention)
+
+
+@contextmanager
+def validating_distributions() -> Iterator[None]:
+    """As PyTorch does by default: torchrl switches it off for the whole process when it is imported."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(True)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)
 
 
 def compared(package: str, case: Case) -> Compared:

@@ -24,7 +24,7 @@ def each_case():
             yield pytest.param(package, case, id=f"{package}-{case.model}", marks=marks)
 
 
-@pytest.mark.parametrize(("package", "case"), each_case())
+@pytest.mark.parametrize(("package", "case"), list(each_case()))
 @pytest.mark.filterwarnings("ignore")
 def test_model(package, case):
     """PyTorch's own count of a real run, its parameters, its peak to the byte, on meta, and nothing left behind."""

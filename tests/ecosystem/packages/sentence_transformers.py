@@ -9,8 +9,8 @@ import torch
 import transformers as hf
 from ecosystem.case import Case
 from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
-from sentence_transformers.models import CNN, LSTM, Dense, Normalize, Pooling, Transformer
-from sentence_transformers.sparse_encoder.models import MLMTransformer, SpladePooling
+from sentence_transformers.sentence_transformer.modules import CNN, LSTM, Dense, Normalize, Pooling, Transformer
+from sentence_transformers.sparse_encoder.modules import SpladePooling
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
@@ -50,6 +50,7 @@ CASES = [
          ({**TOKENS, "sentence_lengths": torch.tensor([12, 7])},)),
     Case("CNN", lambda: sentences(CNN(32, 16), Pooling(48, "max")), FEATURES),
     Case("CrossEncoder", lambda: CrossEncoder(CLASSIFIER, device="cpu").model, TOKENS),
-    Case("SparseEncoder", lambda: SparseEncoder(modules=[MLMTransformer(MASKED), SpladePooling()], device="cpu"),
+    Case("SparseEncoder", lambda: SparseEncoder(
+        modules=[Transformer(MASKED, transformer_task="fill-mask"), SpladePooling()], device="cpu"),
          FEATURES),
 ]  # fmt: skip
