@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..values.cost import Cost
 from ..values.peak import Peak
@@ -13,6 +14,7 @@ from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
+from .meta.optimizers import fused_optimizers_on_meta
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
 from .model.packed import packed_bytes
@@ -23,7 +25,6 @@ from .model.tree import ModuleTree
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
-from .recording.optimizers import make_optimizer
 from .recording.outside import OutsideMode
 from .recording.tensors import tensors_in
 from .recording.training import counted_step
@@ -73,10 +74,20 @@ def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:
 
 def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode, outside: OutsideMode | None) -> Peak:
     """Run forward, or a training step, under ``mode``. Returns its peak."""
-    point, real = request.point, attempt.real
-    optimizer = None
+    point = request.point
     if point.mode == "train":
-        optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+        with fused_optimizers_on_meta():
+            optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+            if optimizer is not None:  # some have state before their first step
+                mode.ledger.hold(tensors_in(optimizer.state), "optimizer")
+            return _run_under(call, request, attempt, mode, outside, optimizer)
+    return _run_under(call, request, attempt, mode, outside, None)
+
+
+def _run_under(
+    call: Call, request: Request, attempt: Attempt, mode: CountingMode, outside: OutsideMode | None, optimizer: Any
+) -> Peak:
+    point, real = request.point, attempt.real
     with (
         device_stand_in(call.device, active=attempt.any_device),
         attention_kernels(point.attention, real=real),

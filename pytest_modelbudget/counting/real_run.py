@@ -65,7 +65,7 @@ def real_run(target: Any, request: Request) -> Measured:
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         with blaming(call.model, call.given, request):
-            run = partial(_measured, step, device, ledger, allocated)
+            run = partial(_measured, step, device, ledger, allocated, optimizer)
             measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
             return measured
 
@@ -77,6 +77,8 @@ class _StorageMode(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         """False, so that PyTorch does not import its compiler, which would keep the tensors of frames below it."""
         return False
+
+    supports_higher_order_operators = True
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()
@@ -90,12 +92,14 @@ class _StorageMode(TorchDispatchMode):
         return out
 
 
-def _measured(step: Callable[[], None], device: torch.device, ledger: Ledger, allocated: int) -> Measured:
+def _measured(
+    step: Callable[[], None], device: torch.device, ledger: Ledger, allocated: int, optimizer: Any
+) -> Measured:
     """Run ``step`` to warm up, then for its peak, then for its time.
 
     On CUDA the peak is ``torch.cuda.max_memory_allocated`` less ``allocated``, the bytes that were allocated before the
     model was there. On a CPU it is the live bytes of the storages that operators allocate and of those that ``ledger``
-    holds.
+    holds, with the state that ``optimizer`` has after the first step.
     """
     step()
     if device.type == "cuda":
@@ -107,6 +111,7 @@ def _measured(step: Callable[[], None], device: torch.device, ledger: Ledger, al
         peak = torch.cuda.max_memory_allocated(device) - allocated
         name = torch.cuda.get_device_name(device)
     else:
+        ledger.hold(tensors_in(getattr(optimizer, "state", None)), "optimizer")
         with _StorageMode(ledger):
             step()  # what it allocates that stays, such as the state of an optimizer, is recorded
             ledger.phase("step")

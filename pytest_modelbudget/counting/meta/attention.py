@@ -8,12 +8,15 @@ order: flash, memory-efficient, then the unfused mathematics.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from . import checks
+from .flex import flex_attention_as_operator
 
 _HALF = (torch.float16, torch.bfloat16)
 _FLASH_WIDTH = 256  # the widest head that flash attention takes
@@ -23,11 +26,12 @@ _MASK_ALIGNMENT = 16  # rows of a mask are padded to a multiple of this (preproc
 
 @contextmanager
 def attention_kernels(attention: str | None, *, real: bool) -> Iterator[None]:
-    """Run what is inside with the kernels that ``attention`` asks for: a real run of ``"math"`` fuses nothing."""
-    if attention == "math" and real:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    else:
+    """Run what is inside with the kernels that ``attention`` asks for: a real run of ``"math"`` fuses nothing.
+
+    ``flex_attention`` runs as one operator, whatever is asked for.
+    """
+    unfused = sdpa_kernel(SDPBackend.MATH) if attention == "math" and real else nullcontext()
+    with flex_attention_as_operator(real=real), unfused:
         yield
 
 
@@ -83,6 +87,7 @@ def _efficient_takes(call: _Call) -> bool:
 def fused_attention(*args: Any, **kwargs: Any) -> torch.Tensor:
     """``softmax(Q Kᵀ) V`` over ``(B, H, L, E)`` by the operator of the fused kernel, which autograd differentiates."""
     call = _call(args, kwargs)
+    checks.attention(*call[:4])
     return _flash(call) if _flash_takes(call) else _efficient(call)
 
 

@@ -54,6 +54,17 @@ def active_autocast() -> tuple[str, torch.dtype] | None:
     return _region.device_type, _region.dtype
 
 
+def cast(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The arguments of a higher-order operator that runs in lower precision, cast if there is autocast."""
+    active = active_autocast()
+    return tensors if active is None else tuple(t.to(active[1]) if _is_cast(t) else t for t in tensors)
+
+
+def below_autocast() -> Any:
+    """A context in which operators are called with arguments that are cast already."""
+    return torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY))
+
+
 @contextmanager
 def autocast_in_mode() -> Iterator[None]:
     """Cast the operators that a dispatch mode runs itself, for which PyTorch turns autocast off."""

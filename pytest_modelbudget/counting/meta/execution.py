@@ -18,6 +18,7 @@ import torch
 from ..operators.registry import qualified_name
 from .arguments import Arguments
 from .cache import cached, cached_with_temporaries
+from .checks import CHECKS
 from .finite import COMPARES, FiniteGuards
 from .missing_data import MissingData, NeedsData
 from .output_rules.registry import FILLS, OUTPUT_RULES, OUTPUTS_ONLY, OutputRule
@@ -34,12 +35,12 @@ class MetaExecution:
     def __init__(self, *, keep_small_data: bool = False) -> None:
         self.missing = MissingData()
         self.prepare = Arguments(self.missing, keep_small_data=keep_small_data).prepare
-        self._keep_small_data = keep_small_data
+        self.keep_small_data = keep_small_data
         self._guards = FiniteGuards()
 
     def rule_of(self, operator: Any) -> OutputRule | None:
         """The output rule of an operator, if it has one that is enough."""
-        if operator in COMPARES or (self._keep_small_data and operator in FILLS):
+        if operator in COMPARES or (self.keep_small_data and operator in FILLS):
             return None
         return OUTPUT_RULES.get(operator)
 
@@ -132,11 +133,14 @@ def has_own_dispatch(types: Any) -> bool:
 
 
 def _called(operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Call ``operator``, and collect garbage if that imported PyTorch's compiler.
+    """Call ``operator`` if devices would run it, and collect garbage if that imported PyTorch's compiler.
 
     Some meta kernels import it when they first run. Its import keeps the frames below it, and their tensors, in a
     reference cycle.
     """
+    check = CHECKS.get(operator)
+    if check is not None:
+        check(*args, **kwargs)
     imported = _COMPILER in sys.modules
     out = operator(*args, **kwargs)
     if not imported and _COMPILER in sys.modules:

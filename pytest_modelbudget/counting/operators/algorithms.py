@@ -1,7 +1,7 @@
 """Fourier transforms and matrix factorisations, by their textbook operation counts.
 
 FFT: ``5 N log2 N`` (the FFTW benchmark convention). Linear algebra: LAPACK working note 41. Iterative algorithms
-(singular values, eigenvalues, least squares, matrix exponential) have no fixed count and are reported as uncounted.
+(singular values, eigenvalues) have no fixed count and are reported as uncounted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .count import Count, operations
+from .count import Count, multiply_adds, operations
 from .registry import formula
 
 
@@ -124,6 +124,24 @@ def cholesky_inverse_flop(self: Any, *rest: Any, out: Any, **kwargs: Any) -> Cou
     return _square(self, 2 * self.shape[-1] ** 3 / 3)
 
 
+@formula("linalg_matrix_exp")
+def matrix_exp_flop(self: Any, *, out: Any) -> Count:
+    """Five products of ``2n³`` each: a Taylor polynomial of degree 18.
+
+    So PyTorch computes it (``compute_T18`` in ``aten/src/ATen/native/LinearAlgebra.cpp``, after Bader, Blanes and
+    Casas, "Computing the matrix exponential with an optimized Taylor polynomial approximation", 2019). A smaller norm
+    would do with fewer products, a larger one takes one more to square each time it is halved: that is data. Its
+    derivative is the exponential of a matrix of twice the size, and counts as that.
+    """
+    return _square(self, 5 * 2 * self.shape[-1] ** 3)
+
+
+@formula("_compute_linear_combination")
+def linear_combination_flop(input: Any, coefficients: Any, *, out: Any) -> Count:
+    """Sums of N tensors, each weighted: ``coefficients (M, N)`` times ``input (N, ...)``."""
+    return multiply_adds(out.numel() * coefficients.shape[-1], out.numel())
+
+
 def _householder(m: int, n: int) -> float:
     k = min(m, n)
     return float(4 * m * n * k - 2 * (m + n) * k * k + 4 * k**3 / 3)
@@ -154,6 +172,20 @@ def ormqr_flop(self: Any, tau: Any, other: Any, left: bool = True, *rest: Any, o
     k = tau.shape[-1]
     length, vectors = other.shape[-2:] if left else reversed(other.shape[-2:])
     return _square(other, 4 * length * vectors * k - 2 * vectors * k * k)
+
+
+@formula("linalg_lstsq")
+def lstsq_flop(self: Any, b: Any, rcond: Any = None, *, driver: str | None = None, out: Any) -> Count | None:
+    """By an orthogonal factorisation of the ``(m, n)`` matrix, m the longer side, and k right-hand sides.
+
+    QR, its Q applied to the right-hand sides, and a triangular solve: ``2mn² - 2n³/3 + k(4mn - n²)``. The drivers by
+    singular values (``gelsd``, ``gelss``) iterate.
+    """
+    if driver in ("gelsd", "gelss"):
+        return None
+    m, n = max(self.shape[-2:]), min(self.shape[-2:])
+    k = b.shape[-1] if b.dim() == self.dim() else 1
+    return _square(self, _householder(m, n) + k * (4 * m * n - n * n))
 
 
 @formula("geqrf")

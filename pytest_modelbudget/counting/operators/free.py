@@ -53,29 +53,30 @@ _ELEMENT_WISE = """
     fake_quantize_per_channel_affine fake_quantize_per_channel_affine_cachemask fake_quantize_per_tensor_affine
     fake_quantize_per_tensor_affine_cachemask _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
     feature_alpha_dropout feature_dropout fix float_power floor floor_divide fmax fmin fmod frac frexp
-    _fused_dropout _fused_moving_avg_obs_fq_helper _fused_moving_avg_obs_fq_helper_functional _fused_rms_norm gcd
-    ge gelu ger glu glu_jvp greater greater_equal gt hardshrink hardsigmoid hardswish hardtanh heaviside
-    hinge_embedding_loss huber_loss hypot i0 __iand__ igamma igammac __ilshift__ __ior__ __irshift__ isclose
-    isfinite isin isinf isnan isneginf isposinf isreal __ixor__ kl_div kron l1_loss lcm ldexp le leaky_relu lerp
-    less less_equal lgamma linalg_cross linalg_vander log log10 log1p log2 log_sigmoid log_sigmoid_forward
-    _log_softmax log_softmax logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit __lshift__
-    lt margin_ranking_loss _masked_scale _masked_softmax maximum minimum miopen_ctc_loss mish mse_loss mul
-    multi_margin_loss multilabel_margin_loss multilabel_margin_loss_forward multiply mvlgamma nan_to_num
-    native_dropout ne neg negative _nested_tensor_softmax_with_shape nextafter nll_loss nll_loss2d
-    nll_loss2d_forward nll_loss_forward nll_loss_nd not_equal __or__ outer pairwise_distance poisson_nll_loss
-    polygamma positive pow prelu _prelu_kernel quantize_per_channel quantize_per_tensor
-    quantize_per_tensor_dynamic rad2deg reciprocal relu relu6 remainder renorm rms_norm round rrelu
-    rrelu_with_noise rrelu_with_noise_functional __rshift__ rsqrt rsub _safe_softmax _saturate_weight_to_fp16 selu
-    sgn sigmoid sign signbit silu sin sinc sinh smooth_l1_loss soft_margin_loss _softmax softmax softplus
-    softshrink _sparse_log_softmax _sparse_softmax sqrt square sub subtract tan tanh _thnn_fused_gru_cell
-    _thnn_fused_lstm_cell threshold _transform_bias_rescale_qkv trapezoid trapz triplet_margin_loss true_divide
-    trunc vander _weight_norm _weight_norm_interface xlogy __xor__
+    _fused_adagrad _fused_adam _fused_adamw _fused_dropout _fused_moving_avg_obs_fq_helper
+    _fused_moving_avg_obs_fq_helper_functional _fused_rms_norm _fused_sgd gcd ge gelu ger glu glu_jvp greater
+    greater_equal gt hardshrink hardsigmoid hardswish hardtanh heaviside hinge_embedding_loss huber_loss hypot i0
+    __iand__ igamma igammac __ilshift__ __ior__ __irshift__ isclose isfinite isin isinf isnan isneginf isposinf
+    isreal __ixor__ kl_div kron l1_loss lcm ldexp le leaky_relu lerp less less_equal lgamma linalg_cross
+    linalg_vander log log10 log1p log2 log_sigmoid log_sigmoid_forward _log_softmax log_softmax logaddexp
+    logaddexp2 logical_and logical_not logical_or logical_xor logit __lshift__ lt margin_ranking_loss
+    _masked_scale _masked_softmax maximum minimum miopen_ctc_loss mish mse_loss mul multi_margin_loss
+    multilabel_margin_loss multilabel_margin_loss_forward multiply mvlgamma nan_to_num native_dropout ne neg
+    negative _nested_tensor_softmax_with_shape nextafter nll_loss nll_loss2d nll_loss2d_forward nll_loss_forward
+    nll_loss_nd not_equal __or__ outer pairwise_distance poisson_nll_loss polygamma positive pow prelu
+    _prelu_kernel quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic rad2deg reciprocal relu
+    relu6 remainder renorm rms_norm round rrelu rrelu_with_noise rrelu_with_noise_functional __rshift__ rsqrt rsub
+    _safe_softmax _saturate_weight_to_fp16 selu sgn sigmoid sign signbit silu sin sinc sinh smooth_l1_loss
+    soft_margin_loss _softmax softmax softplus softshrink _sparse_log_softmax _sparse_softmax sqrt square sub
+    subtract tan tanh _thnn_fused_gru_cell _thnn_fused_lstm_cell threshold _transform_bias_rescale_qkv trapezoid
+    trapz triplet_margin_loss true_divide trunc vander _weight_norm _weight_norm_interface xlogy __xor__
 """
 
 _REDUCTIONS = """
     adaptive_avg_pool1d adaptive_avg_pool3d _adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
     adaptive_max_pool3d all allclose amax amin _aminmax aminmax any argmax argmin argsort argwhere avg_pool1d
-    avg_pool2d avg_pool3d bincount bucketize col2im count_nonzero cummax _cummax_helper cummin _cummin_helper
+    avg_pool2d avg_pool3d batch_norm_gather_stats batch_norm_gather_stats_with_counts batch_norm_stats
+    batch_norm_update_stats bincount bucketize col2im count_nonzero cummax _cummax_helper cummin _cummin_helper
     cumprod cumsum diff dist equal fractional_max_pool2d fractional_max_pool3d frobenius_norm gradient hash_tensor
     histc histogram histogramdd _histogramdd_bin_edges _histogramdd_from_bin_cts _histogramdd_from_bin_tensors
     index_add index_reduce _is_all_true _is_any_true is_nonzero kthvalue linalg__powsum linalg_vector_norm
@@ -119,20 +120,20 @@ _BACKWARDS = """
     adaptive_max_pool2d_backward adaptive_max_pool3d_backward avg_pool2d_backward avg_pool3d_backward
     batch_norm_backward batch_norm_backward_elemt batch_norm_backward_reduce binary_cross_entropy_backward
     _ctc_loss_backward cudnn_batch_norm_backward cudnn_grid_sampler_backward diagonal_backward _dirichlet_grad
-    elu_backward _embedding_bag_backward _embedding_bag_dense_backward embedding_dense_backward
-    _fake_quantize_learnable_per_channel_affine_backward _fake_quantize_learnable_per_tensor_affine_backward
-    fractional_max_pool2d_backward fractional_max_pool3d_backward _fused_rms_norm_backward gelu_backward
-    glu_backward glu_backward_jvp grid_sampler_2d_backward _grid_sampler_2d_cpu_fallback_backward
-    grid_sampler_3d_backward hardshrink_backward hardsigmoid_backward hardswish_backward hardtanh_backward
-    huber_loss_backward leaky_relu_backward log_sigmoid_backward _log_softmax_backward_data logit_backward
-    masked_scatter_backward _masked_softmax_backward max_pool2d_backward max_pool2d_with_indices_backward
-    max_pool3d_with_indices_backward miopen_batch_norm_backward mish_backward mkldnn_adaptive_avg_pool2d_backward
-    mkldnn_max_pool2d_backward mkldnn_max_pool3d_backward mse_loss_backward multi_margin_loss_backward
-    multilabel_margin_loss_backward native_batch_norm_backward native_dropout_backward native_group_norm_backward
-    native_layer_norm_backward _nested_select_backward _nested_sum_backward nll_loss2d_backward nll_loss_backward
-    _prelu_kernel_backward reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward
-    replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward rrelu_with_noise_backward
-    _segment_reduce_backward select_backward sigmoid_backward silu_backward slice_backward smooth_l1_loss_backward
+    elu_backward embedding_dense_backward _fake_quantize_learnable_per_channel_affine_backward
+    _fake_quantize_learnable_per_tensor_affine_backward fractional_max_pool2d_backward
+    fractional_max_pool3d_backward _fused_rms_norm_backward gelu_backward glu_backward glu_backward_jvp
+    grid_sampler_2d_backward _grid_sampler_2d_cpu_fallback_backward grid_sampler_3d_backward hardshrink_backward
+    hardsigmoid_backward hardswish_backward hardtanh_backward huber_loss_backward leaky_relu_backward
+    log_sigmoid_backward _log_softmax_backward_data logit_backward masked_scatter_backward
+    _masked_softmax_backward max_pool2d_backward max_pool2d_with_indices_backward max_pool3d_with_indices_backward
+    miopen_batch_norm_backward mish_backward mkldnn_adaptive_avg_pool2d_backward mkldnn_max_pool2d_backward
+    mkldnn_max_pool3d_backward mse_loss_backward multi_margin_loss_backward multilabel_margin_loss_backward
+    native_batch_norm_backward native_dropout_backward native_group_norm_backward native_layer_norm_backward
+    _nested_select_backward _nested_sum_backward nll_loss2d_backward nll_loss_backward _prelu_kernel_backward
+    reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward replication_pad1d_backward
+    replication_pad2d_backward replication_pad3d_backward rrelu_with_noise_backward _segment_reduce_backward
+    select_backward sigmoid_backward silu_backward slice_backward smooth_l1_loss_backward
     soft_margin_loss_backward _softmax_backward_data softplus_backward softshrink_backward
     _sparse_log_softmax_backward_data _sparse_softmax_backward_data _sparse_sum_backward _standard_gamma_grad
     tanh_backward _thnn_fused_gru_cell_backward _thnn_fused_lstm_cell_backward_impl threshold_backward
@@ -143,15 +144,42 @@ _BACKWARDS = """
     upsample_trilinear3d_backward _weight_norm_interface_backward
 """
 
-_TORCHVISION = "nms roi_pool ps_roi_pool"
+_QUANTIZED = """
+    add add_out add_relu add_relu_out add_scalar add_scalar_out add_scalar_relu add_scalar_relu_out cat cat_out
+    cat_relu cat_relu_out celu clamp conv1d_prepack conv2d_prepack conv3d_prepack conv_prepack
+    conv_transpose1d_prepack conv_transpose2d_prepack conv_transpose3d_prepack dropout elu embedding_4bit
+    embedding_bag_2bit_prepack embedding_bag_2bit_prepack_with_rowwise_min_max embedding_bag_2bit_unpack
+    embedding_bag_4bit_prepack embedding_bag_4bit_prepack_with_rowwise_min_max embedding_bag_4bit_unpack
+    embedding_bag_byte_prepack embedding_bag_byte_prepack_with_rowwise_min_max embedding_bag_byte_unpack
+    embedding_bag_prepack embedding_byte hardswish leaky_relu linear_prepack linear_prepack_fp16
+    linear_prepack_fp16_legacy linear_prepack_legacy linear_unpack linear_unpack_fp16 make_quantized_cell_params
+    make_quantized_cell_params_dynamic max_pool1d max_pool2d mul mul_out mul_relu mul_relu_out mul_scalar
+    mul_scalar_out mul_scalar_relu mul_scalar_relu_out prelu relu6 sigmoid softmax threshold _wrapped_linear_prepack
+    wrapped_fbgemm_pack_gemm_matrix_fp16
+"""
+
+_ELSEWHERE = {
+    "torchvision": "nms roi_pool ps_roi_pool",
+    "quantized": _QUANTIZED,
+    "_quantized": _QUANTIZED,
+    "onednn": "linear_prepack_fp16 qadd qadd_relu qconv_prepack qlinear_prepack qmul",
+    "mkldnn": """
+        data_ptr _get_mkldnn_serialized_md _nbytes _reorder_convolution_transpose_weight _reorder_convolution_weight
+        _reorder_linear_weight _reorder_mkldnn_rnn_layer_weight
+    """,
+    "mkl": "_mkl_reorder_linear_weight",
+    "sparse": "qlinear_prepack",
+}
 
 FREE: frozenset[str] = frozenset(
     [f"aten::{name}" for group in (_VIEWS_AND_COPIES, _ELEMENT_WISE, _REDUCTIONS, _MAKING_AND_ASKING, _BACKWARDS)
      for name in group.split()]
-    + [f"torchvision::{name}" for name in _TORCHVISION.split()]
+    + [f"{namespace}::{name}" for namespace, names in _ELSEWHERE.items() for name in names.split()]
 )  # fmt: skip
 
-_FREE_NAMESPACES = frozenset({"prim", "prims", "debugprims", "profiler", "_guards"})
+_FREE_NAMESPACES = frozenset(
+    {"prim", "prims", "debugprims", "profiler", "_guards", "quantization", "quantized_decomposed"}
+)
 _NOT_FREE = frozenset({"prims::fft_c2c", "prims::fft_c2r", "prims::fft_r2c", "prims::svd"})
 _FREE_TAGS = frozenset(
     getattr(torch.Tag, name) for name in ("pointwise", "reduction", "view_copy") if hasattr(torch.Tag, name)

@@ -59,6 +59,12 @@ def batch_norm_train_call(input: Any, weight: Any, *rest: Any, out: Any, **kwarg
     return batch_norm_flop(input, weight, training=True)
 
 
+@formula("batch_norm_elemt")
+def synchronised_batch_norm_call(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """The last part of a batch norm that is spread over devices: all of it. Its statistics are reductions."""
+    return batch_norm_flop(input, weight, training=True)
+
+
 @formula("group_norm")
 def group_norm_call(input: Any, num_groups: int, weight: Any = None, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """Group normalisation over ``(N, C, ...)``."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from . import nested
 from .count import Count, multiply_adds
 from .registry import formula, numel
+from .sparse import sparse_product, stored_elements
 
 
 def contraction(out: Any, length: int, *, operand: Any) -> Count:
@@ -20,22 +22,13 @@ def contraction(out: Any, length: int, *, operand: Any) -> Count:
     return multiply_adds(elements * length * (4 if operand.dtype.is_complex else 1), elements)
 
 
-def stored_elements(tensor: Any) -> int | None:
-    """The elements that a sparse tensor stores (whole blocks of a blocked one), or ``None`` for a dense tensor.
-
-    ``None`` as well on the meta device, where that number is unknown: the dense size is then its upper bound.
-    """
-    if tensor.layout == torch.strided or tensor.layout == getattr(torch, "_mkldnn", None) or tensor.is_meta:
-        return None
-    values = tensor._values() if tensor.layout == torch.sparse_coo else tensor.values()
-    return int(values.numel())
-
-
 def product(left: Any, right: Any, out: Any) -> Count | None:
     """``left @ right`` with broadcasting: shapes ``(..., M, K)`` and ``(..., K, N)``, either may be a vector."""
+    if left.is_nested or right.is_nested:
+        return multiply_adds(nested.product_macs(left, right), out.numel())
     in_left, in_right = stored_elements(left), stored_elements(right)
     if in_left is not None and in_right is not None:
-        return None  # sparse times sparse: the count depends on the positions of the elements
+        return sparse_product(left, right, out=out)
     factor = 4 if left.dtype.is_complex else 1
     if in_left is not None:
         columns = right.shape[-1] if right.dim() > 1 else 1
@@ -46,31 +39,21 @@ def product(left: Any, right: Any, out: Any) -> Count | None:
     return contraction(out, left.shape[-1], operand=left)
 
 
-@formula(
-    "mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_weight_int8pack_mm", "_sparse_mm_reduce_impl"
-)
+@formula("mm", "bmm", "matmul", "linalg_matmul", "mv", "_int_mm", "hspmm", "_sparse_mm_reduce_impl")
 def mm_flop(self: Any, other: Any, *rest: Any, out: Any, **kwargs: Any) -> Count | None:
     """``(M, K) @ (K, N)``: M·N·K multiply-adds, times the batch."""
     return product(self, other, out)
 
 
-@formula("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros")
-def int4_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``(M, K)`` by packed 4-bit weights, whose N only the output shows."""
-    return contraction(out, self.shape[-1], operand=self)
-
-
 @formula("_scaled_mm", "_scaled_mm_v2")
 def scaled_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
     """FP8 product ``(M, K) @ (K, N)``; the scales are element-wise. FP4 comes packed, two to an element."""
-    packed = 2 if self.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1
-    return contraction(out, self.shape[-1] * packed, operand=self)
+    return contraction(out, self.shape[-1] * packed_in(self), operand=self)
 
 
-@formula("_mixed_dtypes_linear", "_dyn_quant_matmul_4bit")
-def quantized_linear_flop(input: Any, weight: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """``(..., K)`` by quantized weights, packed or not: K multiply-adds for each output element."""
-    return contraction(out, input.shape[-1], operand=input)
+def packed_in(tensor: Any) -> int:
+    """The numbers in one element: FP4 has two."""
+    return 2 if tensor.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1
 
 
 @formula("linear", "mkldnn_linear")
@@ -110,12 +93,45 @@ def dot_flop(self: Any, other: Any, *, out: Any) -> Count:
     return contraction(out, self.shape[-1], operand=self)
 
 
-@formula("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2")
-def grouped_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """The product of a mixture of experts. Two matrices split along K divide it among the groups of the output."""
-    if self.dim() == 2 and mat2.dim() == 2:
-        return multiply_adds(self.shape[0] * self.shape[1] * mat2.shape[1], numel(out))
-    return contraction(out, self.shape[-1], operand=self)
+@formula("_grouped_mm")
+def grouped_mm_flop(self: Any, mat2: Any, offs: Any = None, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """Mixture-of-experts product: each row meets the matrix of its group, ``offs`` are the ends of the groups.
+
+    Two matrices cut along K share it among the groups of the output. Rows behind the last end are in no group, and
+    skipped; where it is not known, every row is in one: who routes tokens sorts them, and leaves none over.
+    """
+    length = self.shape[-1] * packed_in(self)
+    if self.dim() == 2 and mat2.dim() == 2:  # K is cut
+        return multiply_adds(self.shape[0] * _within(offs, length) * mat2.shape[1], numel(out))
+    if self.dim() == 3 and mat2.dim() == 3:
+        return contraction(out, length, operand=self)
+    if self.dim() == 2:
+        return multiply_adds(_within(offs, self.shape[0]) * length * mat2.shape[-1], numel(out))
+    return multiply_adds(self.shape[-2] * length * _within(offs, mat2.shape[-1]), numel(out))
+
+
+def _within(ends: Any, most: int) -> int:
+    """How many of ``most`` rows are in a group."""
+    if ends is None or ends.is_meta or ends.numel() == 0:
+        return most
+    return min(int(ends[-1]), most)
+
+
+@formula("_scaled_grouped_mm")
+def scaled_grouped_mm_flop(
+    self: Any, mat2: Any, scale_a: Any, scale_b: Any, offs: Any = None, *rest: Any, out: Any, **kwargs: Any
+) -> Count:
+    """As ``_grouped_mm``; the scales are element-wise."""
+    return grouped_mm_flop(self, mat2, offs, out=out)
+
+
+@formula("_scaled_grouped_mm_v2")
+def scaled_grouped_mm_v2_flop(
+    self: Any, mat2: Any, scale_a: Any, recipe_a: Any, swizzle_a: Any, scale_b: Any, recipe_b: Any, swizzle_b: Any,
+    offs: Any = None, *rest: Any, out: Any, **kwargs: Any,
+) -> Count:  # fmt: skip
+    """As ``_grouped_mm``; the scales are element-wise."""
+    return grouped_mm_flop(self, mat2, offs, out=out)
 
 
 @formula("_foreach_mm")
@@ -125,14 +141,6 @@ def foreach_mm_flop(self: Any, mat2: Any, *, out: Any) -> Count:
         o.numel() * left.shape[-1] * (4 if left.dtype.is_complex else 1) for left, o in zip(self, out, strict=True)
     )
     return multiply_adds(macs, sum(o.numel() for o in out))
-
-
-@formula("sparse_sampled_addmm")
-def sampled_addmm_flop(self: Any, mat1: Any, mat2: Any, *, out: Any, **kwargs: Any) -> Count:
-    """``mat1 @ mat2`` only where ``self`` holds elements: K multiply-adds for each."""
-    stored = stored_elements(self)
-    elements = self.numel() if stored is None else stored
-    return multiply_adds(elements * mat1.shape[-1] * (4 if mat1.dtype.is_complex else 1), elements)
 
 
 @formula("bilinear")
@@ -175,7 +183,10 @@ def affine_grid_flop(theta: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
 
 @formula("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only")
 def embedding_bag_flop(weight: Any, indices: Any, offsets: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
-    """A sum of rows is a reduction, and free. With a weight for each row it is a sparse product."""
+    """A sum of rows is a reduction, and free; rows weighted one by one are a sparse product.
+
+    The words are as many as there are indices, padding among them, as tokens of padding count in every product.
+    """
     weights = kwargs.get("per_sample_weights", rest[3] if len(rest) > 3 else None)
     if weights is None:
         return multiply_adds(0, 0)

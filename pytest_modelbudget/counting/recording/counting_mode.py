@@ -12,6 +12,8 @@ import torch
 from ..meta.autocast import autocast_in_mode
 from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.count import Count
+from ..operators.lengths import UnknownValues
+from ..operators.registry import qualified_name
 from .course import current_recorder
 from .execution_mode import ExecutionMode
 from .ledger import Ledger
@@ -93,7 +95,7 @@ class CountingMode(ExecutionMode):
             self.ledger.add_temporaries(temporaries, module)
         if self._paused:
             return out
-        count = None if info.is_free else _count(info.classification.formula, args, kwargs, out)
+        count = None if info.is_free else self._count(func, info.classification.formula, args, kwargs, out)
         if self.work is not None:
             self.work.record(func, module, args, kwargs, out, count)
         if count is not None:
@@ -103,6 +105,26 @@ class CountingMode(ExecutionMode):
         if self.recorder is not None:
             self.recorder.call(module, info.name, count, out)
         return out
+
+    def _count(self, func: Any, formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
+        """What ``formula`` says of a call, or ``None`` if it cannot be counted.
+
+        Raises `NeedsData` if the formula asks for values that another attempt would have.
+        """
+        if formula is None:
+            return None
+        try:
+            count: Count | None = formula(*args, **{**kwargs, "out": out}) if kwargs else formula(*args, out=out)
+        except UnknownValues as unknown:
+            execution = self._execution
+            if execution is None or (execution.keep_small_data and not unknown.real_run_knows):
+                return None
+            raise execution.missing.add(qualified_name(func)) from unknown
+        except RuntimeError as error:
+            if "NestedTensorImpl" not in str(error):
+                raise
+            return None  # a nested tensor of the strided layout has no single size
+        return count
 
     def _run_composite(self, func: Any, args: Any, kwargs: dict[str, Any], info: OperatorInfo) -> Any:
         """Run an operator that is counted by its parts, which are dispatched to this mode."""
@@ -153,15 +175,3 @@ class CountingMode(ExecutionMode):
                 yield
             finally:
                 self._paused -= 1
-
-
-def _count(formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
-    if formula is None:
-        return None
-    try:
-        count: Count | None = formula(*args, **{**kwargs, "out": out}) if kwargs else formula(*args, out=out)
-    except RuntimeError as error:
-        if "NestedTensorImpl" not in str(error):
-            raise
-        return None  # a nested tensor of the strided layout has no single size
-    return count

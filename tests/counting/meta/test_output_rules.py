@@ -218,6 +218,10 @@ def test_a_wrong_memory_is_found(monkeypatch):
 
 @pytest.mark.parametrize("operator", OUTPUT_RULES, ids=str)
 def test_a_rule_takes_every_argument_of_its_operator(operator):
+    if not isinstance(operator, torch._ops.OpOverload):  # it takes functions: its signature is Python's
+        names = list(inspect.signature(operator).parameters)
+        inspect.signature(OUTPUT_RULES[operator]).bind(*names)
+        return
     arguments = operator._schema.arguments
     positional = [a.name for a in arguments if not a.kwarg_only]
     inspect.signature(OUTPUT_RULES[operator]).bind(*positional, **{a.name: None for a in arguments if a.kwarg_only})

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from four_ways import Calls, Case, calls, each, each_way, module, not_on_meta
+from four_ways import Case, calls, each, each_way, module
 from one_attempt import attempt
 from torch import nn
 from torch.nn.attention.flex_attention import flex_attention
@@ -50,18 +50,14 @@ OPERATOR = [
           not_on=dict.fromkeys(["real", "real+grad"], "_flash_attention_forward|flash")),
 ]  # fmt: skip
 
-# FlexAttention refuses meta tensors, so it is counted for real. The scores count whole, whatever it does with them.
-NO_FLEX = {
-    **not_on_meta("FlexAttention is only supported on"),
-    "real+grad": "FlexAttention does not support backward on CPU",
-}
+# The scores count whole, whatever is done with each; what a block mask leaves out is in test_flex.py.
 FLEX = [
-    calls("flex", flex_attention, [Q, Q, Q], **SELF, not_on=NO_FLEX),
-    calls("flex cross", flex_attention, [Q, KEYS, VALUES], **CROSS, not_on=NO_FLEX),
+    calls("flex", flex_attention, [Q, Q, Q], **SELF),
+    calls("flex cross", flex_attention, [Q, KEYS, VALUES], **CROSS),
     calls("flex with relative positions",
-          lambda q: flex_attention(q, q, q, score_mod=lambda s, b, h, i, j: s + (i - j)), [Q], **SELF, not_on=NO_FLEX),
+          lambda q: flex_attention(q, q, q, score_mod=lambda s, b, h, i, j: s + (i - j)), [Q], **SELF),
     calls("flex grouped queries", lambda q, k, v: flex_attention(q, k, v, enable_gqa=True),
-          [(B, 4, L, E), (B, 2, S, E), (B, 2, S, V)], **CROSS, not_on=NO_FLEX),
+          [(B, 4, L, E), (B, 2, S, E), (B, 2, S, V)], **CROSS),
 ]  # fmt: skip
 
 
@@ -237,22 +233,3 @@ def test_the_fast_path_that_a_script_takes_costs_the_same(case: Case) -> None:
     assert list(cost.operators) == [case.name]
     assert (cost.macs, cost.activations) == (case.macs, case.activations)
     assert cost.flops == (case.macs if case.flops is None else case.flops)
-
-
-def packed(q: torch.Tensor, borders: torch.Tensor) -> Any:
-    return torch.ops.aten._flash_attention_forward(q, q, q, borders, borders, 5, 5, 0.0, False, False)
-
-
-def test_flash_attention_of_sequences_end_to_end_counts_each_with_itself() -> None:
-    """Three sequences of 2, 3 and 5 tokens in one: their lengths are in the borders between them."""
-    model = Calls(lambda q: packed(q, torch.tensor([0, 2, 5, 10], dtype=torch.int32)))
-    cost = attempt(model, real=False, grad=False, inputs=[(10, H, E)])
-    assert cost.macs == H * (2 * 2 + 3 * 3 + 5 * 5) * 2 * E
-    assert cost.activations == H * (2 * 2 + 3 * 3 + 5 * 5) + H * 10 * E
-
-
-def test_flash_attention_of_sequences_of_unknown_lengths_is_reported() -> None:
-    """Borders that were computed on meta have no values."""
-    model = Calls(lambda q: packed(q, q[:4, 0, 0].to(torch.int32)))
-    cost = attempt(model, real=False, grad=False, inputs=[(10, H, E)])
-    assert (cost.macs, cost.uncounted) == (0, {"_flash_attention_forward": 1})

@@ -9,36 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-
-from pytest_modelbudget.counting.operators.classify import classify
+from counting.operators.kernels import count, meta
 
 B, H, L, S, E, V = 2, 4, 6, 8, 16, 12
 WIDTH = H * E
-
-
-def meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device="meta")
-
-
-def count(name: str, out: Any, **given: Any) -> tuple[int, int, int]:
-    """Multiply-adds, FLOPs and activations of one call, its other arguments being what the schema says.
-
-    ``name`` may end with an overload. Arguments that the operator does not have are an error.
-    """
-    packet, _, overload = name.partition(".")
-    if not hasattr(torch.ops.aten, packet):
-        pytest.skip(f"PyTorch {torch.__version__} has no {packet}")
-    operator = getattr(getattr(torch.ops.aten, packet), overload or "default")
-    arguments = {argument.name: argument for argument in operator._schema.arguments}
-    assert set(given) <= set(arguments), f"{name} has no such argument"
-    values = {
-        key: given.get(key, argument.default_value if argument.has_default_value() else None)
-        for key, argument in arguments.items()
-    }
-    positional = [value for key, value in values.items() if not arguments[key].kwarg_only]
-    keywords = {key: value for key, value in values.items() if arguments[key].kwarg_only}
-    result = classify(operator).formula(*positional, out=out, **keywords)
-    return result.macs, result.fvcore, result.activations
 
 
 IMAGE, FILTERS, OUT = meta(2, 3, 9, 11), meta(6, 3, 3, 3), meta(2, 6, 7, 9)

@@ -125,6 +125,15 @@ LINALG = [
     flops("ormqr", torch.ormqr, [(8, 6), (6,), (8, 3)], 4 * 8 * 3 * 6 - 2 * 3 * 36),
     flops("ormqr from the right", lambda a, t, b: torch.ormqr(a, t, b, left=False), [(8, 6), (6,), (3, 8)],
           4 * 8 * 3 * 6 - 2 * 3 * 36),
+    # QR, its Q on three right-hand sides (4mn - 2n² each), and a triangular solve (n² each)
+    flops("lstsq", torch.linalg.lstsq, [(2, 8, 6), (2, 8, 3)],
+          2 * (2 * 8 * 36 - 2 * N3 / 3 + 3 * (4 * 8 * 6 - 2 * 36) + 3 * 36), not_on=not_on_meta("linalg_lstsq")),
+    # the least of all solutions, of which there are many: the same with the sides exchanged
+    flops("lstsq, underdetermined", torch.linalg.lstsq, [(6, 8), (6, 3)],
+          2 * 8 * 36 - 2 * N3 / 3 + 3 * (4 * 8 * 6 - 2 * 36) + 3 * 36, not_on=not_on_meta("linalg_lstsq")),
+    # five products of 2n³: a Taylor polynomial of degree 18
+    flops("matrix_exp", torch.linalg.matrix_exp, [S], 2 * 5 * 2 * N3),
+    flops("complex matrix_exp", torch.linalg.matrix_exp, (torch.ones(4, 4, dtype=torch.complex64),), 4 * 5 * 2 * 64),
     flops("ldl_factor", torch.linalg.ldl_factor, (WELL,), 2 * N3 / 3),
     # a complex operation is four real ones
     flops("complex inv", torch.linalg.inv, (WELL.to(torch.complex64),), 4 * 2 * 2 * N3),
@@ -146,10 +155,9 @@ ITERATIVE = [
     uncounted("cond", torch.linalg.cond, [S], "_linalg_svd"),
     uncounted("eigh", torch.linalg.eigh, (SYMMETRIC,), "_linalg_eigh"),
     uncounted("eig", torch.linalg.eig, [S], "linalg_eig"),
-    uncounted("lstsq", torch.linalg.lstsq, [(2, 8, 6), (2, 8, 3)], "linalg_lstsq",
-              not_on=not_on_meta("linalg_lstsq")),
+    uncounted("lstsq by singular values", lambda a, b: torch.linalg.lstsq(a, b, driver="gelsd"),
+              [(2, 8, 6), (2, 8, 3)], "linalg_lstsq", not_on=not_on_meta("linalg_lstsq")),
     uncounted("pinv", torch.linalg.pinv, [S], "linalg_pinv"),
-    uncounted("matrix_exp", torch.linalg.matrix_exp, [S], "linalg_matrix_exp"),
 ]  # fmt: skip
 
 IMAGE = (2, 4, 6, 6)

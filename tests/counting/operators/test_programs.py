@@ -264,21 +264,16 @@ def test_functional_gradients_count(case: Case, way: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_quantized_kernel_is_reported() -> None:
-    """Its weights are packed out of sight: no shape to count by, and no zero in silence."""
-    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(linear()), {nn.Linear})
-    cost = measure(model, inputs=[X])
-    assert (cost.uncounted, cost.executed) == ({"quantized::linear_dynamic": 1}, "real")
+def test_a_quantized_kernel_that_hides_its_work_is_reported() -> None:
+    """A convolution prepacked for oneDNN: the object says nothing of its weight, and there is no zero in silence."""
+    packed = torch.ops.mkldnn_prepacked.conv2d_prepack(
+        torch.ones(6, 4, 3, 3), None, [1, 1], [0, 0], [1, 1], 1, [2, 4, 9, 9], "none"
+    )
 
+    class Prepacked(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = torch.ops.mkldnn_prepacked.conv2d_run(x, packed)
+            return out
 
-@pytest.mark.parametrize("grad", [False, True])
-def test_a_nested_tensor_without_one_shape_is_counted_or_reported(grad: bool) -> None:
-    """The strided layout hides its sizes: the linear layer counts by its output, attention is reported."""
-
-    def nested(layer: Any, x: Any) -> Any:
-        y = layer(torch.nested.nested_tensor([x[:2], x[2:]], layout=torch.strided))
-        return torch.bmm(y, y.transpose(1, 2))
-
-    cost = attempt(lambda: Around(nested), inputs=[X], real=True, grad=grad)
-    assert cost.macs == 160
-    assert cost.uncounted == {"bmm": 1}
+    cost = measure(Prepacked(), inputs=(2, 4, 9, 9))
+    assert (cost.uncounted, cost.executed) == ({"mkldnn_prepacked::conv2d_run": 1}, "real")

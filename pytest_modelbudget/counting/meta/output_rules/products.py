@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from .. import checks
 from ..layout import empty, is_absent_or, is_row_major, is_strided_meta
 from .registry import FLOATING, output_rule, temporaries_rule
 
@@ -102,6 +103,7 @@ def _grouped_mm(
     """
     if not self.is_meta:
         return NotImplemented
+    checks.grouped_mm(self, mat2, offs)
     size = [self.shape[-2], mat2.shape[-1]]
     if self.dim() == 3 and mat2.dim() == 3:
         size = [self.shape[0], *size]

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .. import checks
 from ..recurrent import RECURRENT
 from .registry import output_rule
 
@@ -23,6 +24,7 @@ def _recurrent(input: Any, second: Any, third: Any, fourth: Any, *rest: Any) -> 
     packed = not isinstance(fourth, bool)
     states = third if packed else second
     states = states if isinstance(states, (list, tuple)) else (states,)
+    checks.recurrent(input, states)
     bidirectional = rest[4] if packed else rest[3]
     width = states[0].shape[-1] * (2 if bidirectional else 1)
     if packed:

@@ -32,8 +32,16 @@ OUTPUTS_ONLY: set[Any] = set()
 
 
 def operators_named(*names: str) -> Iterator[Any]:
-    """The ATen operators of those names (``"relu"``, ``"add.Tensor"``). Those that this PyTorch lacks are left out."""
+    """The ATen operators of those names (``"relu"``, ``"add.Tensor"``), and ``"higher_order::"`` ones.
+
+    Those that this PyTorch lacks are left out.
+    """
     for name in names:
+        if name.startswith("higher_order::"):
+            found = getattr(torch.ops.higher_order, name.removeprefix("higher_order::"), None)
+            if found is not None:
+                yield found
+            continue
         packet, _, overload = name.partition(".")
         operator = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
         if operator is not None:
