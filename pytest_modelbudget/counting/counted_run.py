@@ -25,6 +25,7 @@ from .model.tree import ModuleTree
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
+from .recording.optimizers import make_optimizer
 from .recording.outside import OutsideMode
 from .recording.tensors import tensors_in
 from .recording.training import counted_step
