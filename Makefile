@@ -1,5 +1,6 @@
 # make test: lint, types and tests.   make demo: the examples' gate, once passing and once stopped.
 # make zoo: the published figures of all models of torchvision, timm and transformers.   make accuracy: docs/accuracy.md.
+# make ecosystem: models of other packages beside real runs of them, in .venv-ecosystem over .venv.
 # make benchmark: the other counters side by side, into benchmarks/results.
 # All set up what they need in .venv the first time, and start at once the second.
 
@@ -8,9 +9,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COUNTERS := $(VENV)/.counters
+ECOSYSTEM ?= .venv-ecosystem
+PACKAGES := $(ECOSYSTEM)/.ready
 JOBS ?= 2
 
-.PHONY: test lint demo zoo accuracy benchmark clean
+.PHONY: test lint demo zoo ecosystem accuracy benchmark clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -33,8 +36,20 @@ demo: $(READY)
 zoo: $(READY)
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "" tests/zoo
 
-accuracy: $(READY)
-	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python tests/zoo/accuracy.py docs/accuracy.md
+$(PACKAGES): $(READY) tests/ecosystem/requirements.txt
+	$(BIN)/python -m venv $(ECOSYSTEM)
+	$(BIN)/python -c "import sysconfig as c; print(f'import site; site.addsitedir({c.get_path(\"purelib\")!r})')" \
+		> "$$($(ECOSYSTEM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
+	$(ECOSYSTEM)/bin/pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement tests/ecosystem/requirements.txt
+	rm -f $(ECOSYSTEM)/lib/python*/site-packages/torchaudio/lib/*.so
+	touch $@
+
+ecosystem: $(PACKAGES)
+	$(ECOSYSTEM)/bin/python -m pytest -q -n $(JOBS) tests/ecosystem
+
+accuracy: $(PACKAGES)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(ECOSYSTEM)/bin/python tests/zoo/accuracy.py docs/accuracy.md
 
 $(COUNTERS): $(READY) benchmarks/requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/requirements.txt
@@ -44,4 +59,4 @@ benchmark: $(COUNTERS)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(ECOSYSTEM) .pytest_cache .mypy_cache .ruff_cache

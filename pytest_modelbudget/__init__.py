@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .grids.sweep import sweep
     from .values.arguments import BudgetArguments
     from .values.cost import Cost, ModuleCost
+    from .values.input_tensor import tensor
     from .values.peak import Measured, Peak
     from .values.point import OperatingPoint
     from .values.throughput import Throughput, Work, batch_that_pays
@@ -43,6 +44,7 @@ _WHERE = {
     "Measured": "values.peak",
     "Peak": "values.peak",
     "OperatingPoint": "values.point",
+    "tensor": "values.input_tensor",
     "Throughput": "values.throughput",
     "Work": "values.throughput",
     "batch_that_pays": "values.throughput",
@@ -75,6 +77,7 @@ __all__ = [
     "fit",
     "measure",
     "sweep",
+    "tensor",
 ]
 
 

@@ -12,7 +12,7 @@ from one_attempt import attempt
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from pytest_modelbudget import Cost, ModuleCost
+from pytest_modelbudget import Cost, ModuleCost, tensor
 
 WAYS: dict[str, dict[str, bool]] = {
     "meta": {"real": False, "grad": False},
@@ -109,12 +109,19 @@ def calls(name: str, function: Callable[..., Any], inputs: Any, **expected: Any)
 
 def module(name: str, build: Callable[[], nn.Module], *inputs: Any, **expected: Any) -> Case:
     """A case for a module and its inputs, tensors or their shapes."""
-    return Case(name, build, inputs, **expected)
+    return Case(name, build, tuple(map(_argument, inputs)), **expected)
 
 
 def free(name: str, build: Callable[[], nn.Module], *inputs: Any, flops: int = 0, **expected: Any) -> Case:
     """A module that multiplies nothing: no multiply-adds, no activations, and FLOPs in fvcore's convention only."""
-    return Case(name, build, inputs, macs=0, activations=0, flops=flops, **expected)
+    return module(name, build, *inputs, macs=0, activations=0, flops=flops, **expected)
+
+
+def _argument(value: Any) -> Any:
+    """A tuple of numbers as the tensor of that shape; tuples in tuples, too."""
+    if not isinstance(value, tuple):
+        return value
+    return tensor(*value) if all(isinstance(size, int) for size in value) else tuple(map(_argument, value))
 
 
 def each_way(cases: list[Case]) -> Callable[[Any], Any]:

@@ -12,12 +12,16 @@ from pytest_modelbudget.counting.model.target import model_of
 from pytest_modelbudget.values.request import Request
 
 
-def attempt(model: Any, *, real: bool, grad: bool, **arguments: Any) -> Cost:
+def attempt(model: Any, *, real: bool, grad: bool, keep_small_data: bool = False, **arguments: Any) -> Cost:
     """Count on the meta device or for real, with autograd or without; ``arguments`` are those of `measure`.
 
-    All four give the same counts wherever they work. Raises what makes `measure` go on to its next attempt.
+    With ``keep_small_data``, small integers and masks have data on the meta device.
+
+    All of them give the same counts wherever they work. Raises what makes `measure` go on to its next attempt.
     """
     request = Request.of(**arguments)
     with undisturbed_process(), default_contexts():
         target = model_of(model, request.point, real=real)
-        return counted_run(target, request, Attempt(real=real, grad=grad), target.notes)
+        return counted_run(
+            target, request, Attempt(real=real, grad=grad, keep_small_data=keep_small_data), target.notes
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..grids.axes import one_value
+from ..values.input_tensor import tensor
 from ..values.point import axes, axis_names
 from ..values.request import CONVENTIONS, COUNTERS
 
@@ -45,7 +46,10 @@ _OPTIONS = ("inputs", "convention", "counter", "measured")
 def grid_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was given of the flags, as `sweep` and `fit` take it."""
     names = (*axis_names(), *_OPTIONS)
-    return {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    if "inputs" in given:
+        given["inputs"] = [tensor(*shape) for shape in given["inputs"]]
+    return given
 
 
 def measurement_arguments(arguments: argparse.Namespace) -> dict[str, Any]:

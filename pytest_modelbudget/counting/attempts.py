@@ -11,8 +11,11 @@ from ..values.request import Request
 from .blame import NeedsGrad, NeedsRealRun
 from .counted_run import counted_run
 from .fvcore import fvcore_cost
+from .machine_memory import refuse_too_large
+from .meta.devices import NeedsDevice
 from .model.call import Attempt
-from .model.target import model_of
+from .model.process import seed
+from .model.target import TargetModel, model_of
 
 _DIFFERENTIATES = "The model differentiates in its forward pass: it was counted with autograd on."
 
@@ -20,31 +23,54 @@ _DIFFERENTIATES = "The model differentiates in its forward pass: it was counted 
 def cost_of(target: Any, request: Request) -> Cost:
     """Count the model of ``target`` by the first attempt that works.
 
-    All attempts that work give the same counts; each takes more time than the one before. Raises `TargetError` when the
-    factory fails, `ModelError` when the model's own code raises.
+    All attempts that work give the same counts; each takes more time than the one before. Notes of the cost, and the
+    error of a real run, say what the first attempt failed for. Raises `TargetError` when the factory fails,
+    `ModelError` when the model's own code raises, or for a real run that does not fit in memory.
     """
     if request.counter == "fvcore":
         return fvcore_cost(model_of(target, request.point, real=True), request)
     model = model_of(target, request.point, real=False)
     attempt = Attempt(grad=request.point.mode == "train")
-    notes, reads = list(model.notes), ""
+    notes = list(model.notes)
+    first: NeedsRealRun | None = None
     while True:
-        kept = [f"{reads}: token ids, masks and other small constants kept theirs."] if attempt.keep_small_data else []
+        kept = [f"{first}: token ids, masks and other small constants kept theirs."] if attempt.keep_small_data else []
         try:
             return counted_run(model, request, attempt, (*notes, *kept))
         except NeedsGrad:
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
             continue
+        except NeedsDevice:
+            attempt = replace(attempt, any_device=True)
+            continue
         except NeedsRealRun as need:
-            reads = reads or str(need)
+            first = first or need
+            first.at_least = max(first.at_least, need.at_least)
             if not attempt.keep_small_data:
                 attempt = replace(attempt, keep_small_data=True)
+                seed()  # random numbers that it keeps are those of any other attempt
                 continue
-        except ModelError:
-            if not attempt.keep_small_data:
+        except ModelError as error:
+            if first is None:
                 raise
+            if attempt.real:
+                raise ModelError(f"{error} {_after(first, error)}") from error.__cause__
             # It may come from small tensors that have data beside meta tensors. A real run tells.
-        attempt = Attempt(real=True, grad=attempt.grad)
-        notes.append(f"{reads}: run for real on seeded inputs.")
+        if _runs_on_cpu(model):
+            refuse_too_large(first.at_least, str(first))
+        attempt = Attempt(real=True, grad=attempt.grad, any_device=attempt.any_device)
+        notes.append(f"{first}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)
+
+
+def _after(first: NeedsRealRun, error: ModelError) -> str:
+    """What an error of a real run followed on."""
+    if first.raised and first.raised in str(error):
+        return "It is the same on the meta device and in a real run."
+    return f"It was raised in a real run, which was made for this: {first}."
+
+
+def _runs_on_cpu(model: TargetModel) -> bool:
+    """Whether a real run of a model is on the CPU, as it is unless the user's model is on another device."""
+    return next((p.device.type for p in model.model.parameters()), "cpu") in ("cpu", "meta")

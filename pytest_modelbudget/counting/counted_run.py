@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..values.cost import Cost
 from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import predict
-from .blame import NeedsRealRun, blaming
+from .blame import NeedsRealRun, before_forward, blaming
 from .meta.attention import attention_kernels
-from .meta.autocast import autocast_of
+from .meta.autocast import autocast_by_rules_of, autocast_of
+from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
 from .meta.optimizers import fused_optimizers_on_meta
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
+from .model.packed import packed_bytes
 from .model.process import without_compiler
 from .model.rows import counted_cost
 from .model.target import TargetModel
@@ -23,6 +26,7 @@ from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
 from .recording.optimizers import make_optimizer
+from .recording.outside import OutsideMode
 from .recording.tensors import tensors_in
 from .recording.training import counted_step
 from .recording.work import WorkRecorder
@@ -31,22 +35,25 @@ from .recording.work import WorkRecorder
 def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: Sequence[str] = ()) -> Cost:
     """Run a model once and count it. ``notes`` are what the cost says of the model and of earlier attempts.
 
-    Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does.
+    Raises `ModelError`, `NeedsRealRun` and `NeedsGrad` as `blaming` does, and `NeedsDevice` as `device_stand_in` does.
     """
     point, card = request.point, request.card
-    with ready(target, request, attempt) as call:
+    with before_forward(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)
         ledger.hold(weights_of(call.model, call.modules), "weights")
+        ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
-        with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
-            peak = _run(call, request, attempt, mode)
-        reason = execution.missing.reason() if execution is not None else None
-        if reason is not None:
-            raise NeedsRealRun(reason)
+        outside = OutsideMode(mode) if attempt.real or attempt.keep_small_data else None
+        try:
+            with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
+                peak = _run(call, request, attempt, mode, outside)
+        except NeedsRealRun as need:
+            need.at_least = _least_memory(call, ledger, training=point.mode == "train")
+            raise
         return counted_cost(
             tree,
             mode.tallies,
@@ -55,34 +62,54 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             convention=request.convention,
             inputs=call.given,
             executed="real" if attempt.real else "meta",
-            notes=tuple(notes),
+            notes=(*notes, *(outside.notes() if outside is not None else ())),
             throughput=predict(work.work(), card, point.batch) if card is not None and work is not None else None,
         )
 
 
-def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode) -> Peak:
+def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:
+    """The bytes that a run takes at least, by how far it came: its peak until then, or its weights with gradients."""
+    gradients = sum(p.nbytes for p in call.model.parameters() if p.requires_grad) if training else 0
+    return max(ledger.highest_of_all(), ledger.held() + gradients)
+
+
+def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode, outside: OutsideMode | None) -> Peak:
     """Run forward, or a training step, under ``mode``. Returns its peak."""
+    point = request.point
+    if point.mode == "train":
+        with fused_optimizers_on_meta():
+            optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+            if optimizer is not None:  # some have state before their first step
+                mode.ledger.hold(tensors_in(optimizer.state), "optimizer")
+            return _run_under(call, request, attempt, mode, outside, optimizer)
+    return _run_under(call, request, attempt, mode, outside, None)
+
+
+def _run_under(
+    call: Call, request: Request, attempt: Attempt, mode: CountingMode, outside: OutsideMode | None, optimizer: Any
+) -> Peak:
     point, real = request.point, attempt.real
-    device_type = "cpu" if real else point.rules
-    forward = autocast_of(point.amp, device_type, real=real)
-    if point.mode != "train":
-        with attention_kernels(point.attention, real=real), counting(mode, grad=attempt.grad), without_compiler():
+    with (
+        device_stand_in(call.device, active=attempt.any_device),
+        attention_kernels(point.attention, real=real),
+        autocast_by_rules_of(point.rules, on=call.device.type),
+        counting(mode, grad=attempt.grad, outside=outside),
+        without_compiler(),
+    ):
+        forward = autocast_of(point.amp, point.rules)
+        if point.mode != "train":
             with forward():
-                call.model(*call.arguments, **call.keywords)
+                out = call.model(*call.arguments, **call.keywords)
+            if outside is not None:
+                outside.returned(out)
+            del out
             return mode.ledger.peak(("forward",))
-    recompute = autocast_of(point.amp, device_type, real=real, recompute=True)
-    with fused_optimizers_on_meta():
-        optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-        if optimizer is not None:  # some have state before their first step
-            mode.ledger.hold(tensors_in(optimizer.state), "optimizer")
-        with attention_kernels(point.attention, real=real), counting(mode, grad=attempt.grad), without_compiler():
-            return counted_step(
-                call.model,
-                call.arguments,
-                call.keywords,
-                mode,
-                loss=request.loss,
-                optimizer=optimizer,
-                forward=forward,
-                recompute=recompute,
-            )
+        return counted_step(
+            call.model,
+            call.arguments,
+            call.keywords,
+            mode,
+            loss=request.loss,
+            optimizer=optimizer,
+            forward=forward,
+        )

@@ -44,8 +44,8 @@ def _cost(call: Call, request: Request, notes: tuple[str, ...]) -> Cost:
     if call.keywords:
         raise UsageError("counter='fvcore' takes positional inputs only, since fvcore does. Pass inputs= as a tuple.")
     with torch.no_grad():
-        flops = _quiet(FlopCountAnalysis(call.model, call.arguments))
-        activations = _quiet(ActivationCountAnalysis(call.model, call.arguments))
+        flops = _quiet(FlopCountAnalysis(call.model, call.again()[0]))
+        activations = _quiet(ActivationCountAnalysis(call.model, call.again()[0]))
         by_module, by_operator = flops.by_module(), flops.by_operator()
         per_module = flops.by_module_and_operator()
         outputs = activations.by_module()

@@ -10,6 +10,7 @@ from ..values.arguments import Arguments, explicit
 from ..values.cost import Cost
 from ..values.request import Request
 from .attempts import cost_of
+from .machine_memory import refuse_too_large
 from .model.process import default_contexts, undisturbed_process
 from .model.target import Target
 from .real_run import real_run
@@ -43,4 +44,7 @@ def count(model: Target, request: Request) -> Cost:
     with undisturbed_process(), default_contexts(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         cost = cost_of(model, request)
-        return replace(cost, measured=real_run(model, request)) if request.measured else cost
+        if not request.measured:
+            return cost
+        refuse_too_large(cost.memory or 0, "measured= runs the step for real")
+        return replace(cost, measured=real_run(model, request))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,11 @@ from ..values.request import Request
 from .blame import blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
+from .meta.devices import on_any_device
+from .meta.execution import has_own_dispatch
 from .model.call import ready_on
+from .model.modules import weights_of
+from .model.packed import packed_bytes
 from .model.target import model_of
 from .recording.ledger import Ledger
 from .recording.optimizers import make_optimizer
@@ -37,33 +42,41 @@ def real_run(target: Any, request: Request) -> Measured:
         training, optimizer = point.mode == "train", None
         if training:
             optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-        forward = autocast_of(point.amp, device.type, real=True)
+        forward = autocast_of(point.amp, device.type)
 
         def step() -> None:
+            arguments, keywords = call.again()
             with attention_kernels(point.attention, real=True):
                 if training:
                     plain_step(
                         call.model,
-                        call.arguments,
-                        call.keywords,
+                        arguments,
+                        keywords,
                         loss=request.loss,
                         optimizer=optimizer,
                         forward=forward,
                     )
                 else:
                     with torch.no_grad(), forward():
-                        call.model(*call.arguments, **call.keywords)
+                        call.model(*arguments, **keywords)
 
-        def held() -> Iterator[torch.Tensor]:
-            yield from (*call.model.parameters(), *call.model.buffers())
-            yield from tensors_in((call.arguments, call.keywords, getattr(optimizer, "state", None)))
-
+        ledger = Ledger(point.rules, on_meta=False)
+        ledger.hold(weights_of(call.model, call.modules), "weights")
+        ledger.hold_bytes(packed_bytes(call.modules), "weights")
+        ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         with blaming(call.model, call.given, request):
-            return _measured(step, device, held, allocated, device_type=point.rules)
+            run = partial(_measured, step, device, ledger, allocated, optimizer)
+            measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
+            return measured
 
 
 class _StorageMode(TorchDispatchMode):
     """Records the storages that operators allocate, and does nothing else."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False, so that PyTorch does not import its compiler, which would keep the tensors of frames below it."""
+        return False
 
     supports_higher_order_operators = True
 
@@ -72,24 +85,21 @@ class _StorageMode(TorchDispatchMode):
         self._ledger = ledger
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if types and has_own_dispatch(types):
+            return NotImplemented
         out = func(*args, **(kwargs or {}))
         self._ledger.record(out, "")
         return out
 
 
 def _measured(
-    step: Callable[[], None],
-    device: torch.device,
-    held: Callable[[], Iterable[torch.Tensor]],
-    allocated: int,
-    *,
-    device_type: str,
+    step: Callable[[], None], device: torch.device, ledger: Ledger, allocated: int, optimizer: Any
 ) -> Measured:
     """Run ``step`` to warm up, then for its peak, then for its time.
 
     On CUDA the peak is ``torch.cuda.max_memory_allocated`` less ``allocated``, the bytes that were allocated before the
-    model was there. On a CPU it is the live bytes of the storages that operators allocate, and of those ``held`` once
-    the first step has run, by the allocator of ``device_type``.
+    model was there. On a CPU it is the live bytes of the storages that operators allocate and of those that ``ledger``
+    holds, with the state that ``optimizer`` has after the first step.
     """
     step()
     if device.type == "cuda":
@@ -101,8 +111,7 @@ def _measured(
         peak = torch.cuda.max_memory_allocated(device) - allocated
         name = torch.cuda.get_device_name(device)
     else:
-        ledger = Ledger(device_type, on_meta=False)
-        ledger.hold(held(), "weights")
+        ledger.hold(tensors_in(getattr(optimizer, "state", None)), "optimizer")
         with _StorageMode(ledger):
             step()  # what it allocates that stays, such as the state of an optimizer, is recorded
             ledger.phase("step")

@@ -102,8 +102,11 @@ def look(
 
 
 def uncounted(cost: Cost, module: str = "") -> str:
-    """What could not be counted, by operator and module, with the remedy; empty if everything was."""
-    lines = []
+    """What could not be counted, by operator and module, with the remedy; empty if everything was.
+
+    A name of more than one word is no operator, but work that no operator shows.
+    """
+    lines, operators = [], 0
     for name, calls in sorted(cost.uncounted.items()):
         anywhere = where = cost.uncounted_in.get(name, ())
         if module:
@@ -115,13 +118,20 @@ def uncounted(cost: Cost, module: str = "") -> str:
         )
         rest = "," if where == anywhere else " of the model, some"
         lines.append(f"    {name}: {calls} call{'s' if calls != 1 else ''}{rest} in {shown}")
+        operators += " " not in name
     if not lines:
         return ""
-    have = "operators have" if len(lines) > 1 else "operator has"
+    have = f"{operators} operator{'s have' if operators > 1 else ' has'} no formula"
+    what = [have] if operators else []
+    remedies = ["teach it with torch.utils.flop_counter.register_flop_formula"] if operators else []
+    if operators < len(lines):
+        what.append("work is done where it cannot be seen")
+        remedies.append("do that work by PyTorch's operators in the model's own threads")
+    remedy = "; ".join(remedies)
     return "\n".join(
         [
-            f"not counted: {len(lines)} {have} no formula, so the numbers are too low",
+            f"not counted: {', and '.join(what)}, so the numbers are too low",
             *lines,
-            "Teach it with torch.utils.flop_counter.register_flop_formula, or set budget_unknown_ops = warn.",
+            f"{remedy[0].upper()}{remedy[1:]}, or set budget_unknown_ops = warn.",
         ]
     )

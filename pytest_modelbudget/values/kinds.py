@@ -203,6 +203,24 @@ class Dtype(Text):
 
 _ANY_DTYPE = f"{Dtype.what}. Allowed: {Dtype.said}"
 
+_WHOLE_DTYPES = {
+    "int64": "int64", "long": "int64", "int32": "int32", "int": "int32", "int16": "int16", "short": "int16",
+    "int8": "int8", "uint8": "uint8", "bool": "bool",
+}  # fmt: skip
+
+
+class InputDtype(Dtype):
+    """A dtype of an input: floating, integer or bool, under PyTorch's name for it."""
+
+    def parse(self, name: str, value: Any) -> str:
+        """A short name, PyTorch's own, or a ``torch.dtype``."""
+        word = str(value).removeprefix("torch.")
+        known = {**_DTYPES, **_WHOLE_DTYPES}
+        if word not in known:
+            whole = ", ".join(repr(one) for one in dict.fromkeys(_WHOLE_DTYPES.values()))
+            raise UsageError(f"{name}={value!r} is not a dtype. Allowed: {whole}, {self.said}.{nearest(word, known)}")
+        return known[word]
+
 
 @dataclass(frozen=True)
 class Device(Text):

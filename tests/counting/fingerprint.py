@@ -34,8 +34,8 @@ class Same:
         return f"{type(self.thing).__name__} at {id(self.thing):#x}"
 
 
-def of_model(model: nn.Module) -> dict[str, Any]:
-    """Each thing that can be reached from a model, by its path: the very object, its type and its content."""
+def of_model(model: Any) -> dict[str, Any]:
+    """Each thing that can be reached from a model or any value, by its path: the object, its type and its content."""
     found: dict[str, Any] = {}
     seen: dict[int, str] = {}
 
@@ -65,14 +65,22 @@ def of_model(model: nn.Module) -> dict[str, Any]:
         elif isinstance(value, _CONTAINERS):
             for i, item in enumerate(value):
                 visit(f"{path}[{i}]", item)
-        elif hasattr(value, "__dict__") and not isinstance(value, _OPAQUE):
-            for name, item in vars(value).items():
+        elif not isinstance(value, _OPAQUE):
+            for name, item in {**getattr(value, "__dict__", {}), **_in_slots(value)}.items():
                 visit(f"{path}.{name}", item)
         if isinstance(value, nn.Module) and not isinstance(value, _OPAQUE):
             found[f"{path} order"] = tuple(vars(value)), tuple(value._parameters), tuple(value._buffers)
 
     visit("model", model)
     return found
+
+
+def _in_slots(value: Any) -> dict[str, Any]:
+    names = {name for kind in type(value).__mro__ for name in vars(kind).get("__slots__", ())} - {
+        "__dict__",
+        "__weakref__",
+    }
+    return {name: getattr(value, name) for name in sorted(names) if hasattr(value, name)}
 
 
 def _content(tensor: torch.Tensor) -> tuple[Any, ...]:

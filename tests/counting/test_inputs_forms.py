@@ -7,6 +7,13 @@ from suites import assert_clear, measured, outcomes, properties, run
 
 MODELS = """
 import torch
+from types import SimpleNamespace
+from typing import NamedTuple
+from pytest_modelbudget import tensor
+
+
+class Mel(NamedTuple):
+    mel: torch.Tensor
 
 
 class Speech(nn.Module):
@@ -30,6 +37,11 @@ class Pair(nn.Module):
         if right is not None:
             out = out + self.right(right)
         return out * scale if flag else out
+
+
+class Holder(Speech):
+    def forward(self, data):
+        return self.layer(data.mel)
 
 
 class Stack(nn.Module):
@@ -70,7 +82,9 @@ LEFT, RIGHT = 3 * 4, 5 * 4  # multiply-adds for each row
             "model=Pair, inputs=(torch.zeros(6, 3), torch.zeros(6, 5))", 6 * (LEFT + RIGHT), id="tuple of tensors"
         ),
         pytest.param("model=Pair, inputs=(torch.zeros(6, 3), None, 2)", 6 * LEFT, id="tuple with plain values"),
-        pytest.param("model=Pair, inputs=((6, 3), (6, 5))", 6 * (LEFT + RIGHT), id="tuple of shapes"),
+        pytest.param(
+            "model=Pair, inputs=(('batch', 3), ('batch', 5)), batch=6", 6 * (LEFT + RIGHT), id="tuple of shapes"
+        ),
         pytest.param(
             "model=Pair, inputs={'left': torch.zeros(6, 3), 'right': torch.zeros(6, 5), 'scale': 2, 'flag': True}",
             6 * (LEFT + RIGHT),
@@ -81,6 +95,24 @@ LEFT, RIGHT = 3 * 4, 5 * 4  # multiply-adds for each row
             "model=Stack, inputs=[torch.zeros(2, 3), torch.zeros(5, 3)]", (2 + 5) * LEFT, id="list of tensors"
         ),
         pytest.param("model=Stack, inputs=([torch.zeros(2, 3)],)", 2 * LEFT, id="tuple of a list"),
+        pytest.param(
+            "model=Speech, inputs=tensor('batch', 80, 'seq'), batch=2, seq=7", 2 * 7 * SPEECH, id="described tensor"
+        ),
+        pytest.param(
+            "model=Tokens, inputs={'ids': tensor(2, 'seq', dtype='int64', high=10)}, seq=7",
+            2 * 7 * 4 * 5,
+            id="described ids",
+        ),
+        pytest.param(
+            "model=Pair, inputs=((torch.zeros(6, 3),), {'right': tensor(6, 5), 'flag': True})",
+            6 * (LEFT + RIGHT),
+            id="positional and keywords",
+        ),
+        pytest.param("model=Holder, inputs=SimpleNamespace(mel=torch.zeros(2, 80, 7))", 2 * 7 * SPEECH, id="object"),
+        pytest.param("model=Holder, inputs=Mel(torch.zeros(2, 80, 7))", 2 * 7 * SPEECH, id="named tuple"),
+        pytest.param(
+            "model=Holder, inputs=Mel(('batch', 80, 7)), batch=2", 2 * 7 * SPEECH, id="named tuple of a shape"
+        ),
         pytest.param("model=Speech, inputs=lambda: torch.zeros(2, 80, 7)", 2 * 7 * SPEECH, id="callable"),
         pytest.param(
             "model=Speech, inputs=lambda batch, seq: torch.zeros(batch, 80, seq), batch=2, seq=7",
@@ -144,6 +176,33 @@ def test_after():
     result = run(pytester, source)
     assert outcomes(result) == {"passed": 2}
     assert measured(result) == [3 * 5 * 4]
+
+
+def test_an_object_of_the_user_is_as_it_was_for_the_next_test(pytester):
+    source = f"""{MODELS}
+class Grows(Holder):
+    def forward(self, data):
+        data.seen.append(self.layer(data.mel))
+        data.mel = data.seen[-1]
+        return len(data.seen) * data.mel
+
+data = SimpleNamespace(mel=torch.ones(2, 80, 7), seen=[])
+mel = data.mel
+
+@budget(model=Grows, inputs=(data,), flops="1M")
+def test_forward(): ...
+
+@budget(model=Grows, inputs=data, flops="1M", mode="train")
+def test_step(): ...
+
+def test_after():
+    assert data.mel is mel
+    assert float(mel.sum()) == 2 * 80 * 7
+    assert data.seen == []
+"""
+    result = run(pytester, source, "--budget-measure")
+    assert outcomes(result) == {"passed": 3}
+    assert measured(result) == [2 * 7 * SPEECH, 2 * 2 * 7 * SPEECH]  # forward, and the gradient of the weight
 
 
 def test_float_inputs_are_made_in_the_dtype_asked_for(pytester):

@@ -137,4 +137,4 @@ class TestCounterFvcore:
 
     def test_keywords_are_refused(self):
         with pytest.raises(UsageError, match="positional inputs only"):
-            measure(models.resnet18, inputs={"x": (1, 3, 64, 64)}, counter="fvcore")
+            measure(models.resnet18, inputs={"x": torch.Size([1, 3, 64, 64])}, counter="fvcore")

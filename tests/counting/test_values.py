@@ -108,9 +108,9 @@ def test_generated_ids_are_zeros_as_in_a_real_run():
 
 
 def test_what_is_not_small_is_run_for_real():
-    """Of 65,536 elements at most."""
-    assert measure(Chooses, batch=1, seq=1 << 16).executed == "meta"
-    assert measure(Chooses, batch=1, seq=(1 << 16) + 1).executed == "real"
+    """Integers of 4,194,304 elements at most."""
+    assert measure(Chooses, batch=1, seq=1 << 22).executed == "meta"
+    assert measure(Chooses, batch=1, seq=(1 << 22) + 1).executed == "real"
 
 
 def test_the_users_ids_are_left_alone():

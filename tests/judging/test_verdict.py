@@ -157,6 +157,28 @@ def test_uncounted_operators_outside_a_submodule_do_not_concern_it():
     assert judge(UNKNOWN, {"flops": 10**6}, module="body.0").passed is False
 
 
+def test_uncounted_work_that_is_no_operator_has_a_remedy_of_its_own():
+    cost = replace(COST, uncounted={"work in another process": 2}, uncounted_in={"work in another process": ("body",)})
+    assert uncounted(cost).splitlines() == [
+        "not counted: work is done where it cannot be seen, so the numbers are too low",
+        "    work in another process: 2 calls, in body",
+        "Do that work by PyTorch's operators in the model's own threads, or set budget_unknown_ops = warn.",
+    ]
+    both = replace(
+        cost,
+        uncounted={**cost.uncounted, "lib::b": 1},
+        uncounted_in={**cost.uncounted_in, "lib::b": ("body",)},
+    )
+    assert uncounted(both).splitlines() == [
+        "not counted: 1 operator has no formula, and work is done where it cannot be seen, so the numbers are too low",
+        "    lib::b: 1 call, in body",
+        "    work in another process: 2 calls, in body",
+        "Teach it with torch.utils.flop_counter.register_flop_formula; do that work by PyTorch's operators in the "
+        "model's own threads, or set budget_unknown_ops = warn.",
+    ]
+    assert not judge(cost, {"flops": 10**6}).passed
+
+
 def test_looking_has_no_limits_but_must_be_whole():
     assert look(COST).passed
     assert [(j.metric, j.used, j.limit) for j in look(COST).judged][:2] == [("flops", 1000, None), ("macs", 900, None)]

@@ -53,7 +53,7 @@ def test_the_fixture_uses_it_too(pytester):
 
 def test_fvcore_takes_no_keyword_inputs_and_says_so(pytester):
     source = """
-        @budget(model=Pixels, inputs={"image": (1, 3, 8, 8)}, flops="1M")
+        @budget(model=Pixels, inputs={"image": ("batch", 3, 8, 8)}, flops="1M")
         def test_it(): ...
     """
     result = run(pytester, source, "--budget-counter=fvcore")

@@ -101,3 +101,37 @@ def test_a_bad_word_stops_the_run(pytester):
     result = run(pytester, suite())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert_clear(result, "budget_unknown_ops = warning: allowed are error and warn. Did you mean 'warn'?")
+
+
+OUTSIDE = """
+import torch
+from torch import nn
+from pytest_modelbudget import budget
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return torch.from_numpy(self.layer(x).numpy() @ self.layer.weight.numpy())
+
+
+@budget(model=Net, flops="1k", inputs=(2, 8))
+def test_it(): ...
+"""
+
+
+def test_work_outside_pytorch_fails_the_budget_with_the_line_where_values_left(pytester):
+    result = run(pytester, OUTSIDE)
+    assert outcomes(result) == {"failed": 1}
+    lines = (pytester.path / "test_cost.py").read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "numpy" in text)
+    assert_clear(
+        result,
+        "not counted: work is done where it cannot be seen, so the numbers are too low",
+        f"values that left PyTorch by Tensor.numpy() at test_cost.py:{line}: 2 calls, in the model itself",
+    )
+    pytester.makeini("[pytest]\nbudget_unknown_ops = warn\n")
+    assert outcomes(run(pytester, OUTSIDE)) == {"passed": 1}

@@ -1,4 +1,4 @@
-"""Writes ``docs/accuracy.md``: every model of the zoos with a published figure, ours beside it, and why they differ."""
+"""Writes ``docs/accuracy.md``: models of the zoos beside published figures, of other packages beside real runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torchvision_ops
+from ecosystem import comparison as ecosystem
+from ecosystem.cases import PACKAGES, cases_of, distribution, name_and_version
 from tqdm import tqdm
 from zoo.comparison import Compared, table
 
@@ -14,8 +16,9 @@ INTRODUCTION = """\
 # Accuracy
 
 Every model of torchvision, those of timm with a figure in its benchmark results, and architectures of Hugging Face
-transformers: what this counts, beside what was published. This file is made by `make accuracy`; the tests in
-`tests/zoo` (`make zoo` runs all of them) assert every row of it.
+transformers: what this counts, beside what was published. Then models of other packages, beside a real run of them.
+This file is made by `make accuracy`; the tests in `tests/zoo` (`make zoo` runs all of them) and `tests/ecosystem`
+(`make ecosystem`) assert every row of it.
 
 A difference of 0 means: the same to the last digit that was published. Where a figure differs, the last column says
 why. Counted with torch {torch}, torchvision {torchvision}, timm {timm}, transformers {transformers}.
@@ -42,6 +45,16 @@ TRANSFORMERS = """
 
 Multiply-adds beside a formula worked out by hand (`tests/zoo/transformers_models.py`), and the parameters of the
 published checkpoint of that name. Built from configurations: nothing is downloaded, and a 70B model takes no memory.
+
+"""
+OTHERS = """
+## Other packages
+
+Small models of packages that people install beside PyTorch (`tests/ecosystem`), from their configurations, in eval
+mode: FLOPs in PyTorch's convention beside `torch.utils.flop_counter.FlopCounterMode` over a real run on the CPU with
+attention as mathematics, parameters beside those of the real model, and the bytes alive at the peak of that run. Those
+counted on `meta` computed nothing; where a model was run for real, the last column says why. A fault that is known and
+not yet mended is marked as open there. With {versions}.
 
 """
 
@@ -75,6 +88,11 @@ def main() -> None:
     vision = list(rows(lambda n: torchvision_models.compared_static(n)[0], torchvision_models.STATIC, "torchvision"))
     vision += rows(lambda n: torchvision_models.compared_detector(n)[0], torchvision_models.DETECTORS, "detectors")
     timms = list(rows(timm_models.compared, timm_models.PUBLISHED, "timm"))
+    others = [
+        ecosystem.compared(distribution(package), case)
+        for package in PACKAGES
+        for case in tqdm(cases_of(package), desc=package, unit=" models")
+    ]
     hub = list(rows(lambda n: transformers_models.compared(n)[0], transformers_models.ARCHITECTURES, "transformers"))
     versions = {m.__name__: m.__version__.split("+")[0] for m in (torch, torchvision, timm, transformers)}
     parts = [("torchvision", vision), ("timm", timms), ("transformers", hub)]
@@ -85,10 +103,14 @@ def main() -> None:
         + TIMM.format(number=len(timms))
         + table(timms, work="GFLOPs", params="M parameters")
         + TRANSFORMERS
-        + table(hub, work="MACs", params="parameters"),
+        + table(hub, work="MACs", params="parameters")
+        + OTHERS.format(versions=", ".join(map(name_and_version, PACKAGES)))
+        + ecosystem.summary(others)
+        + "\n"
+        + ecosystem.table(others),
         encoding="utf-8",
     )
-    print(f"{file}: {len(vision) + len(timms) + len(hub)} models")
+    print(f"{file}: {len(vision) + len(timms) + len(hub) + len(others)} models")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from zoo.torchvision_models import (
     heads,
 )
 
-from pytest_modelbudget import measure
+from pytest_modelbudget import measure, tensor
 
 
 @pytest.mark.parametrize("name", STATIC)
@@ -55,6 +55,6 @@ def test_detector_twice():
     """Weights and inputs of a real run are seeded: the number does not depend on what ran before."""
     name = "fasterrcnn_mobilenet_v3_large_320_fpn"
     torch.manual_seed(1)
-    first = measure(lambda: detector(name, **SMALL), inputs=([(3, 64, 64)],))
+    first = measure(lambda: detector(name, **SMALL), inputs=([tensor(3, 64, 64)],))
     torch.manual_seed(2)
-    assert measure(lambda: detector(name, **SMALL), inputs=([(3, 64, 64)],)) == first
+    assert measure(lambda: detector(name, **SMALL), inputs=([tensor(3, 64, 64)],)) == first

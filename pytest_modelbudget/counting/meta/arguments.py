@@ -8,6 +8,7 @@ CPU, unless it only allocates memory or asks for another device.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from .missing_data import MissingData
 SMALL = 1 << 16
 """The most elements of a tensor that keeps its data."""
 
+_SMALL_INTEGERS = 1 << 22
+"""The same for integers where small data is kept: the edges of a graph, a mask."""
+
 _CPU = torch.device("cpu")
 
 _ON_META = frozenset(
@@ -31,7 +35,7 @@ _ON_META = frozenset(
 )  # fmt: skip
 """Operators whose new tensor is on the meta device. That of others, such as ``arange``, keeps its data."""
 
-_FILLED = frozenset({"aten::zeros", "aten::ones", "aten::full"})
+_FILLED = frozenset(f"aten::{name}" for name in ("zeros", "ones", "full", "rand", "randn", "randint", "randperm"))
 _READ_LENGTHS = ("aten::_pack_padded_sequence", "aten::_pad_packed_sequence")
 _INDEXED = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe_index")
 
@@ -39,8 +43,8 @@ _INDEXED = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe
 class Arguments:
     """Prepares the arguments of the calls of one run. A call that needs data which is missing is added to ``missing``.
 
-    With ``keep_small_data``, small tensors that are filled with one value keep their data too, also where they are
-    asked for on the meta device.
+    With ``keep_small_data``, small tensors that are filled with one value or with random ones keep their data too, also
+    where they are asked for on the meta device, and integers keep it up to a larger size.
     """
 
     def __init__(self, missing: MissingData, *, keep_small_data: bool) -> None:
@@ -64,7 +68,7 @@ class Arguments:
                 without_data = False
             on_meta = without_data or not _is_host(kwargs.get("device"))
         else:
-            on_meta = any_meta or any(t.numel() > SMALL or isinstance(t, torch.nn.Parameter) for t in tensors)
+            on_meta = any_meta or any(not self._keeps_data(t) or isinstance(t, torch.nn.Parameter) for t in tensors)
         if on_meta:
             kwargs = _on_meta(kwargs)
         elif not _is_host(kwargs.get("device")):
@@ -83,11 +87,16 @@ class Arguments:
             args = _masks_to_indices(args)
         return self._to_meta(args), {name: self._to_meta(value) for name, value in kwargs.items()}
 
+    def _keeps_data(self, tensor: torch.Tensor) -> bool:
+        return tensor.numel() <= SMALL or (self._keep_small_data and is_small(tensor.shape, tensor.dtype))
+
     def _to_meta(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return self._meta_copy(value)
-        if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
-            return type(value)(self._to_meta(item) for item in value)
+        if isinstance(value, (list, tuple)):
+            items = [self._to_meta(item) for item in value]
+            if any(new is not old for new, old in zip(items, value, strict=True)):
+                return type(value)(items)
         return value
 
     def _meta_copy(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -115,8 +124,17 @@ def _is_host(device: Any) -> bool:
     return device is None or torch.device(device).type in ("cpu", "meta")
 
 
+def is_small(shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Whether a tensor that is given, or made with known values, keeps its data where small ones do."""
+    integers = not dtype.is_floating_point and not dtype.is_complex
+    return math.prod(shape) <= (_SMALL_INTEGERS if integers else SMALL)
+
+
 def _is_small_fill(operator: Any, args: Any) -> bool:
-    return qualified_name(operator) in _FILLED and bool(args) and math.prod(args[0]) <= SMALL
+    if qualified_name(operator) not in _FILLED or not args:
+        return False
+    size: Sequence[int] = next((value for value in args if not isinstance(value, int)), args[-1:])
+    return math.prod(size) <= SMALL  # the size stands after the bounds of randint; randperm has one number
 
 
 def _on_meta(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ of PyTorch's own autocast do, before the operator and inside composite operators
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -14,61 +15,33 @@ from typing import Any
 import torch
 
 from .autocast_policies import CastPolicy, cast_operators
+from .autocast_state import autocast_stands_in
 
 _KEY: Any = torch._C.DispatchKey.AutocastPrivateUse1  # type: ignore[attr-defined] # the stub lists a part of them
 
 
-def autocast_of(
-    amp: str | None, device_type: str, *, real: bool, recompute: bool = False
-) -> Callable[[], AbstractContextManager[Any]]:
-    """What makes the autocast of a step: PyTorch's own in a ``real`` run, `autocast` on the meta device.
-
-    ``amp`` is the name of a dtype, or ``None`` for no autocast. ``recompute`` is for the backward pass, as in
-    `autocast`; PyTorch's own sees to that itself.
-    """
-    if amp is None or (real and recompute):
-        return nullcontext
-    dtype = getattr(torch, amp)
-    if real:
-        return partial(torch.autocast, device_type, dtype=dtype)
-    return partial(autocast, dtype, device_type, recompute=recompute)
+def autocast_of(amp: str | None, device_type: str) -> Callable[[], AbstractContextManager[Any]]:
+    """What makes the autocast of a step. ``amp`` is the name of a dtype, or ``None`` for no autocast."""
+    return nullcontext if amp is None else partial(torch.autocast, device_type, dtype=getattr(torch, amp))
 
 
 @contextmanager
-def autocast(dtype: torch.dtype, device_type: str, *, recompute: bool = False) -> Iterator[None]:
-    """Run what is inside as under ``torch.autocast(device_type, dtype)``: meta tensors are cast, weights once each.
+def autocast_by_rules_of(device_type: str, *, on: str) -> Iterator[None]:
+    """Give ``torch.autocast`` of ``device_type`` inside the effect on tensors of ``on`` that it has on that device.
 
-    ``torch.autocast(..., enabled=False)`` inside has its effect. ``recompute`` is for a backward pass, in which nothing
-    is cast but what a checkpoint recomputes, which runs with gradients enabled.
+    So has ``torch.autocast(on)``, and what asks whether autocast is on, or for its dtype, is answered for ``on`` as for
+    ``device_type``. Autocast of other devices has no effect, as on that device. On the meta device PyTorch has no
+    autocast; in a real run it would not keep the weights that it casts, as it does where no inference mode is on.
     """
-    region = _Region(dtype, device_type, recompute=recompute)
-    library = torch.library.Library("aten", "IMPL")
-    fallback = torch.library.Library("_", "IMPL")
-    fallback.fallback(torch.library.fallthrough_kernel, _KEY.name)
-    region.register(library)
+    region = _Region(device_type)
     global _region
     outer, _region = _region, region
-    enabled, before = torch.is_autocast_enabled(device_type), torch.get_autocast_dtype(device_type)
-    excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(_KEY)
-    included = torch._C._dispatch_tls_is_dispatch_key_included(_KEY)
-    torch.set_autocast_dtype(device_type, dtype)
-    set_enabled = torch.set_autocast_enabled
-    torch.set_autocast_enabled = region.noting(set_enabled)
-    torch.set_autocast_enabled(device_type, not recompute)
-    torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
-    torch._C._dispatch_tls_set_dispatch_key_included(_KEY, True)
     try:
-        yield
+        with autocast_stands_in(on, device_type, region):
+            yield
     finally:
-        torch._C._dispatch_tls_set_dispatch_key_included(_KEY, included)
-        torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, excluded)
-        torch.set_autocast_enabled = set_enabled
-        torch.set_autocast_enabled(device_type, enabled)
-        torch.set_autocast_dtype(device_type, before)
         _region = outer
-        region.casts.clear()
-        library._destroy()
-        fallback._destroy()
+        region.close()
 
 
 def active_autocast() -> tuple[str, torch.dtype] | None:
@@ -76,7 +49,7 @@ def active_autocast() -> tuple[str, torch.dtype] | None:
 
     Inside an operator that was cast itself it is ``None``: as in PyTorch, the operators it is made of are not cast.
     """
-    if _region is None or _region.depth or not _region.is_active:
+    if _region is None or _region.local.depth or not _region.local.enabled:
         return None
     return _region.device_type, _region.dtype
 
@@ -106,34 +79,56 @@ def autocast_in_mode() -> Iterator[None]:
         torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, excluded)
 
 
-class _Region:
-    """One autocast region: its kernels, the weights that it has cast, and the depth of cast operators it is in."""
+class _ThreadState(threading.local):
+    """What is of one thread: whether its operators are cast, and the depth of cast operators that it is in."""
 
-    def __init__(self, dtype: torch.dtype, device_type: str, *, recompute: bool) -> None:
-        self.dtype = dtype
+    enabled = False
+    depth = 0
+
+
+class _Region:
+    """The autocast of one count: its kernels, the weights that it has cast, and where it is on."""
+
+    def __init__(self, device_type: str) -> None:
         self.device_type = device_type
-        self.depth = 0
-        self.casts: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._recompute = recompute
-        self._enabled = False
+        self.local = _ThreadState()
+        self.casts: dict[tuple[int, torch.dtype], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._libraries: list[torch.library.Library] = []
 
     @property
-    def is_active(self) -> bool:
-        """Whether the operator that runs now is cast."""
-        return torch.is_grad_enabled() if self._recompute else self._enabled
+    def dtype(self) -> torch.dtype:
+        """The lower precision that autocast casts to now."""
+        return torch._C.get_autocast_dtype(self.device_type)
 
-    def noting(self, set_enabled: Any) -> Any:
-        """``torch.set_autocast_enabled``, whose argument is noted: in a dispatch mode PyTorch says autocast is off."""
+    def enabled(self) -> bool:
+        """Whether autocast is on in this thread. In a dispatch mode PyTorch itself says that it is off."""
+        return self.local.enabled
 
-        def noted(*args: Any) -> None:
-            set_enabled(*args)
-            if (args[0] if len(args) > 1 else "cuda") == self.device_type:
-                self._enabled = bool(args[-1])
+    def enable(self, enabled: bool) -> None:
+        """Turn casting on or off in this thread. The kernels are registered where it is on for the first time."""
+        if enabled and not self._libraries:
+            self._register()
+        self.local.enabled = enabled
+        if enabled:
+            torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
+        torch._C._dispatch_tls_set_dispatch_key_included(_KEY, enabled)
 
-        return noted
+    def clear(self) -> None:
+        """Forget the weights that were cast."""
+        self.casts.clear()
 
-    def register(self, library: Any) -> None:
+    def close(self) -> None:
+        """Remove the kernels."""
+        self.clear()
+        while self._libraries:
+            self._libraries.pop()._destroy()
+
+    def _register(self) -> None:
         """Register a kernel for every operator that autocast casts."""
+        library = torch.library.Library("aten", "IMPL")
+        fallback = torch.library.Library("_", "IMPL")
+        self._libraries += [fallback, library]
+        fallback.fallback(torch.library.fallthrough_kernel, _KEY.name)
         prepare: dict[CastPolicy, Callable[[Any, Any, Any], Any]] = {
             CastPolicy.LOWER_PRECISION: lambda operator, args, kwargs: self._cast(args, kwargs, self.dtype),
             CastPolicy.FP32: lambda operator, args, kwargs: self._cast(args, kwargs, torch.float32),
@@ -144,15 +139,17 @@ class _Region:
             library.impl(operator, self._kernel(operator, prepare[policy]), _KEY.name)
 
     def _kernel(self, operator: Any, prepare: Callable[[Any, Any, Any], Any]) -> Any:
+        local = self.local
+
         def kernel(*args: Any, **kwargs: Any) -> Any:
-            if self.is_active:
+            if local.enabled:
                 args, kwargs = prepare(operator, args, kwargs)
-            self.depth += 1
+            local.depth += 1
             try:
                 with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
                     return operator(*args, **kwargs)
             finally:
-                self.depth -= 1
+                local.depth -= 1
 
         return kernel
 
@@ -187,18 +184,19 @@ class _Region:
     def _tensor(self, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The tensor in ``dtype``. That of a weight is kept until the region ends, as by PyTorch's ``cached_cast``."""
         is_cached = (
-            not self._recompute  # each checkpoint casts anew
-            and dtype == self.dtype
+            dtype == self.dtype
             and tensor.dtype == torch.float32
             and tensor.requires_grad
             and tensor.is_leaf
             and not tensor._is_view()
+            and torch.is_autocast_cache_enabled()
         )
         if not is_cached:
             return tensor.to(dtype)
-        known = self.casts.get(id(tensor))
+        key = (id(tensor), dtype)
+        known = self.casts.get(key)
         if known is None:
-            known = self.casts[id(tensor)] = (tensor, tensor.to(dtype))
+            known = self.casts[key] = (tensor, tensor.to(dtype))
         return known[1]
 
 

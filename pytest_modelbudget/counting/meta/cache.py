@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from .autocast import active_autocast
-from .layout import META
+from .layout import META, extent
 
 _CAPACITY = 1 << 15  # operator calls, of some hundred bytes each
 
@@ -136,21 +136,13 @@ def _entry(operator: Any, args: Any, out: Any, temporaries: int) -> CachedOutput
             return _BY_PYTORCH
         if _storage(result) in storages or result.storage_offset() or result.is_conj() or result.is_neg():
             return _BY_PYTORCH
-        if result.untyped_storage().nbytes() != _extent(result):
+        if result.untyped_storage().nbytes() != extent(result) * result.element_size():
             return _BY_PYTORCH  # a part of a larger storage, which it keeps alive
         storages.add(_storage(result))
     container = None if isinstance(out, torch.Tensor) else list if isinstance(out, list) else tuple
     return CachedOutputs(
         tuple((tuple(r.shape), r.stride(), r.dtype) for r in results), container, temporaries=temporaries
     )
-
-
-def _extent(tensor: torch.Tensor) -> int:
-    """Bytes from the first element of a tensor to the end of its last."""
-    if tensor.numel() == 0:
-        return 0
-    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return (last + 1) * tensor.element_size()
 
 
 def _tensors(args: Any) -> list[torch.Tensor]:

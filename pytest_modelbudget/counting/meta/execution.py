@@ -19,8 +19,10 @@ from ..operators.registry import qualified_name
 from .arguments import Arguments
 from .cache import cached, cached_with_temporaries
 from .checks import CHECKS
-from .missing_data import MissingData, NeedsData, is_missing_data
+from .finite import COMPARES, FiniteGuards
+from .missing_data import MissingData, NeedsData
 from .output_rules.registry import FILLS, OUTPUT_RULES, OUTPUTS_ONLY, OutputRule
+from .with_data import runs_with_data
 
 
 class MetaExecution:
@@ -34,10 +36,13 @@ class MetaExecution:
         self.missing = MissingData()
         self.prepare = Arguments(self.missing, keep_small_data=keep_small_data).prepare
         self.keep_small_data = keep_small_data
+        self._guards = FiniteGuards()
 
     def rule_of(self, operator: Any) -> OutputRule | None:
-        """The output rule of an operator, if it has one."""
-        return None if self.keep_small_data and operator in FILLS else OUTPUT_RULES.get(operator)
+        """The output rule of an operator, if it has one that is enough."""
+        if operator in COMPARES or (self.keep_small_data and operator in FILLS):
+            return None
+        return OUTPUT_RULES.get(operator)
 
     def by_rule(self, rule: OutputRule, args: Any, kwargs: dict[str, Any]) -> Any:
         """What an output rule says of a call whose arguments need no preparation, or ``NotImplemented``."""
@@ -50,9 +55,21 @@ class MetaExecution:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` if it asks for values."""
 
         def by_pytorch(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
-            return cached(operator, args, kwargs, lambda: _called(operator, args, kwargs)), 0
+            return cached(operator, args, kwargs, lambda: self._checked(operator, args, kwargs)), 0
 
-        return self._call(operator, args, kwargs, self.rule_of(operator), by_pytorch)[0]
+        rule = OUTPUT_RULES.get(operator) if operator in COMPARES else self.rule_of(operator)
+        return self._call(operator, args, kwargs, rule, by_pytorch)[0]
+
+    def _checked(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What PyTorch says of a call that devices do not refuse."""
+        check = CHECKS.get(operator)
+        if check is not None:
+            try:
+                check(*args, **kwargs)
+            except (RuntimeError, IndexError) as error:
+                self.missing.refused = error
+                raise
+        return _called(operator, args, kwargs)
 
     def run_decomposed(
         self,
@@ -83,6 +100,19 @@ class MetaExecution:
         rule: OutputRule | None,
         by_pytorch: Callable[[Any, dict[str, Any]], tuple[Any, int]],
     ) -> tuple[Any, int]:
+        """What guards for finite values say of the call, or ``rule``, or PyTorch."""
+        return self._guards.call(
+            operator, args, kwargs, lambda: self._unguarded(operator, args, kwargs, rule, by_pytorch)
+        )
+
+    def _unguarded(
+        self,
+        operator: Any,
+        args: Any,
+        kwargs: dict[str, Any],
+        rule: OutputRule | None,
+        by_pytorch: Callable[[Any, dict[str, Any]], tuple[Any, int]],
+    ) -> tuple[Any, int]:
         """What ``rule`` says of the call as it is, or of the call with its arguments prepared, or what PyTorch says."""
         try:
             if rule is not None and (out := rule(*args, **kwargs)) is not NotImplemented:
@@ -92,10 +122,15 @@ class MetaExecution:
             if rule is not None and args is not given and (out := rule(*args, **kwargs)) is not NotImplemented:
                 return out, 0
             return by_pytorch(args, kwargs)
-        except (NotImplementedError, RuntimeError, TypeError) as error:
-            if isinstance(error, NeedsData) or not is_missing_data(error):
-                raise
-            raise self.missing.add(qualified_name(operator)) from error
+        except NeedsData:
+            raise
+        except Exception as error:
+            runs = True if isinstance(error, NotImplementedError) else runs_with_data(operator, args, kwargs)
+            if runs:
+                raise self.missing.add(qualified_name(operator)) from error
+            if runs is False:
+                self.missing.refused = error
+            raise
 
 
 def has_own_dispatch(types: Any) -> bool:
@@ -109,14 +144,11 @@ def has_own_dispatch(types: Any) -> bool:
 
 
 def _called(operator: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Call ``operator`` if devices would run it, and collect garbage if that imported PyTorch's compiler.
+    """Call ``operator``, and collect garbage if that imported PyTorch's compiler.
 
     Some meta kernels import it when they first run. Its import keeps the frames below it, and their tensors, in a
     reference cycle.
     """
-    check = CHECKS.get(operator)
-    if check is not None:
-        check(*args, **kwargs)
     imported = _COMPILER in sys.modules
     out = operator(*args, **kwargs)
     if not imported and _COMPILER in sys.modules:

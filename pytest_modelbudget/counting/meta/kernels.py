@@ -21,9 +21,14 @@ _KEY = "AutogradMeta"
 
 @contextmanager
 def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
-    """Register the kernels of a device type: ``fused`` attention, CUDA's dropout, a CPU's recurrent layers."""
+    """Register the kernels of a device type: ``fused`` attention, CUDA's dropout, a CPU's recurrent layers.
+
+    On any of them, also those of operators whose own decomposition reads values, or hides a test for finite ones.
+    """
     aten = torch.ops.aten
     with torch.library._scoped_library("aten", "IMPL") as library:
+        library.impl(aten.isfinite.default, _isfinite, _KEY)
+        library.impl(aten.ctc_loss.IntList, _ctc_loss, _KEY)
         if fused:
             library.impl(aten.scaled_dot_product_attention.default, _attention, _KEY)
         if device_type == "cuda":
@@ -37,6 +42,19 @@ def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
 def decomposed(operator: Any) -> Callable[..., Any]:
     """A composite operator as PyTorch's own kernel decomposes it, not as a decomposition in Python would."""
     return partial(operator._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
+
+
+def _isfinite(input: torch.Tensor) -> torch.Tensor:
+    """The operator as it is, so that a dispatch mode sees a test for finite values. Booleans have no gradient."""
+    with torch._C._AutoDispatchBelowAutograd():
+        out: torch.Tensor = torch.ops.aten.isfinite.default(input)
+        return out
+
+
+def _ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *options: Any) -> Any:
+    """The overload that takes lengths as tensors: its mean over sequences does not write them to the meta device."""
+    lengths = [torch.tensor(values) for values in (input_lengths, target_lengths)]
+    return torch.ops.aten.ctc_loss.Tensor(log_probs, targets, *lengths, *options)
 
 
 def _attention(*args: Any, **kwargs: Any) -> Any:

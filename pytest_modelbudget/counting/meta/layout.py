@@ -82,6 +82,13 @@ def has_memory_format(tensor: torch.Tensor) -> bool:
     return stride == row_major_strides(tensor.shape) or stride == _channels_last_strides(tensor.shape)
 
 
+def extent(tensor: torch.Tensor) -> int:
+    """The elements of memory from the first element of a tensor to its last."""
+    if tensor.numel() == 0:
+        return 0
+    return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+
+
 def is_absent_or(tensor: torch.Tensor | None, size: tuple[int, ...], dtype: torch.dtype) -> bool:
     """Whether an optional weight or bias is ``None``, or has exactly that size and dtype."""
     return tensor is None or (is_strided_meta(tensor) and tensor.shape == size and tensor.dtype is dtype)

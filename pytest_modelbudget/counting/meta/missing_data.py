@@ -1,9 +1,17 @@
-"""What decides that the meta device cannot run a model, so that it is run for real: values that no meta tensor has.
+"""The operators that asked, on the meta device, for values that no meta tensor has; and those that refused their call.
 
-An operator asks for values, or an error says that there are none. `MetaExecution` and the attempts of a count ask here.
+An operator asked if PyTorch has no kernel for it there, or if it runs as soon as its arguments have data. One that does
+not run with data either refused.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+
+from .user_frames import Caller, caller
 
 
 class NeedsData(RuntimeError):
@@ -11,32 +19,39 @@ class NeedsData(RuntimeError):
 
     def __init__(self, operator: str) -> None:
         super().__init__(f"{operator} needs data")
+        self.operator = operator
+
+
+class Asked(NamedTuple):
+    """An operator that asked, and who called it."""
+
+    operator: str
+    by: Caller
+
+    def told(self, names: Mapping[int, str]) -> str:
+        """The operator, module and line: ``aten::item in module 'head' (Head), net.py:7``; ``names`` are by ``id``."""
+        module, line = self.by.module, self.by.line
+        where = f" in {module_told(module, names)}" if module is not None else ""
+        return f"{self.operator}{where}{f', {line}' if line is not None else ''}"
+
+
+def module_told(module: torch.nn.Module, names: Mapping[int, str]) -> str:
+    """A module by its name and class; the model itself, which has no name, by its class."""
+    name, kind = names.get(id(module)), type(module).__name__
+    return f"module {name!r} ({kind})" if name else kind
 
 
 class MissingData:
-    """The operators that asked for data in one run, also where the model caught the error and went on."""
+    """The operators of one run that asked for data, also where the model caught the error and went on.
+
+    ``refused`` is the error of the last operator that refused its arguments, whatever their values.
+    """
 
     def __init__(self) -> None:
-        self.operators: list[str] = []
+        self.asked: list[Asked] = []
+        self.refused: Exception | None = None
 
     def add(self, operator: str) -> NeedsData:
         """Note that ``operator`` asked. Returns the error to raise."""
-        self.operators.append(operator)
+        self.asked.append(Asked(operator, caller()))
         return NeedsData(operator)
-
-    def reason(self, error: Exception | None = None) -> str | None:
-        """What asked for data first, or how ``error`` says that there is none; ``None`` if neither did."""
-        if self.operators:
-            return self.operators[0]
-        if error is not None and is_missing_data(error):
-            return next(iter(str(error).splitlines()), type(error).__name__)
-        return None
-
-
-def is_missing_data(error: BaseException) -> bool:
-    """Whether an error says that a meta tensor has no values, or that an operator does not run without them."""
-    if isinstance(error, NeedsData):
-        return True
-    text = str(error).lower()
-    signs = ("meta", "fake impl", "data is not allocated")
-    return (isinstance(error, NotImplementedError) and not text) or any(sign in text for sign in signs)

@@ -64,11 +64,12 @@ class _Replacer:
         kind = type(tensor)
         parameter = kind is torch.nn.Parameter or (kind is not torch.Tensor and isinstance(tensor, torch.nn.Parameter))
         if parameter and (type(new) is torch.Tensor or not isinstance(new, torch.nn.Parameter)):
-            new = torch.Tensor._make_subclass(torch.nn.Parameter, new, tensor.requires_grad)
+            new = _as_parameter(new, tensor.requires_grad)
         attributes = getattr(tensor, "__dict__", None)
         if attributes:
             for name, value in attributes.items():
-                setattr(new, name, value)
+                if name not in vars(new):  # a subclass keeps in attributes what it stores
+                    setattr(new, name, value)
         return new
 
     def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -76,3 +77,10 @@ class _Replacer:
         for tensor in (*new.parameters(), *new.buffers()):
             tensor.data = tensor.data.to(self._replacement(tensor).dtype)
         return new
+
+
+def _as_parameter(tensor: torch.Tensor, requires_grad: bool) -> torch.Tensor:
+    """A parameter of a tensor: ``nn.Parameter`` itself, or a subclass of tensors that is marked as one."""
+    if type(tensor) is torch.Tensor:
+        return torch.Tensor._make_subclass(torch.nn.Parameter, tensor, requires_grad)
+    return torch.nn.Parameter(tensor, requires_grad)

@@ -12,7 +12,10 @@ import torch
 from ...errors import BudgetError, TargetError
 from ...values.point import OperatingPoint
 from ..meta.build_mode import MetaBuildMode
+from ..meta.devices import on_any_device
+from ..meta.layout import META
 from ..meta.missing_data import MissingData, NeedsData
+from ..meta.subclasses import constructed_by_parts
 from .by_name import call_by_name
 
 
@@ -29,7 +32,7 @@ def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = Fa
         if isinstance(result.error, BudgetError):
             raise result.error
     try:
-        value = call_by_name(factory, point, what="the factory")
+        value = _on_hand(lambda: call_by_name(factory, point, what="the factory"))
     except BudgetError:
         raise
     except Exception as error:
@@ -50,16 +53,25 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
 
     If an operator asked for data, the call ended with an error even if the function caught that and went on.
     """
-    mode = MetaBuildMode()
-    missing = mode.execution.missing
     try:
-        with mode, _assert_close_needs_data(missing):
-            value = function()
+        return Called(on_any_device(lambda: _called_on_meta(function), META))
     except Exception as error:  # noqa: BLE001 - callers call again for real, which raises the function's own errors
         return Called(error=error)
-    if missing.operators:
-        return Called(error=NeedsData(missing.operators[0]))
-    return Called(value)
+
+
+def _called_on_meta(function: Callable[[], Any]) -> Any:
+    mode = MetaBuildMode()
+    missing = mode.execution.missing
+    with mode, constructed_by_parts(), _assert_close_needs_data(missing):
+        value = function()
+    if missing.asked:
+        raise NeedsData(missing.asked[0].operator)
+    return value
+
+
+def _on_hand(function: Callable[[], Any]) -> Any:
+    """Call ``function`` with data: the CPU stands in for CUDA where there is none."""
+    return function() if torch.cuda.is_available() else on_any_device(function, torch.device("cpu"))
 
 
 @contextmanager

@@ -10,12 +10,17 @@ from typing import Any, NamedTuple
 import torch
 
 from ...values.request import Request
+from ..meta.layout import META
 from .borrow import borrowed
 from .build import call_on_meta
-from .inputs import Arguments, Inputs, describe
-from .modules import modules_of, set_mode
+from .copies import same_tensors
+from .description import described
+from .inputs import Arguments, Inputs
+from .modes import set_mode
+from .modules import modules_of
 from .process import no_garbage_collection
-from .replacements import Replacement, copied, moved, on_meta, unchanged
+from .replacements import Replacement, copied, on_meta, small_constants, unchanged
+from .sharded import refuse_sharded_inputs
 from .target import TargetModel
 
 
@@ -25,29 +30,41 @@ class Attempt:
 
     ``real``: with data instead of on the meta device. ``grad``: with autograd on. ``keep_small_data``: on the meta
     device, but with the data of small tensors whose values are known, such as token ids, masks and constants.
+    ``any_device``: the device of the run stands in for CUDA.
     """
 
     real: bool = False
     grad: bool = False
     keep_small_data: bool = False
+    any_device: bool = False
 
 
 class Call(NamedTuple):
-    """A borrowed model, all of its modules, the arguments of forward, and those as text in ``given``."""
+    """A borrowed model, all of its modules, the arguments of forward, those as text in ``given``, and their device."""
 
     model: torch.nn.Module
     modules: list[torch.nn.Module]
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     given: str
+    device: torch.device
+
+    def again(self) -> Arguments:
+        """The arguments for a further call: the same tensors in containers and objects that no call has changed."""
+        arguments: Arguments = same_tensors((self.arguments, self.keywords), self.modules)
+        return arguments
 
 
 def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractContextManager[Call]:
-    """Borrow a model for an attempt. Raises `UsageError` for inputs that cannot be meant."""
+    """Borrow a model for an attempt. Raises `UsageError` for inputs that cannot be meant, and as `set_mode` does."""
     model, dtype = target.model, _dtype(request)
     if not attempt.real:
         updated = request.point.mode == "train"
-        replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated)
+        if attempt.keep_small_data:
+            keeps = small_constants(modules_of(model))
+            replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated, keeps=keeps)
+        else:
+            replacement = on_meta(dtype, grad=attempt.grad, built=target.built, updated=updated)
         return _ready(model, request, replacement, None, keep_small_data=attempt.keep_small_data)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     if device.type == "meta":
@@ -58,7 +75,7 @@ def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractCo
 
 def ready_on(device: torch.device, target: TargetModel, request: Request) -> AbstractContextManager[Call]:
     """Borrow a model for a real run on ``device``. Raises as `ready` does."""
-    return _ready(target.model, request, moved(_dtype(request), device), device)
+    return _ready(target.model, request, copied(_dtype(request), device), device)
 
 
 @contextmanager
@@ -72,17 +89,19 @@ def _ready(
 ) -> Iterator[Call]:
     """Borrow ``model``, with inputs on ``device``; ``None`` is the meta device."""
     dtype = _dtype(request)
-    inputs = Inputs(request.inputs, request.point, dtype or _floating_dtype(model), cast=dtype is not None)
+    floating = dtype or _floating_dtype(model)
+    refuse_sharded_inputs(request.inputs)
     with borrowed(model, replacement), no_garbage_collection():
         modules = modules_of(model)
         set_mode(model, modules, training=request.point.mode == "train")
+        inputs = Inputs(request.inputs, request.point, floating, cast=dtype is not None, same=modules)
         if device is not None:
             arguments, keywords = inputs.real(device)
         elif keep_small_data:
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
-        yield Call(model, modules, arguments, keywords, describe(arguments, keywords))
+        yield Call(model, modules, arguments, keywords, described(arguments, keywords), device or META)
 
 
 def _dtype(request: Request) -> torch.dtype | None:

@@ -2,145 +2,159 @@
 
 from __future__ import annotations
 
-import math
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from inspect import isroutine
 from typing import Any
 
 import torch
 
-from ...errors import BudgetError, UsageError, nearest
-from ...values.point import OperatingPoint, axis_names
-from ..meta.arguments import SMALL
-from ..meta.layout import META, meta_like
-from ..meta.missing_data import is_missing_data
+from ...errors import BudgetError, UsageError
+from ...values.input_tensor import InputTensor
+from ...values.point import OperatingPoint
+from ..meta.layout import META
+from ..recording.tensors import tensors_in
 from .by_name import call_by_name
+from .copies import Copier
+from .description import brief
+from .input_tensors import InputTensors
+from .shapes import Shape, is_shape, is_top_level_shape, sizes_at
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments."""
 
-Maker = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
-"""Creates a tensor of a size and dtype."""
-
 
 class Inputs:
-    """Builds the arguments of forward, anew each time.
+    """Builds the arguments of forward, anew each time: what the user gave is copied, and never written into.
 
     ``dtype`` is the dtype that float inputs are created in; with ``cast``, floating tensors that the user passed are
-    converted to it too.
+    converted to it too. The values in ``same`` are not copied: they are parts of the model.
     """
 
-    def __init__(self, spec: Any, point: OperatingPoint, dtype: torch.dtype, *, cast: bool) -> None:
+    def __init__(
+        self, spec: Any, point: OperatingPoint, dtype: torch.dtype, *, cast: bool, same: Iterable[Any] = ()
+    ) -> None:
         self._spec = spec
         self._point = point
         self._dtype = dtype
         self._cast = cast
-        self._make: Maker = _meta
-        self._device = META
-        self._keep_small_data = False
+        self._same = tuple(same)
 
     def on_meta(self, *, keep_small_data: bool = False) -> Arguments:
         """Arguments without data.
 
-        With ``keep_small_data``, small tensors of integers and masks have data: the user's own, or zeros for token ids.
+        With ``keep_small_data``, small tensors of integers and masks have data: the user's own, or what `real` gives.
         """
-        self._make, self._device = _zeros_if_small if keep_small_data else _meta, META
-        self._keep_small_data = keep_small_data
-        return self._arguments()
+        return self._arguments(META, keep_small_data)
 
     def real(self, device: torch.device) -> Arguments:
-        """Arguments with data: the user's own tensors, seeded noise for floats, zeros for token ids."""
-        self._make, self._device, self._keep_small_data = _seeded(device), device, False
-        return self._arguments()
+        """Arguments with data: the user's own tensors, seeded noise for floats, zeros or bounded integers for ids."""
+        return self._arguments(device, False)
 
-    def _arguments(self) -> Arguments:
+    def _arguments(self, device: torch.device, keep_small_data: bool) -> Arguments:
         spec = self._spec
-        if spec is None:
-            return (self._default(),), {}
-        if callable(spec) and not isinstance(spec, torch.Tensor):
+        if _is_function(spec):
             spec = _returned_by(spec, self._point)
-        return self._read(spec)
+            if spec is None:
+                raise _unreadable(spec)
+        found = _tensors_of(spec, self._same)
+        tensors = InputTensors(
+            self._dtype,
+            cast=self._cast,
+            device=device,
+            keep_small_data=keep_small_data,
+            given=[one for one in found if isinstance(one, torch.Tensor)],
+        )
+        if spec is None:
+            return self._default(tensors), {}
 
-    def _default(self) -> torch.Tensor:
+        def new(shape: Shape | InputTensor) -> torch.Tensor:
+            sizes = sizes_at(self._point, shape)
+            if not isinstance(shape, InputTensor):
+                return tensors.new(sizes)
+            return tensors.new(sizes, getattr(torch, shape.dtype) if shape.dtype else None, shape.high)
+
+        return _read(spec, Copier(tensors.like, new, self._same).copy, new, is_object=bool(found))
+
+    def _default(self, tensors: InputTensors) -> tuple[torch.Tensor]:
+        """One image, or one tensor of token ids, where nothing was given."""
         point = self._point.with_batch_one()
         batch = point.batch or 1
         if point.res is not None and point.seq is not None:
             raise UsageError("Both res= and seq= are given, and no inputs=: say what the model takes with inputs=.")
         if point.res is not None:
-            return self._make((batch, point.channels or 3, *point.res), self._dtype)
+            return (tensors.new((batch, point.channels or 3, *point.res)),)
         if point.seq is not None:
-            return self._make((batch, point.seq), torch.int64)
+            return (tensors.new((batch, point.seq), torch.int64),)
         raise UsageError(
             "There are no inputs: give res=224 (one image tensor), seq=128 (one tensor of token ids), or inputs=."
         )
 
-    def _read(self, spec: Any) -> Arguments:
-        if isinstance(spec, torch.Tensor):
-            return (self._value(spec),), {}
-        if isinstance(spec, Mapping):
-            return (), {str(name): self._value(value) for name, value in spec.items()}
-        if _is_shape(spec):
-            return (self._shape(spec),), {}
-        if isinstance(spec, list) and spec and all(_is_shape(item) for item in spec):
-            return tuple(self._shape(item) for item in spec), {}
-        if isinstance(spec, tuple) and spec:
-            return tuple(self._value(item) for item in spec), {}
-        if isinstance(spec, list) and spec:
-            return (self._value(spec),), {}
-        raise UsageError(
-            f"inputs={_brief(spec)} cannot be read. Allowed: a tensor, a tuple of arguments, a dict of keyword "
-            'arguments, a shape such as ("batch", 80, "seq"), a list of shapes, or a callable that gives one of these.'
-        )
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return self._tensor(value)
-        if _is_shape(value):
-            return self._shape(value)
-        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-            return type(value)(self._value(item) for item in value)
-        if isinstance(value, dict):
-            return {name: self._value(item) for name, item in value.items()}
+def _is_function(spec: Any) -> bool:
+    """Whether ``inputs=`` is called for what it returns. An object with tensors is an argument, also if it can be."""
+    if not callable(spec) or isinstance(spec, torch.Tensor):
+        return False
+    return isinstance(spec, (type, partial)) or isroutine(spec) or next(tensors_in(spec), None) is None
+
+
+def _tensors_of(spec: Any, same: Iterable[Any]) -> list[torch.Tensor | Shape | InputTensor]:
+    """The user's tensors in ``inputs=``, and what stands for new ones."""
+    found: list[Any] = []
+
+    def note(value: Any) -> Any:
+        found.append(value)
         return value
 
-    def _tensor(self, tensor: torch.Tensor) -> torch.Tensor:
-        dtype = self._dtype if self._cast and tensor.is_floating_point() else tensor.dtype
-        if self._keep_small_data and not tensor.is_meta and _is_small_integer(tensor.shape, dtype):
-            return tensor.detach().clone().to("cpu")
-        if self._device == META and not (self._keep_small_data and tensor.is_meta):
-            return meta_like(tensor).to(dtype)
-        if tensor.is_meta:
-            return self._make(tuple(tensor.shape), dtype)
-        return tensor.detach().clone().to(device=self._device, dtype=dtype)
+    Copier(note, note, same).copy(spec)
+    return found
 
-    def _shape(self, shape: Sequence[Any]) -> torch.Tensor:
-        sides = iter(self._point.res or ())
-        sizes = []
-        for size in shape:
-            if isinstance(size, int):
-                if size < 0:
-                    raise UsageError(f"inputs={tuple(shape)!r}: {size} is not a size. A size is zero or more.")
-                sizes.append(size)
-                continue
-            names = axis_names(by_name=True)
-            if size not in names:
-                raise UsageError(
-                    f"inputs={tuple(shape)!r}: {size!r} is not a dimension. "
-                    f"Allowed: numbers, {', '.join(map(repr, names))}.{nearest(size, names)}"
-                )
-            sizes.append(self._named(size, sides, shape))
-        return self._make(tuple(sizes), self._dtype)
 
-    def _named(self, size: str, sides: Any, shape: Sequence[Any]) -> int:
-        point = self._point.with_batch_one()
-        if size == "res" and point.res is not None:
-            return int(next(sides, point.res[0]))
-        value = point.arguments().get(size)
-        if value is None and size == "channels":
-            return 3
-        if value is None:
-            raise UsageError(f"inputs={tuple(shape)!r} asks for {size!r}, which is not given. Add {size}=.")
-        return int(value)
+def _read(spec: Any, copy: Callable[[Any], Any], new: Callable[[Shape], torch.Tensor], *, is_object: bool) -> Arguments:
+    """The arguments that a form of ``inputs=`` means. Raises `UsageError` for what is none.
+
+    ``copy`` copies a value, with tensors in place of what stands for them; ``new`` makes a tensor of a shape.
+    ``is_object``: a value that is nothing else is one argument, since there are tensors in it.
+    """
+    if _is_keywords(spec):
+        return (), _keywords(spec, copy)
+    if is_top_level_shape(spec):
+        return (new(spec),), {}
+    if type(spec) is tuple and spec:
+        if len(spec) == 2 and type(spec[0]) is tuple and not is_shape(spec[0]) and _is_keywords(spec[1]):
+            return tuple([copy(value) for value in spec[0]]), _keywords(spec[1], copy)
+        return tuple([copy(value) for value in spec]), {}
+    if type(spec) is list and spec:
+        if all(isinstance(one, InputTensor) or is_top_level_shape(one) for one in spec):
+            return tuple([copy(one) if isinstance(one, InputTensor) else new(one) for one in spec]), {}
+        return (copy(spec),), {}
+    if is_object:
+        return (copy(spec),), {}
+    raise _unreadable(spec)
+
+
+def _is_keywords(spec: Any) -> bool:
+    """Whether a value is a dict or like one. A `TensorDict` is a mapping, too, but acts as a tensor."""
+    return isinstance(spec, Mapping) and not hasattr(type(spec), "__torch_function__")
+
+
+def _keywords(spec: Mapping[Any, Any], copy: Callable[[Any], Any]) -> dict[str, Any]:
+    for name in spec:
+        if not isinstance(name, str):
+            raise UsageError(
+                f"inputs= has the key {brief(name)}. A dict is the keyword arguments of forward, whose names are text; "
+                "to give the dict as one argument, put it in a tuple: inputs=({...},)."
+            )
+    return {name: copy(value) for name, value in spec.items()}
+
+
+def _unreadable(spec: Any) -> UsageError:
+    return UsageError(
+        f"inputs={brief(spec)} cannot be read. Allowed: a tensor, a tuple of arguments, a dict of keyword arguments, "
+        '((positional, ...), {keywords}), a shape such as ("batch", 80, "seq"), a list of shapes, '
+        'tensor("batch", "seq", dtype="int64"), an object with tensors, or a callable that gives one of these.'
+    )
 
 
 def _returned_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
@@ -150,60 +164,6 @@ def _returned_by(function: Callable[..., Any], point: OperatingPoint) -> Any:
     except BudgetError:
         raise
     except Exception as error:
-        if is_missing_data(error):
-            raise
         file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
         name = getattr(function, "__name__", type(function).__name__)
         raise UsageError(f"inputs= {name}() raised {type(error).__name__}: {error}\n    {file}:{line}") from error
-
-
-def _is_shape(value: Any) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) > 0
-        and all(isinstance(size, (int, str)) and not isinstance(size, bool) for size in value)
-    )
-
-
-def _is_small_integer(shape: Sequence[int], dtype: torch.dtype) -> bool:
-    return not dtype.is_floating_point and not dtype.is_complex and math.prod(shape) <= SMALL
-
-
-def _meta(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device=META)
-
-
-def _zeros_if_small(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    return torch.zeros(shape, dtype=dtype, device="cpu") if _is_small_integer(shape, dtype) else _meta(shape, dtype)
-
-
-def _seeded(device: torch.device) -> Maker:
-    generator = torch.Generator().manual_seed(0)
-
-    def make(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(shape, generator=generator, device="cpu").to(device=device, dtype=dtype)
-        return torch.zeros(shape, dtype=dtype, device=device)
-
-    return make
-
-
-def describe(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
-    """The arguments of forward as text: ``float32 (1, 3, 224, 224)``."""
-    parts = [_describe(value) for value in arguments]
-    parts += [f"{name}={_describe(value)}" for name, value in keywords.items()]
-    return ", ".join(parts)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    if isinstance(value, (list, tuple)):
-        inner = ", ".join(_describe(item) for item in value[:4])
-        return f"[{inner}{', ...' if len(value) > 4 else ''}]"
-    return _brief(value)
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch.nn.parameter import is_lazy
 
-from .replacements import NEVER_LAZY
+from ..recording.tensors import PLAIN
 
 _Module = torch.nn.Module
-_NAMED_MODULES, _MODULES, _TRAIN, _EVAL = _Module.named_modules, _Module.modules, _Module.train, _Module.eval
+_NAMED_MODULES, _MODULES = _Module.named_modules, _Module.modules
 _MEMBERS = {
     name: getattr(_Module, name)
     for name in ("parameters", "buffers", "named_parameters", "named_buffers", "_named_members")
@@ -53,16 +53,7 @@ def weights_of(model: torch.nn.Module, modules: list[torch.nn.Module]) -> Iterat
         found: Iterable[torch.Tensor | None] = (*model.parameters(), *model.buffers())
     else:
         found = [t for module in modules for own in (module._parameters, module._buffers) for t in own.values()]
-    return (t for t in found if t is not None and (type(t) in NEVER_LAZY or not is_lazy(t)))
-
-
-def set_mode(model: torch.nn.Module, modules: list[torch.nn.Module], *, training: bool) -> None:
-    """``model.train(training)``, where ``modules`` are all of its modules."""
-    if any(kind.train is not _TRAIN or kind.eval is not _EVAL for kind in {type(module) for module in modules}):
-        model.train() if training else model.eval()
-        return
-    for module in modules:
-        vars(module)["training"] = training
+    return (t for t in found if t is not None and (type(t) in PLAIN or not is_lazy(t)))
 
 
 def scripted_copy(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:

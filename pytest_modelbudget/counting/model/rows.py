@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,9 @@ import torch
 from ...values.cost import Cost, ModuleCost
 from ...values.peak import Peak
 from ..recording.tally import Tallies, Tally
-from ..recording.tensors import bytes_of
+from ..recording.tensors import stored_bytes
+from .description import without_addresses
+from .packed import packed_in
 from .tree import ModuleTree, Place, class_of, own_tensors
 
 
@@ -56,23 +57,37 @@ def cost_of_rows(rows: dict[str, ModuleCost], **fields: Any) -> Cost:
 def module_rows(
     tree: ModuleTree, tallies: dict[str, Tally], convention: str, alive: Mapping[str, int]
 ) -> dict[str, ModuleCost]:
-    """A row for each name: the module with everything below it, in which shared tensors count once.
+    """A row for each name: the module with everything below it, in which shared tensors and storages count once.
 
     ``tallies`` are the sums of each module without its submodules, ``alive`` the bytes of each that were alive at the
     peak.
     """
     sums = {place.name: _sums_of(place, tallies.get(place.name), convention, alive) for place in tree.places}
-    seen: dict[int, str] = {}
+    parameters_of: dict[int, str] = {}  # the last module found to hold a parameter, and a storage
+    storages_of: dict[int, str] = {}
     for place in tree.places:
-        parameters, buffers = own_tensors(place.module)
-        total = sums[place.name]
-        for tensors, add in ((parameters, _add_parameter), (buffers, _add_buffer)):
-            for key, tensor in tensors.items():
-                add(total, tensor, 1)
-                before = seen.get(key)
-                if before is not None:  # the module that holds both names would count it twice
-                    add(sums.setdefault(_common_parent(before, place.name), [0] * 7), tensor, -1)
-                seen[key] = place.name
+        name, (parameters, buffers) = place.name, own_tensors(place.module)
+        total = sums[name]
+        counts = [(key, p.numel(), p.requires_grad) for key, p in parameters.items()]
+        sizes = [stored for t in (*parameters.values(), *buffers.values()) for stored in stored_bytes(t)]
+        packed = packed_in(place.module)
+        if packed is not None:
+            counts.append((id(place.module), packed.elements, False))
+            sizes.append((id(place.module), packed.size))
+        for key, count, trains in counts:
+            trainable = count if trains else 0
+            total[_PARAMS] += count
+            total[_TRAINABLE] += trainable
+            if key in parameters_of:  # the module that holds both names would count it twice
+                above = sums.setdefault(_common_parent(parameters_of[key], name), [0] * 7)
+                above[_PARAMS] -= count
+                above[_TRAINABLE] -= trainable
+            parameters_of[key] = name
+        for key, size in sizes:
+            total[_WEIGHTS] += size
+            if key in storages_of:
+                sums.setdefault(_common_parent(storages_of[key], name), [0] * 7)[_WEIGHTS] -= size
+            storages_of[key] = name
     for place in reversed(tree.places):  # children come after their parents
         if place.name:
             above = sums.setdefault(place.name.rpartition(".")[0], [0] * 7)
@@ -90,18 +105,6 @@ def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[
     if tally is None:
         return [0, 0, 0, size, 0, 0, 0]
     return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0]
-
-
-def _add_parameter(total: list[int], tensor: torch.Tensor, times: int) -> None:
-    count = tensor.numel() * times
-    total[_PARAMS] += count
-    if tensor.requires_grad:
-        total[_TRAINABLE] += count
-    total[_WEIGHTS] += bytes_of(tensor) * times
-
-
-def _add_buffer(total: list[int], tensor: torch.Tensor, times: int) -> None:
-    total[_WEIGHTS] += bytes_of(tensor) * times
 
 
 def _common_parent(one: str, other: str) -> str:
@@ -138,10 +141,4 @@ def _config(module: Any) -> str:
         text = str(module.extra_repr())
     except Exception:  # noqa: BLE001 - a user's extra_repr may need tensors with data; the row does without it
         return ""
-    if _AT in text:
-        text = _ADDRESS.sub("", text)
-    return " ".join(text.split())
-
-
-_AT = " at 0x"
-_ADDRESS = re.compile(_AT + r"[0-9A-Fa-f]+")  # in the default text of an object; it differs between processes
+    return " ".join(without_addresses(text).split())

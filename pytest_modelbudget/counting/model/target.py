@@ -13,6 +13,7 @@ from ...values.point import OperatingPoint
 from .build import build
 from .modules import is_compiled, modules_of, original_of, scripted_copy
 from .process import seed
+from .sharded import refuse_sharded
 
 _COMPILED = "torch.compile: the original module was counted, not what the compiler makes of it."
 
@@ -45,7 +46,7 @@ def model_of(target: Any, point: OperatingPoint, *, real: bool) -> TargetModel:
     """The model of a target, built after the random number generators are seeded; for real if ``real``.
 
     A compiled model is the module that it was made from, a scripted one a copy. Raises `TargetError` for what is
-    neither a module nor a factory, and as `build` does.
+    neither a module nor a factory, and as `build` and `refuse_sharded` do.
     """
     seed()
     if isinstance(target, torch.nn.Module):
@@ -61,7 +62,9 @@ def model_of(target: Any, point: OperatingPoint, *, real: bool) -> TargetModel:
 
 def _original(model: torch.nn.Module, *, built: bool) -> TargetModel:
     """The module that ``torch.compile`` made ``model`` from, or ``model``; a copy of a scripted one."""
-    notes = (_COMPILED,) if any(map(is_compiled, modules_of(model))) else ()
+    modules = modules_of(model)
+    refuse_sharded(modules)
+    notes = (_COMPILED,) if any(map(is_compiled, modules)) else ()
     original = original_of(model)
     if isinstance(original, torch.jit.ScriptModule):
         original = scripted_copy(original)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch.nn.parameter import UninitializedParameter, is_lazy
 
+from ..recording.tensors import PLAIN
 from .modules import original_of
-from .replacements import NEVER_LAZY
 
 _PARAMETERS, _BUFFERS = torch.nn.Module.named_parameters, torch.nn.Module.named_buffers
 
@@ -78,9 +78,9 @@ def own_tensors(module: torch.nn.Module) -> tuple[dict[int, torch.Tensor], dict[
     parameters = [t for _, t in module.named_parameters(recurse=False)] if overrides else module._parameters.values()
     buffers = [t for _, t in module.named_buffers(recurse=False)] if overrides else module._buffers.values()
     found: dict[int, torch.Tensor] = {
-        id(t): t for t in parameters if t is not None and (type(t) in NEVER_LAZY or not is_lazy(t))
+        id(t): t for t in parameters if t is not None and (type(t) in PLAIN or not is_lazy(t))
     }
     others = {
-        id(t): t for t in buffers if t is not None and id(t) not in found and (type(t) in NEVER_LAZY or not is_lazy(t))
+        id(t): t for t in buffers if t is not None and id(t) not in found and (type(t) in PLAIN or not is_lazy(t))
     }
     return found, others

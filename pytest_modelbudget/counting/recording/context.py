@@ -11,15 +11,21 @@ from torch.backends import opt_einsum
 from torch.nn.modules import module as module_hooks
 
 from ..meta.kernels import device_kernels
+from ..meta.subclasses import constructed_by_parts
 from ..meta.transforms import around_transforms, transforms_can_be_wrapped
 from .counting_mode import CountingMode
 from .function_mode import WholeFunctionMode
+from .outside import OutsideMode
 from .size_mode import SizeMode
+from .threads import threads_counted
 
 
 @contextmanager
-def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
-    """Count everything that runs inside by ``mode``. ``grad`` turns autograd on, for models that differentiate."""
+def counting(mode: CountingMode, *, grad: bool, outside: OutsideMode | None = None) -> Iterator[None]:
+    """Count everything that runs inside by ``mode``. ``grad`` turns autograd on, for models that differentiate.
+
+    ``outside`` watches for values that leave PyTorch, where there are values.
+    """
     before = module_hooks.register_module_forward_pre_hook(mode.modules.enter)
     after = module_hooks.register_module_forward_hook(mode.modules.leave, always_call=True)
     try:
@@ -30,10 +36,13 @@ def counting(mode: CountingMode, *, grad: bool) -> Iterator[None]:
             torch.inference_mode(not grad),
             torch.set_grad_enabled(grad),
             _left_to_right(),
+            constructed_by_parts(),
             device_kernels(mode.ledger.device_type, fused=mode.fused) if grad and mode.on_meta else nullcontext(),
             WholeFunctionMode(mode) if always_decomposes else around_transforms(lambda: WholeFunctionMode(mode)),
             mode,
             SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
+            outside.watching() if outside is not None else nullcontext(),
+            threads_counted(mode),
         ):
             yield
     finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +22,8 @@ from .running_modules import RunningModules
 from .tally import Tallies
 from .work import WorkRecorder
 
+_LIFT = torch.ops.aten.lift_fresh.default
+
 
 class CountingMode(ExecutionMode):
     """Counts operators into ``tallies``. `counting` runs a model under it.
@@ -29,7 +32,9 @@ class CountingMode(ExecutionMode):
     ``lstm``), before PyTorch chooses a kernel, so that the count does not depend on the kernel.
 
     ``names`` has all names of each module by its ``id``. ``work`` records what each call computes and moves; only a
-    prediction of time needs that.
+    prediction of time needs that. ``lock`` lets one thread run an operator at a time; ``closed`` says that the count
+    has ended, after which a thread that still runs under the mode runs as if without. ``arrived``, if it is set, is
+    called with each tensor that is made of values of NumPy or Python.
     """
 
     supports_higher_order_operators = True
@@ -50,10 +55,12 @@ class CountingMode(ExecutionMode):
         self.recorder = current_recorder()
         if self.recorder is not None:
             self.recorder.start()
-        self._stack = self.modules.stack
         self._operators: dict[int, OperatorInfo] = {}
         self._phase = "forward"
-        self._paused = 0
+        self._paused = 0  # of the thread that has the lock
+        self.lock = threading.RLock()
+        self.closed = False
+        self.arrived: Callable[[torch.Tensor], None] | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operator and add what it costs."""
@@ -63,9 +70,14 @@ class CountingMode(ExecutionMode):
         info = self._operators.get(id(func))  # operators live as long as PyTorch does, and are slow to hash
         if info is None:
             info = self._operators[id(func)] = OperatorInfo.of(func, self._execution)
-        if info.is_composite and not self._paused:
+        if info.is_composite and not self.is_paused:
             return self._run_composite(func, args, kwargs, info)
-        module = self._stack[-1][0] if self._phase == "forward" else self.modules.running(self._phase)
+        with self.lock:
+            return func(*args, **kwargs) if self.closed else self._run(func, args, kwargs, info)
+
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any], info: OperatorInfo) -> Any:
+        """Run one operator that is counted by itself. One thread at a time does."""
+        module = self.modules.innermost() if self._phase == "forward" else self.modules.running(self._phase)
         temporaries = 0
         self._paused += 1  # the operators that it calls are part of it
         try:
@@ -76,6 +88,8 @@ class CountingMode(ExecutionMode):
                 out, temporaries = self.execute(func, args, kwargs, info)
         finally:
             self._paused -= 1
+        if self.arrived is not None and func is _LIFT:
+            self.arrived(out)
         self.ledger.record(out, module)
         if temporaries:
             self.ledger.add_temporaries(temporaries, module)
@@ -134,7 +148,7 @@ class CountingMode(ExecutionMode):
     def count_function(self, operator: str, count: Count | None, input: torch.Tensor, out: torch.Tensor) -> None:
         """Add the call of a function that counts as one operator; ``count`` is ``None`` for one that is free."""
         if self.work is not None:
-            self.work.record_function(operator, self._stack[-1][0], input, out)
+            self.work.record_function(operator, self.modules.innermost(), input, out)
         if count is None:
             return
         module = self.modules.running(self._phase)
@@ -149,14 +163,15 @@ class CountingMode(ExecutionMode):
 
     @property
     def is_paused(self) -> bool:
-        """Whether what runs now is part of something that is counted as one."""
-        return self._paused > 0
+        """Whether what this thread runs now is part of something that is counted as one."""
+        return self._paused > 0 and self.lock._is_owned()  # type: ignore[attr-defined]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Run operators without counting them: they are part of something that is counted as one."""
-        self._paused += 1
-        try:
-            yield
-        finally:
-            self._paused -= 1
+        with self.lock:
+            self._paused += 1
+            try:
+                yield
+            finally:
+                self._paused -= 1

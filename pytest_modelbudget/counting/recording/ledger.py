@@ -78,6 +78,14 @@ class Ledger:
                 if key not in held:
                     held.add(key)
                     self._base[kind] += self._size(storage)
+        self._begin()
+
+    def hold_bytes(self, size: int, kind: str) -> None:
+        """Add memory that exists before anything runs, and until the end, and is in no storage of PyTorch."""
+        self._base[kind] += self.rounded(size)
+        self._begin()
+
+    def _begin(self) -> None:
         self._live = sum(self._base.values())
         self._highest = self._phases["forward"] = _Highest(self._live, 0)
 
@@ -92,7 +100,7 @@ class Ledger:
     def record(self, result: Any, module: str) -> None:
         """Add what an operator of ``module`` returned: each tensor with a new storage is an allocation."""
         if isinstance(result, torch.Tensor):
-            if result.layout is torch.strided:
+            if type(result) is torch.Tensor and result.layout is torch.strided:
                 self._record(result.untyped_storage(), module)
             else:
                 for storage in storages_of(result):
@@ -190,6 +198,14 @@ class Ledger:
     def highest(self, phase: str) -> int:
         """The most bytes that were alive at once in a phase."""
         return self._phases[phase].live
+
+    def highest_of_all(self) -> int:
+        """The most bytes that were alive at once in any phase."""
+        return max(highest.live for highest in self._phases.values())
+
+    def held(self) -> int:
+        """The bytes of what existed before anything ran."""
+        return sum(self._base.values())
 
     def peak(self, phases: Iterable[str], later: Iterable[str] = ()) -> Peak:
         """The highest peak among ``phases``. Blocks of the kinds in ``later`` count as alive from the beginning.

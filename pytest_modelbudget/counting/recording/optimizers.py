@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,7 +20,8 @@ def make_optimizer(choice: str | Callable[[list[torch.nn.Parameter]], Any], mode
 
     ``choice`` is one of `OPTIMIZERS`, or is called with those parameters. On the device type ``kind`` ``"cuda"``, it
     works on lists of tensors (``foreach``), which is PyTorch's default there. Raises `UsageError` where the callable
-    raises, or returns a value without ``step()`` or ``state``.
+    raises, or returns a value without ``step()`` or ``state``, or one whose step
+    needs a closure.
     """
     make = _class_named(choice) if isinstance(choice, str) else choice
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -36,10 +38,23 @@ def make_optimizer(choice: str | Callable[[list[torch.nn.Parameter]], Any], mode
             f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable such as "
             "lambda params: torch.optim.RMSprop(params)."
         )
+    if _needs_closure(optimizer):
+        raise UsageError(
+            f"optimizer={name}: a step of {type(optimizer).__name__} calls forward and backward as often as it likes, "
+            "by a closure. A budget counts one forward and one backward in a step, so it cannot count this optimizer. "
+            f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable whose optimizer has a step() without "
+            'arguments; "none" counts one evaluation of the closure.'
+        )
     for group in getattr(optimizer, "param_groups", ()):
         if kind == "cuda" and not group.get("fused") and group.get("foreach", 0) is None:
             group["foreach"] = True
     return optimizer
+
+
+def _needs_closure(optimizer: Any) -> bool:
+    """Whether ``optimizer.step()`` has an argument that must be given, as that of ``LBFGS`` has."""
+    parameters = inspect.signature(optimizer.step).parameters.values()
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
 def _class_named(name: str) -> Callable[[list[torch.nn.Parameter]], Any] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,33 +14,60 @@ from ..operators.torchscript import unseen_kernels
 from .tally import Tallies, Tally
 
 
+class _Thread(threading.local):
+    """What is of one thread: the modules that are running in it, and whether it is counted."""
+
+    def __init__(self) -> None:
+        self.stack: list[tuple[str, Any]] = [("", None)]
+        self.is_counted = False
+
+
 class RunningModules:
     """Follows the calls of the modules in ``names`` by their hooks, and adds them to ``tallies``.
 
-    ``names`` has all names of each module by its ``id``. ``stack`` has the modules that are running, the innermost
-    last, each under the name that it is called by. ``differentiates`` says that autograd records what runs, so that
-    backward has to find the module of each node. With ``real``, a scripted module is searched for kernels that run
+    ``names`` has all names of each module by its ``id``. ``differentiates`` says that autograd records what runs, so
+    that backward has to find the module of each node. With ``real``, a scripted module is searched for kernels that run
     without an operator.
     """
 
     def __init__(self, names: dict[int, tuple[str, ...]], tallies: Tallies, *, real: bool) -> None:
-        self.stack: list[tuple[str, Any]] = [("", None)]
         self.differentiates = False
         self._names = names
         self._tallies = tallies
         self._real = real
-        self._thread = threading.get_ident()
+        self._thread = _Thread()
+        self._thread.is_counted = True
         self._borders: tuple[list[int], list[str]] = ([0], [""])  # a sequence number of autograd: whose nodes begin
+
+    def innermost(self) -> str:
+        """The name of the module that is running in this thread, under which it is called."""
+        name: str = self._thread.stack[-1][0]
+        return name
+
+    def is_counted(self) -> bool:
+        """Whether this thread is counted."""
+        return self._thread.is_counted
+
+    @contextmanager
+    def thread(self, module: str) -> Iterator[None]:
+        """Count this thread, which works for ``module``."""
+        thread = self._thread
+        before, thread.stack, thread.is_counted = thread.stack, [(module, None)], True
+        try:
+            yield
+        finally:
+            thread.stack, thread.is_counted = before, False
 
     def enter(self, module: torch.nn.Module, args: Any) -> None:
         """A module is called. It is the hook before forward."""
         names = self._names.get(id(module))
         if names is None:
             return
-        if threading.get_ident() != self._thread:
+        if not self._thread.is_counted:
             self._tallies.report("a module called in another thread", names[0])
             return
-        inside = self.stack[-1][0]
+        stack = self._thread.stack
+        inside = stack[-1][0]
         name = names[0]
         if len(names) > 1:
             name = next((n for n in names if not inside or n.startswith(inside + ".")), name)
@@ -46,18 +75,19 @@ class RunningModules:
         if tally is None:
             tally = self._tallies.modules[name] = Tally()
         tally.calls += 1
-        self.stack.append((name, module))
+        stack.append((name, module))
         if self.differentiates:
             self._begin_nodes()
 
     def leave(self, module: torch.nn.Module, args: Any, out: Any) -> None:
         """A module returned, or raised. It is the hook after forward."""
-        if id(module) not in self._names or threading.get_ident() != self._thread:
+        if id(module) not in self._names or not self._thread.is_counted:
             return
+        stack = self._thread.stack
         if self._real and out is not None and isinstance(module, torch.jit.ScriptModule):
             for kernel in unseen_kernels():
-                self._tallies.report(kernel, self.stack[-1][0])
-        while len(self.stack) > 1 and self.stack.pop()[1] is not module:
+                self._tallies.report(kernel, stack[-1][0])
+        while len(stack) > 1 and stack.pop()[1] is not module:
             pass
         if self.differentiates:
             self._begin_nodes()
@@ -66,7 +96,7 @@ class RunningModules:
         """Note that the nodes that autograd makes from here on belong to the module that is running."""
         numbers, names = self._borders
         number = torch._C._autograd._get_sequence_nr()
-        name = self.stack[-1][0]
+        name = self.innermost()
         if numbers[-1] == number:
             names[-1] = name
         else:
@@ -79,8 +109,9 @@ class RunningModules:
         Autograd numbers its nodes in the order they are made, so those of a module are the numbers from its call to
         its return. What a checkpoint recomputes in backward is the forward of its module.
         """
-        name: str = self.stack[-1][0]
-        if phase != "backward" or len(self.stack) > 1:
+        stack = self._thread.stack
+        name: str = stack[-1][0]
+        if phase != "backward" or len(stack) > 1:
             return name
         node = torch._C._current_autograd_node()
         if node is None:

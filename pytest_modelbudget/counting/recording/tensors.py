@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """The tensors in a value, however nested; of a dataclass or another plain object, those of its attributes."""
+    """The tensors in a value, however nested; of a dataclass or another plain object, those of its attributes.
+
+    Each container and object is looked into once.
+    """
+    yield from _tensors_in(value, set())
+
+
+_WITHOUT = (type, ModuleType, FunctionType, str, bytes, int, float, torch.nn.Module)
+"""Kinds of values that are not looked into."""
+
+
+def _tensors_in(value: Any, seen: set[int]) -> Iterator[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, Mapping):
-        yield from _all(value.values())
-    elif isinstance(value, (list, tuple, set)):
-        yield from _all(value)
-    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)):
-        yield from _all(vars(value).values())
+        return
+    if isinstance(value, _WITHOUT) or id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, Mapping):
+        parts: Iterable[Any] = value.values()
+    elif isinstance(value, (list, tuple, set, frozenset, deque)):
+        parts = value
+    else:
+        parts = _attributes(value)
+    for part in parts:
+        yield from _tensors_in(part, seen)
 
 
-def _all(values: Iterable[Any]) -> Iterator[torch.Tensor]:
-    for value in values:
-        yield from tensors_in(value)
+def _attributes(value: Any) -> list[Any]:
+    """The values of an object's attributes, those in ``__slots__`` included."""
+    named = getattr(value, "__dict__", {})
+    slots = [name for kind in type(value).__mro__ for name in _slots_of(kind)]
+    return [*named.values(), *(getattr(value, name) for name in slots if hasattr(value, name))]
+
+
+def _slots_of(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    private = f"_{kind.__name__.lstrip('_')}"
+    return tuple(
+        f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name
+        for name in names
+        if name not in ("__dict__", "__weakref__")
+    )
+
+
+_STRIDED = torch.strided
+
+PLAIN = frozenset({torch.Tensor, torch.nn.Parameter})
+"""The types of tensors that are neither lazy nor a subclass that stores other tensors."""
 
 
 def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The dense tensors that hold a tensor: the indices and values of a sparse one, none of an opaque layout."""
+    """The dense tensors that hold a tensor: the indices and values of a sparse one, those that a subclass wraps.
+
+    There are none of an opaque layout.
+    """
+    if type(tensor) not in PLAIN and is_traceable_wrapper_subclass(tensor):
+        names, _ = tensor.__tensor_flatten__()
+        return tuple(part for name in names for part in dense_parts(getattr(tensor, name)))
     if tensor.layout is torch.strided:
         return (tensor,)
     if tensor.layout is torch.sparse_coo:
@@ -40,13 +85,17 @@ def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 def storages_of(tensor: torch.Tensor) -> tuple[Any, ...]:
     """The untyped storages that hold a tensor."""
-    if tensor.layout is torch.strided:
+    if type(tensor) in PLAIN and tensor.layout is _STRIDED:
         return (tensor.untyped_storage(),)
     return tuple(part.untyped_storage() for part in dense_parts(tensor))
 
 
-def bytes_of(tensor: torch.Tensor) -> int:
-    """The bytes of a tensor: those of the values and indices that a sparse one stores."""
+def stored_bytes(tensor: torch.Tensor) -> list[tuple[int, int]]:
+    """The address and the bytes of each storage that holds a tensor; of a sparse one, of its values and indices."""
+    if type(tensor) in PLAIN and tensor.layout is _STRIDED:
+        storage = tensor.untyped_storage()
+        return [(storage._cdata, storage.nbytes())]
     if tensor.layout is torch.strided:
-        return tensor.nbytes
-    return sum(part.nbytes for part in dense_parts(tensor)) or tensor.numel() * tensor.element_size()
+        return [(storage._cdata, storage.nbytes()) for storage in storages_of(tensor)]
+    sizes = [(part.untyped_storage()._cdata, part.nbytes) for part in dense_parts(tensor)]
+    return sizes or [(id(tensor), tensor.numel() * tensor.element_size())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -25,18 +25,16 @@ def counted_step(
     loss: Callable[[Any], Any] | None,
     optimizer: Any,
     forward: Context,
-    recompute: Context,
 ) -> Peak:
     """Run a step under ``mode``. Returns its peak in the steady state, in which the optimizer has its state.
 
-    ``forward`` makes the context of the forward pass and the loss (autocast), ``recompute`` that of the backward pass,
-    in which checkpoints recompute parts of the forward pass. The step runs once, its optimizer twice: first to allocate
-    the state that every later step has from the beginning. Raises as `loss_of` does.
+    ``forward`` makes the context of the forward pass and the loss (autocast). The step runs once, its optimizer twice:
+    first to allocate the state that every later step has from the beginning. Raises as `loss_of` does.
     """
     model.zero_grad()  # an earlier attempt may have left gradients
     owners = {id(p): name.rpartition(".")[0] for name, p in model.named_parameters()}
 
-    _forward_and_backward(model, arguments, keywords, loss, forward, lambda: mode.phase("backward"), recompute)
+    _forward_and_backward(model, arguments, keywords, loss, forward, lambda: mode.phase("backward"))
     for parameter in model.parameters():
         if parameter.grad is not None:
             mode.ledger.reassign([parameter.grad], "gradients", owners.get(id(parameter), ""))
@@ -74,11 +72,9 @@ def _forward_and_backward(
     loss: Callable[[Any], Any] | None,
     forward: Context,
     between: Callable[[], None] = lambda: None,
-    recompute: Context = nullcontext,
 ) -> None:
     """Run forward and the loss, call ``between``, and run backward. The loss is freed when this returns."""
     with forward():
         value = loss_of(model(*arguments, **keywords), loss)
     between()
-    with recompute():
-        value.backward()
+    value.backward()

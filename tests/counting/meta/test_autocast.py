@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from counting.live_bytes import LiveBytes, as_written
+from one_attempt import attempt
 from torch import nn
 from torch.utils._pytree import tree_leaves
+from torch.utils.checkpoint import checkpoint
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.counting.meta.autocast import autocast
+from pytest_modelbudget.counting.meta.autocast import autocast_by_rules_of
 from pytest_modelbudget.counting.meta.autocast_policies import OPERATORS, overloads
 from pytest_modelbudget.errors import ModelError
 
 HALF = torch.bfloat16
+
+
+@contextmanager
+def autocast(dtype: torch.dtype, device_type: str) -> Iterator[None]:
+    """Autocast of a device on the meta device."""
+    with autocast_by_rules_of(device_type, on="meta"), torch.autocast(device_type, dtype):
+        yield
+
+
 KEY = torch._C.DispatchKey.AutocastPrivateUse1
 
 
@@ -414,3 +426,210 @@ print(before, *(measure(net, inputs=(12, 16), amp="bf16").memory for _ in range(
     before, first, second, after = result.stdout.split()
     assert first == second
     assert (before, after) == ("False", "True")  # else this tests nothing
+
+
+# -- a model's own -----------------------------------------------------------------------------------------------------
+
+# 512 rows through layers of 256 x 1,024 and 1,024 x 256, 4 bytes each, 2 in low precision. The peak is at the ReLU.
+ROWS = (512, 256)
+STATIC = 4 * (2 * 256 * 1024 + 1024 + 256) + 4 * 512 * 256  # weights and input
+CAST, WIDE = 2 * (256 * 1024 + 1024), 512 * 1024  # the first layer's weights in low precision; elements of its output
+IN_HALF, IN_FULL = STATIC + CAST + 2 * 2 * WIDE, STATIC + 2 * 4 * WIDE
+
+
+class Layers(nn.Module):
+    """Two layers; ``forward`` of the classes below decides in which precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(256, 1024), nn.ReLU(), nn.Linear(1024, 256))
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return self.layers(given)
+
+
+def within(context: Callable[[torch.Tensor], Any]) -> Callable[[], nn.Module]:
+    """A model that runs its layers in a context of its own."""
+
+    class Within(Layers):
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            with context(given):
+                return self.layers(given)
+
+    return Within
+
+
+class Decorated(Layers):
+    @torch.autocast("cpu", dtype=HALF)
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return self.layers(given)
+
+
+class Asks(Layers):
+    """Casts for itself where autocast is on."""
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        kind = given.device.type
+        assert torch.amp.is_autocast_available(kind)
+        if torch.is_autocast_enabled(kind):
+            given = given.to(torch.get_autocast_dtype(kind))
+            assert given.dtype == HALF
+        return self.layers(given)
+
+
+class ReadsValues(Layers):
+    """Is run for real."""
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(given.device.type, dtype=HALF):
+            out = self.layers(given)
+        return out * (1 if bool(out.sum() < 1e9) else 2)
+
+
+class Nested(Layers):
+    """Off inside of on inside of off."""
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        kind = given.device.type
+        with torch.autocast(kind, dtype=HALF, enabled=False), torch.autocast(kind, dtype=HALF):
+            with torch.autocast(kind, enabled=False):
+                assert self.layers[0](given[:1]).dtype == FULL
+            out = self.layers(given)
+        assert self.layers[0](given[:1]).dtype == FULL
+        return out
+
+
+OWN: dict[str, tuple[Callable[[], nn.Module], str | None, int]] = {
+    "of the CPU": (within(lambda given: torch.autocast("cpu", dtype=HALF)), None, IN_HALF),
+    "of the input's device": (within(lambda given: torch.autocast(given.device.type, dtype=HALF)), None, IN_HALF),
+    "float16": (within(lambda given: torch.autocast("cpu", dtype=torch.float16)), None, IN_HALF),
+    "with the default dtype": (within(lambda given: torch.autocast(given.device.type)), None, IN_HALF),
+    "by the older name": (within(lambda given: torch.cpu.amp.autocast(dtype=HALF)), None, IN_HALF),
+    "as a decorator": (Decorated, None, IN_HALF),
+    "off in amp": (within(lambda given: torch.autocast(given.device.type, enabled=False)), "bf16", IN_FULL),
+    "of another device": (within(lambda given: torch.autocast("cuda", dtype=HALF)), None, IN_FULL),
+    "of another device in amp": (within(lambda given: torch.autocast("cuda", enabled=False)), "bf16", IN_HALF),
+    "in a real run": (ReadsValues, None, IN_HALF),
+    "asked for, off": (Asks, None, IN_FULL),
+    "nested": (Nested, None, IN_HALF),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.filterwarnings("ignore:.*torch.cpu.amp.autocast.*:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available.*:UserWarning")
+def test_a_models_own_autocast(name):
+    build, amp, expected = OWN[name]
+    before = state()
+    cost = measure(build, inputs=ROWS, amp=amp)
+    assert (cost.memory, cost.executed) == (expected, "real" if build is ReadsValues else "meta")
+    assert cost.macs == 2 * 512 * 256 * 1024 + (0 if build is not Nested else 2 * 256 * 1024)
+    assert state() == before
+
+
+CUDA = {
+    "of CUDA": lambda given: torch.autocast("cuda", dtype=HALF),
+    "of the input's device": lambda given: torch.autocast(given.device.type, dtype=torch.float16),
+    "with the default dtype": lambda given: torch.autocast("cuda"),
+}
+
+
+@pytest.mark.parametrize("name", CUDA)
+def test_a_models_own_autocast_of_cuda_on_a_machine_without(name):
+    """Sizes above are whole blocks of 512 bytes, but for the first layer's bias: 4 KiB in full, 2 in half."""
+    cost = measure(within(CUDA[name]), inputs=ROWS, device="cuda")
+    assert (cost.memory, cost.executed) == (IN_HALF, "meta")
+
+
+def test_cuda_is_asked_for_by_a_model_that_knows_it_by_name():
+    class Asked(Layers):
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            assert torch.is_autocast_enabled()
+            assert torch.is_autocast_enabled("cuda")
+            assert not torch.is_autocast_enabled("cpu")
+            assert torch.get_autocast_dtype("cuda") == HALF
+            return self.layers(given)
+
+    assert measure(Asked, inputs=ROWS, device="cuda", amp="bf16").memory == IN_HALF
+
+
+def test_a_function_with_a_backward_of_its_own_casts_its_inputs():
+    """``custom_fwd`` casts to float32 where autocast is on, and ``custom_bwd`` runs as forward did."""
+    seen = []
+
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        @torch.amp.custom_fwd(device_type="cpu", cast_inputs=FULL)
+        def forward(ctx, given, weight):
+            ctx.save_for_backward(given, weight)
+            seen.append((given.dtype, torch.is_autocast_enabled("cpu")))
+            return given @ weight
+
+        @staticmethod
+        @torch.amp.custom_bwd(device_type="cpu")
+        def backward(ctx, grad):
+            given, weight = ctx.saved_tensors
+            return grad @ weight.t(), given.t() @ grad
+
+    class Uses(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(4, 4))
+
+        def forward(self, given):
+            return Scaled.apply(given @ self.weight, self.weight)
+
+    # 3 rows: two products forward, two backward for each, less that for the input
+    assert measure(Uses, inputs=(3, 4), mode="train", amp="bf16", optimizer="none").macs == (2 + 4 - 1) * 3 * 4 * 4
+    assert seen == [(FULL, False)]
+
+
+class Recomputes(Twice):
+    """Its layers run again in backward, where autocast is as it was in forward."""
+
+    reentrant = False
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(tokens.device.type, dtype=HALF):
+            return checkpoint(super().forward, tokens, use_reentrant=self.reentrant)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_a_checkpoint_recomputes_is_cast_as_in_forward(device):
+    cost = measure(Recomputes, inputs=(6, 16), mode="train", optimizer="none", device=device)
+    product = 6 * 16 * 16
+    # forward; the first layer again, since what the second returns is not needed; three gradients, less the input's
+    assert (cost.macs, cost.executed) == ((2 + 1 + 3) * product, "meta")
+
+
+class RecomputesReentrant(Recomputes):
+    reentrant = True
+
+
+TRAINED = {
+    "inside": (OWN["of the CPU"][0], ROWS),
+    "decorated": (Decorated, ROWS),
+    "checkpoint": (Recomputes, TOKENS),
+    "reentrant checkpoint": (lambda: nn.Sequential(nn.Linear(16, 16), RecomputesReentrant()), TOKENS),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("real", [False, True], ids=["meta", "real"])
+def test_a_models_own_autocast_in_training_to_the_byte(name, real):
+    def mean(out: torch.Tensor) -> torch.Tensor:
+        return out.float().mean()
+
+    build, shape = TRAINED[name]
+    given, model = torch.rand(shape), build().train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with as_written(), LiveBytes(*model.parameters(), given) as mode:
+        for _ in range(2):
+            optimizer.zero_grad()
+            mode.peak = mode.live
+            value = mean(model(given))
+            value.backward()
+            optimizer.step()
+            del value
+    cost = attempt(build, real=real, grad=True, inputs=shape, mode="train", optimizer="sgd", loss=mean)
+    assert cost.memory == mode.peak

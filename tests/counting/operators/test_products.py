@@ -252,7 +252,7 @@ SPARSE = [
     sparse("CSR mm", CSR, torch.sparse.mm, "_sparse_addmm", macs=4 * 3, activations=6 * 3),
     sparse("COO @", COO, torch.matmul, "matmul|mm", macs=4 * 3, activations=6 * 3),
     sparse("CSR @", CSR, torch.matmul, "matmul|mm", macs=4 * 3, activations=6 * 3),
-    sparse("CSC @", CSC, torch.matmul, "matmul|mm", macs=4 * 3, activations=6 * 3),
+    sparse("CSC @", CSC, torch.matmul, "unsupported device", macs=4 * 3, activations=6 * 3),
     sparse("CSR @ vector", CSR, lambda a, x: a @ x[:, 0], "matmul|mv", macs=4, activations=6),
     sparse("dense @ COO", COO, lambda a, x: x[:6].t() @ a, "matmul|mm", macs=4 * 3, activations=3 * 8),
     sparse("CSR as weight", CSR, lambda a, x: F.linear(x.t(), a), "linear|mm", macs=4 * 3, activations=3 * 6),

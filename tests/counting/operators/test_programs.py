@@ -1,9 +1,8 @@
-"""Operators inside other things: transforms, scripts, checkpoints, autocast, gradients, loops, threads."""
+"""Operators inside other things: transforms, scripts, checkpoints, autocast, gradients, loops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -278,20 +277,3 @@ def test_a_quantized_kernel_that_hides_its_work_is_reported() -> None:
 
     cost = measure(Prepacked(), inputs=(2, 4, 9, 9))
     assert (cost.uncounted, cost.executed) == ({"mkldnn_prepacked::conv2d_run": 1}, "real")
-
-
-def test_what_runs_in_another_thread_is_reported() -> None:
-    """PyTorch's modes belong to a thread: what others run is not seen, but that they run a module is."""
-
-    class Threaded(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.here, self.there = linear(), linear()
-
-        def forward(self, x: torch.Tensor) -> Any:
-            with ThreadPoolExecutor(1) as pool:
-                return self.here(x) + pool.submit(self.there, x).result()
-
-    cost = measure(Threaded, inputs=[X])
-    assert cost.macs == 160
-    assert cost.uncounted_in == {"a module called in another thread": ("there",)}

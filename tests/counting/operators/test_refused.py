@@ -202,19 +202,15 @@ WRONG = [
 ]
 
 
-def measured(call: Call, *, grad: bool) -> Any:
-    return attempt(Calls(lambda x: call(On(x.device))), real=False, grad=grad, inputs=[(2,)])
-
-
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
-@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("train", [{}, {"mode": "train", "optimizer": "none"}], ids=["infer", "train"])
 @pytest.mark.parametrize(("call", "words"), WRONG)
-def test_what_a_cpu_refuses_is_the_models_error(call: Call, words: str, grad: bool) -> None:
+def test_what_a_cpu_refuses_is_the_models_error(call: Call, words: str, train: dict[str, Any]) -> None:
     """In the words of its kernels, wherever PyTorch's meta kernels have nothing to say."""
     with pytest.raises((RuntimeError, IndexError, ValueError, NotImplementedError), match=re.escape(words)):
         call(On(torch.device("cpu")))
     with pytest.raises(ModelError, match=re.escape(words)):
-        measured(call, grad=grad)
+        measure(Calls(lambda x: call(On(x.device))), inputs=[(2,)], **train)
 
 
 # The nearest to the wrong ones that devices do run.
@@ -257,7 +253,7 @@ RIGHT: dict[str, Call] = {
 @pytest.mark.parametrize("call", RIGHT.values(), ids=RIGHT)
 def test_what_a_cpu_runs_is_not_refused(call: Call, grad: bool) -> None:
     call(On(torch.device("cpu")))
-    measured(call, grad=grad)
+    attempt(Calls(lambda x: call(On(x.device))), real=False, grad=grad, inputs=[(2,)])
 
 
 ATEN = torch.ops.aten
@@ -365,6 +361,21 @@ def test_a_budget_of_a_model_that_cannot_run_names_its_line() -> None:
     for mode in ({}, {"mode": "train", "optimizer": "none"}):
         with pytest.raises(ModelError, match=r"(?s)same dtype.*return self.head\(x.float\(\)\)"):
             measure(Mixed(), inputs=(2, 4), **mode)
+
+
+def test_a_large_model_that_cannot_run_needs_no_real_run_to_tell() -> None:
+    """A weight of 5 GB in the wrong precision: nothing is allocated to find out."""
+
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(50_000, 50_000, dtype=BF16)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.head(x.float())
+
+    with pytest.raises(ModelError, match="same dtype"):
+        measure(Wide, inputs=(64, 50_000))
 
 
 def test_autocast_makes_one_precision_of_two() -> None:

@@ -52,4 +52,6 @@ def _roll(self: torch.Tensor, shifts: Any, dims: Any = ()) -> Any:
 
 @output_rule("copy_")
 def _copy_in_place(self: Any, src: Any, non_blocking: bool = False) -> Any:
-    return torch.ops.aten.copy_.default(self, src) if self.is_meta and src.is_meta else NotImplemented
+    if not self.is_meta or not src.is_meta or self.dtype is torch.bool:  # a boolean may be known, see `FiniteGuards`
+        return NotImplemented
+    return torch.ops.aten.copy_.default(self, src)

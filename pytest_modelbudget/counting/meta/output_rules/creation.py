@@ -10,8 +10,8 @@ from ..layout import META, empty
 from .registry import output_rule
 
 
-@output_rule("zeros", "ones", fills=True)
-@output_rule("empty.memory_format", "rand", "randn")
+@output_rule("zeros", "ones", "rand", "randn", fills=True)
+@output_rule("empty.memory_format")
 def _created(
     size: Any,
     *,

@@ -24,7 +24,8 @@ TEMPORARIES_RULES: dict[Any, OutputRule] = {}
 peak, its bytes."""
 
 FILLS: set[Any] = set()
-"""Operators with a rule that fill new memory with one value. Where small tensors keep their data, PyTorch runs them."""
+"""Operators with a rule that fill new memory with one value, or with random ones. Where small tensors keep their data,
+PyTorch runs them."""
 
 OUTPUTS_ONLY: set[Any] = set()
 """Composite operators that have temporaries which their rule in `OUTPUT_RULES` says nothing of."""
