@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,8 @@ from .model.target import model_of
 _DIFFERENTIATES = "The model differentiates in its forward pass: it was counted with autograd on."
 
 
-def cost_of(target: Any, request: Request) -> Cost:
-    """Count the model of ``target`` by the first attempt that works.
+def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Cost:
+    """Count the model of ``target`` by the first attempt that works. ``between`` is called before the others.
 
     All attempts that work give the same counts; each takes more time than the one before. Raises `TargetError` when the
     factory fails, `ModelError` when the model's own code raises.
@@ -33,18 +34,21 @@ def cost_of(target: Any, request: Request) -> Cost:
         try:
             return counted_run(model, request, attempt, (*notes, *kept))
         except NeedsGrad:
+            between()
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
             continue
         except NeedsRealRun as need:
             reads = reads or str(need)
             if not attempt.keep_small_data:
+                between()
                 attempt = replace(attempt, keep_small_data=True)
                 continue
         except ModelError:
             if not attempt.keep_small_data:
                 raise
             # It may come from small tensors that have data beside meta tensors. A real run tells.
+        between()
         attempt = Attempt(real=True, grad=attempt.grad)
         notes.append(f"{reads}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)

@@ -9,6 +9,7 @@ from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import predict
 from .blame import NeedsRealRun, blaming
+from .leftovers.made import note_references
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .meta.execution import MetaExecution
@@ -43,8 +44,11 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
         mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
-        with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
-            peak = _run(call, request, attempt, mode)
+        try:
+            with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
+                peak = _run(call, request, attempt, mode)
+        finally:
+            note_references(ledger.release())
         reason = execution.missing.reason() if execution is not None else None
         if reason is not None:
             raise NeedsRealRun(reason)

@@ -10,6 +10,7 @@ from ..values.arguments import Arguments, explicit
 from ..values.cost import Cost
 from ..values.request import Request
 from .attempts import cost_of
+from .leftovers.leftovers import undone
 from .model.process import default_contexts, undisturbed_process
 from .model.target import Target
 from .real_run import real_run
@@ -40,7 +41,10 @@ def measure(model: Target, **arguments: Unpack[Arguments]) -> Cost:
 
 def count(model: Target, request: Request) -> Cost:
     """Measure what a checked request asks for. Raises as `measure` does."""
-    with undisturbed_process(), default_contexts(), warnings.catch_warnings():
+    with undisturbed_process(), default_contexts(), warnings.catch_warnings(), undone(model) as left:
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        cost = cost_of(model, request)
-        return replace(cost, measured=real_run(model, request)) if request.measured else cost
+        cost = cost_of(model, request, between=left.undo_near)
+        if request.measured:
+            left.undo_near()
+            cost = replace(cost, measured=real_run(model, request))
+    return cost

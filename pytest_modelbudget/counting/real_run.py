@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..values.peak import Measured
 from ..values.request import Request
 from .blame import blaming
+from .leftovers.made import note_references
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .meta.execution import has_own_dispatch
@@ -61,8 +62,11 @@ def real_run(target: Any, request: Request) -> Measured:
         ledger.hold(weights_of(call.model, call.modules), "weights")
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
-        with blaming(call.model, call.given, request):
-            return _measured(step, device, ledger, allocated)
+        try:
+            with blaming(call.model, call.given, request):
+                return _measured(step, device, ledger, allocated)
+        finally:
+            note_references(ledger.release())
 
 
 class _StorageMode(TorchDispatchMode):
@@ -87,7 +91,8 @@ def _measured(step: Callable[[], None], device: torch.device, ledger: Ledger, al
     model was there. On a CPU it is the live bytes of the storages that operators allocate and of those that ``ledger``
     holds.
     """
-    step()
+    with _StorageMode(ledger):
+        step()  # what it allocates that stays, such as the state of an optimizer, is recorded
     if device.type == "cuda":
         step()
         torch.cuda.synchronize(device)
@@ -98,7 +103,7 @@ def _measured(step: Callable[[], None], device: torch.device, ledger: Ledger, al
         name = torch.cuda.get_device_name(device)
     else:
         with _StorageMode(ledger):
-            step()  # what it allocates that stays, such as the state of an optimizer, is recorded
+            step()
             ledger.phase("step")
             step()
         peak, name = ledger.highest("step"), "cpu"

@@ -58,6 +58,7 @@ class Ledger:
         self._kept_alive: list[torch.Tensor] = []
         self._base = dict.fromkeys(KINDS, 0)
         self._parts: list[int] = []
+        self._on_host: list[weakref.ref[Any]] = []
         self._open: dict[int, _Block] = {}
         self._all: list[_Block] = []
         self._clock = 0
@@ -132,6 +133,7 @@ class Ledger:
     def _allocate(self, storage: Any, key: int, kind: str, module: str) -> None:
         size = self._size(storage)
         if self._host_size > 0 and storage.nbytes() <= self._host_size and storage.device.type == "cpu":
+            self._on_host.append(weakref.ref(storage))
             return
         self._clock += 1
         block = _Block(storage, self._collected)
@@ -155,6 +157,14 @@ class Ledger:
     def _reach(self, live: int, module: str, temporaries: int) -> None:
         highest = self._highest
         highest.live, highest.at, highest.module, highest.temporaries = live, self._clock, module, temporaries
+
+    def release(self) -> list[weakref.ref[Any]]:
+        """Let go of every tensor and storage at the end. Returns references to the storages that are alive still."""
+        left = [weakref.ref(storage) for block in self._open.values() if (storage := block()) is not None]
+        left += self._on_host
+        for kept in (self._kept_alive, self._open, self._all, self._on_host):
+            kept.clear()  # type: ignore[attr-defined]
+        return left
 
     # -- composite operators ---------------------------------------------------------------------------------------
 
