@@ -46,5 +46,6 @@ def count(model: Target, request: Request) -> Cost:
         cost = cost_of(model, request, between=left.undo_near)
         if request.measured:
             left.undo_near()
+            left.ran_unseen = True  # to take its time, it runs with no mode
             cost = replace(cost, measured=real_run(model, request))
     return cost

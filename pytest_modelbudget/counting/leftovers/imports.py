@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib._bootstrap  # type: ignore[import-not-found]
+import importlib._bootstrap
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager

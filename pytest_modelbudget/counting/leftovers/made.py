@@ -75,16 +75,26 @@ class Made:
         return {storage._cdata for storage in found}
 
 
-def note(value: Any) -> None:
-    """Note the storages of the tensors in ``value`` as made by the count that runs, if one does."""
+def note_result(result: Any, args: Iterable[Any]) -> None:
+    """Note the storages of what an operator returned, but those of its arguments."""
     if not _ACTIVE:
         return
-    for tensor in (value,) if isinstance(value, torch.Tensor) else tensors_in(value):
-        _ACTIVE[-1].add(storages_of(tensor))
+    if type(result) is torch.Tensor and not any(isinstance(arg, torch.Tensor) for arg in args):
+        _ACTIVE[-1].add(storages_of(result))
+    else:
+        note_new(result, args)
+
+
+def note_new(value: Any, given: Any) -> None:
+    """Note the storages of the tensors in ``value``, but those of tensors in ``given``, which are the user's own."""
+    if _ACTIVE:
+        own = {storage._cdata for tensor in tensors_in(given) for storage in storages_of(tensor)}
+        new = [storage for tensor in tensors_in(value) for storage in storages_of(tensor)]
+        _ACTIVE[-1].add([storage for storage in new if storage._cdata not in own])
 
 
 def note_all(tensors: list[torch.Tensor]) -> None:
-    """Note the storages of ``tensors`` as `note` does, in less time; lazy ones have none."""
+    """Note the storages of ``tensors``, of which some may be lazy."""
     if not _ACTIVE:
         return
     made = _ACTIVE[-1]
@@ -95,15 +105,6 @@ def note_all(tensors: list[torch.Tensor]) -> None:
 
 
 def note_references(storages: list[weakref.ref[Any]]) -> None:
-    """Note storages as `note` does, by weak references to them."""
+    """Note storages by weak references to them."""
     if _ACTIVE:
         _ACTIVE[-1].add_references(storages)
-
-
-def note_inputs(given: Any, arguments: Any) -> None:
-    """Note the tensors in the arguments of forward, but those that are the user's own, in ``given``."""
-    if _ACTIVE:
-        own = {storage._cdata for tensor in tensors_in(given) for storage in storages_of(tensor)}
-        for tensor in tensors_in(arguments):
-            if not any(storage._cdata in own for storage in storages_of(tensor)):
-                note(tensor)

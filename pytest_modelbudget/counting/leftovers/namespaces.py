@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
 from ..model.attributes import attributes_of
 from ..model.modules import modules_of
+from ..model.target import Prebuilt
 
 LruCache = type(functools.lru_cache(int))
-_CONTAINERS = (dict, list, set, deque)
 _NOT_THEIRS = frozenset({*sys.stdlib_module_names, "torch", "numpy", "pytest", "_pytest", "pytest_modelbudget"}) - {
     "__main__"
 }
-_DEPTH = 2  # how many containers and objects deep a value is followed
+_DEPTH = 3  # how many containers, functions and objects deep a value is followed
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, torch.Tensor, torch.dtype})
+_METHODS = (staticmethod, classmethod, MethodType)
+_HELD_BY = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, threading.local, SimpleNamespace)
 
 
 class Namespaces:
@@ -51,44 +56,60 @@ class Namespaces:
             self.contents[id(space)] = (space, dict(space))
         for value in list(space.values()):
             kind = type(value)
-            if kind is FunctionType or isinstance(value, type):
+            if kind is FunctionType or kind is LruCache or isinstance(value, type):
                 origins.append(value.__module__)
-                if value.__module__ == name and isinstance(value, type):
-                    self._enter_class(value)
+                if value.__module__ == name:
+                    self._visit(value, _DEPTH)
             elif kind is ModuleType:
                 origins.append(value.__name__)
-            else:
-                if kind is LruCache:
-                    origins.append(value.__module__)
+            elif kind not in _PLAIN:
                 self._visit(value, _DEPTH)
         return [origin for origin in origins if origin is not None]
 
-    def _enter_class(self, kind: type) -> None:
-        if id(kind) in self.contents:
-            return
-        content = dict(vars(kind))
-        self.contents[id(kind)] = (kind, content)
-        for value in content.values():
-            if type(value) is not FunctionType:
-                self._visit(getattr(value, "__func__", value) if isinstance(value, staticmethod) else value, _DEPTH)
-
     def _visit(self, value: Any, depth: int) -> None:
-        if type(value) is LruCache:
-            self.caches[id(value)] = value
-        elif not depth or id(value) in self.contents:
+        if not depth or id(value) in self.contents:
             return
+        kind = type(value)
+        if kind is FunctionType:
+            self._visit_function(value, depth)
+        elif isinstance(value, _METHODS):
+            self._visit(value.__func__, depth)
+        elif kind is LruCache:
+            self.caches[id(value)] = value
+        elif isinstance(value, type):
+            if _is_theirs(value.__module__):
+                content = dict(vars(value))
+                self._keep(value, content, depth, [item for item in content.values() if type(item) not in _PLAIN])
         elif isinstance(value, dict):
             self._keep(value, dict(value), depth, value.values())
         elif isinstance(value, (list, set, deque)):
             self._keep(value, list(value), depth, value)
-        elif not isinstance(value, (type, FunctionType, ModuleType, torch.Tensor, torch.nn.Module)) and _is_theirs(
-            type(value).__module__
-        ):
-            attributes = attributes_of(value)
-            self._keep(value, attributes, depth, attributes.values())
-            own = getattr(value, "__dict__", None)
-            if isinstance(own, dict):
-                self.contents[id(own)] = (own, dict(own))
+        elif isinstance(value, _HELD_BY):
+            self._keep_attributes(value, {}, depth)
+        elif not isinstance(value, (ModuleType, torch.Tensor, torch.nn.Module)) and _is_theirs(kind.__module__):
+            self._keep_attributes(value, attributes_of(value), depth)
+
+    def _visit_function(self, function: FunctionType, depth: int) -> None:
+        """Add the attributes of a function, what is in its default values, and its enclosing variables."""
+        for item in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            if type(item) not in _PLAIN:
+                self._visit(item, depth)
+        for cell in function.__closure__ or ():
+            if id(cell) not in self.contents:
+                try:
+                    content = cell.cell_contents
+                except ValueError:  # it is empty
+                    continue
+                self._keep(cell, content, depth, [content])
+        own = vars(function)
+        if id(own) not in self.contents:
+            self._keep(own, dict(own), depth, own.values())
+
+    def _keep_attributes(self, value: Any, attributes: dict[str, Any], depth: int) -> None:
+        self._keep(value, attributes, depth, attributes.values())
+        own = getattr(value, "__dict__", None)
+        if isinstance(own, dict):
+            self._keep(own, dict(own), depth, own.values())
 
     def _keep(self, value: Any, content: Any, depth: int, items: Iterable[Any]) -> None:
         self.contents[id(value)] = (value, content)
@@ -98,6 +119,8 @@ class Namespaces:
 
 def _modules_of(target: Any) -> Iterator[str]:
     """The modules that define a factory, or the classes of a model."""
+    if isinstance(target, Prebuilt):
+        target = target.model
     if isinstance(target, torch.nn.Module):
         yield from {kind.__module__ for own in {type(m) for m in modules_of(target)} for kind in own.__mro__}
         return

@@ -5,41 +5,47 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable
+from types import CellType
 from typing import Any
 
 from ..model.attributes import attributes_of
-from .namespaces import LruCache
 
 Test = Callable[[Any], bool]
 """Whether a value is, or holds, what a count left."""
 
 
-def undo_in(holder: Any, is_left: Test, before: Any = None) -> bool:
-    """Take what is left out of a holder. ``before`` is what the holder held, if that is known.
+UNKNOWN: Any = object()
+"""What a holder held before, where that was not noted."""
 
-    Returns whether it holds now what it did: where its content is unknown, an entry of a dictionary, list, set or cache
-    is taken to be new, and goes; an attribute may have had another value, and is ``None`` then.
+
+def undo_in(holder: Any, is_left: Test, before: Any = UNKNOWN) -> bool:
+    """Take what is left out of a holder. ``before`` is what the holder held.
+
+    Returns whether it holds now what it did: where that is `UNKNOWN`, an entry of a dictionary, list or set is taken to
+    be new, and goes; an attribute or a variable may have had another value, and is ``None`` then.
     """
+    if isinstance(holder, CellType):
+        holder.cell_contents = None if before is UNKNOWN else before
+        return before is not UNKNOWN
     if isinstance(holder, type):
         return _undo_attributes(holder, dict(vars(holder)), is_left, before)
     if isinstance(holder, dict):
-        for key in [key for key, value in holder.items() if is_left(value) or is_left(key)]:
-            if before is not None and key in before:
+        known = {} if before is UNKNOWN else before
+        changed = [(key, value) for key, value in holder.items() if key not in known or known[key] is not value]
+        for key in [key for key, value in changed if is_left(value) or is_left(key)]:
+            if key in known:
                 holder[key] = before[key]
             else:
                 del holder[key]
         return True
     if isinstance(holder, (list, deque)):
-        kept = list(before) if before is not None else [item for item in holder if not is_left(item)]
         if any(map(is_left, holder)):
+            kept = [item for item in holder if not is_left(item)] if before is UNKNOWN else before
             holder.clear()
             holder.extend(kept)
         return True
     if isinstance(holder, set):
         holder -= {item for item in holder if is_left(item)}
-        return True
-    if type(holder) is LruCache:
-        undo_in_cache(holder, is_left)
         return True
     return _undo_attributes(holder, attributes_of(holder), is_left, before)
 
@@ -47,15 +53,18 @@ def undo_in(holder: Any, is_left: Test, before: Any = None) -> bool:
 def _undo_attributes(holder: Any, now: dict[str, Any], is_left: Test, before: Any) -> bool:
     known = True
     set_, delete = (setattr, delattr) if isinstance(holder, type) else (object.__setattr__, object.__delattr__)
-    for name in [name for name, value in now.items() if is_left(value)]:
-        if before is not None and name in before:
+    noted = {} if before is UNKNOWN else before
+    changed = {name: value for name, value in now.items() if name not in noted or noted[name] is not value}
+    names = [name for name, value in changed.items() if is_left(value)]
+    for name in names:
+        if before is not UNKNOWN and name in before:
             set_(holder, name, before[name])
-        elif before is not None or _is_inherited(holder, name):
+        elif before is not UNKNOWN or _is_inherited(holder, name):
             delete(holder, name)
         else:
             set_(holder, name, None)
             known = False
-    return known
+    return known and bool(names)
 
 
 def _is_inherited(holder: Any, name: str) -> bool:
@@ -65,7 +74,7 @@ def _is_inherited(holder: Any, name: str) -> bool:
 
 
 def undo_in_cache(function: Any, is_left: Test) -> None:
-    """Remove results from the cache of a function with ``functools.lru_cache``; all of them, if it cannot be told which.
+    """Remove results from the cache of a function with ``functools.lru_cache``: all, if it cannot be told which.
 
     CPython gives a cache's references in the order key, result, for each result, and the dictionary that finds them
     among them. A key that is missing there is computed again.

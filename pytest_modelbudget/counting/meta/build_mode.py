@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..leftovers.made import note
+from ..leftovers.made import note_result
 from ..operators.registry import qualified_name
 from .execution import MetaExecution, has_own_dispatch
 
@@ -44,5 +44,5 @@ class MetaBuildMode(TorchDispatchMode):
         if initialises and args[0].is_meta:
             return args[0]
         out = self.execution.run(func, args, kwargs or {})
-        note(out)
+        note_result(out, args)
         return out

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...values.request import Request
-from ..leftovers.made import note_inputs
+from ..leftovers.made import note_new
 from .borrow import borrowed
 from .build import call_on_meta
 from .inputs import Arguments, Inputs, describe
@@ -84,7 +84,7 @@ def _ready(
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
-        note_inputs(request.inputs, (arguments, keywords))
+        note_new((arguments, keywords), given=request.inputs)
         yield Call(model, modules, arguments, keywords, describe(arguments, keywords))
 
 

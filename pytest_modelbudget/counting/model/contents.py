@@ -97,8 +97,8 @@ class Contents:
                 container[key] = new
             else:
                 _built_in_class(container).__setitem__(container, key, new)
-        for value, _, content in self._slotted.values():
-            for name, item in content.items():
+        for value, _, slots in self._slotted.values():
+            for name, item in slots.items():
                 if (new := replacement(item)) is not item:
                     object.__setattr__(value, name, new)  # also where a class is frozen
         for module, _ in self._classes:
@@ -113,10 +113,10 @@ class Contents:
         for container in self._empty:
             if container:
                 container.clear()
-        for value, names, content in self._slotted.values():
+        for value, names, slots in self._slotted.values():
             for name in names:
-                if name in content:
-                    object.__setattr__(value, name, content[name])
+                if name in slots:
+                    object.__setattr__(value, name, slots[name])
                 elif hasattr(value, name):
                     object.__delattr__(value, name)
         for container, content in self._containers.values():

@@ -74,7 +74,7 @@ class CountingMode(ExecutionMode):
                 out, temporaries = self.execute(func, args, kwargs, info)
         finally:
             self._paused -= 1
-        self.ledger.record(out, module)
+        self.ledger.record(out, module, args if info.may_alias else ())
         if temporaries:
             self.ledger.add_temporaries(temporaries, module)
         if self._paused:
