@@ -358,7 +358,7 @@ def test_a_variable_of_an_enclosing_function_fails_by_name():
 
         return inner
 
-    with pytest.raises(ModelError, match="in a variable of an enclosing function, .*: it is None now"):
+    with pytest.raises(ModelError, match="in a variable of an enclosing function"):
         measure(Net(once()), inputs=(2, 8))
 
 

@@ -21,6 +21,7 @@ from .namespaces import LruCache, Namespaces
 from .undo import UNKNOWN, Test, results_of, undo_in, undo_in_cache
 
 _DEPTH = 5  # how deep a value in a namespace is searched for tensors
+_FEW = 20  # objects whose holders Python finds faster than a search that looks at the references of every object
 _PASSING = (FrameType, TracebackType, ModuleType)  # code that runs, an error on its way; a module has its dictionary
 _NEVER = (type, FunctionType, ModuleType, LruCache, str, bytes, int, float, complex, type(None))
 
@@ -107,36 +108,33 @@ class Leftovers:
         return self._made.alive() - self._lost
 
     def _undo_far(self, left: set[int]) -> list[str]:
-        """Search the process for what holds the leftovers, from the tensors up to what was there before the count."""
-        unknown: list[str] = []
-        made = self._made.objects
-        tensors = [value for value in gc.get_objects() if issubclass(type(value), torch.Tensor) and id(value) in made]
-        level = [tensor for tensor in tensors if not left.isdisjoint(_storages(tensor))]
-        del tensors
-        seen = {id(level), *map(id, level)}
-        passed: dict[int, set[int]] = {}  # containers on the way up, and the ids of what they hold of the level below
-        while level:
-            inside = {id(value) for value in level}
-            holders = [holder for holder in gc.get_referrers(*level) if id(holder) not in seen]
-            seen.update(map(id, holders), [id(holders)])
-            level = []
-            for holder in holders:
-                if isinstance(holder, _PASSING):
-                    continue
-                known = id(holder) in self._namespaces.contents
-                if not known and (id(holder) in made or isinstance(holder, (tuple, frozenset))):
-                    level.append(holder)
-                    passed[id(holder)] = inside
-                else:
-                    unknown += self._undo_there(holder, inside, passed)
-            seen.add(id(level))
-        return unknown
+        """Search the process for what was there before the count and holds leftovers now."""
+        led = self._led_to(left)
+        return [name for holder in _holders(led, self._made.objects) for name in self._undo_there(holder, set(led))]
 
-    def _undo_there(self, holder: Any, inside: set[int], passed: dict[int, set[int]]) -> list[str]:
+    def _led_to(self, left: set[int]) -> dict[int, Any]:
+        """The objects that were made by the count and lead to the storages ``left``, by their ids: tensors first."""
+        made = [
+            value for value in gc.get_objects() if id(value) in self._made.objects and not isinstance(value, _PASSING)
+        ]
+        above: dict[int, list[Any]] = {}
+        for value in made:
+            for item in gc.get_referents(value):
+                above.setdefault(id(item), []).append(value)
+        waiting = [v for v in made if issubclass(type(v), torch.Tensor) and not left.isdisjoint(_storages(v))]
+        found: dict[int, Any] = {}
+        while waiting:
+            value = waiting.pop()
+            if id(value) not in found:
+                found[id(value)] = value
+                waiting += above.get(id(value), ())
+        return found
+
+    def _undo_there(self, holder: Any, led: set[int]) -> list[str]:
         """Undo in one holder, which is older than the count. Returns its name if what it held is not known."""
 
         def is_left(value: Any) -> bool:
-            return id(value) in inside
+            return id(value) in led
 
         if type(holder) is LruCache:
             self._undo_in_cache(holder, is_left)
@@ -149,22 +147,31 @@ class Leftovers:
             undo_in(holder, is_left)
             return []
         holder = holder if owner is None else owner
-        if id(holder) not in contents and all(_undo_inside(v, passed) for v in _values(holder) if is_left(v)):
+        if id(holder) not in contents and all(_undo_inside(v, led) for v in _values(holder) if is_left(v)):
             return []
         name = _name(holder, is_left)
         return [] if undo_in(holder, is_left, contents.get(id(holder), (holder, UNKNOWN))[1]) else [name]
 
 
-def _undo_inside(value: Any, passed: dict[int, set[int]]) -> bool:
+def _holders(led: dict[int, Any], made: set[int]) -> list[Any]:
+    """The objects older than the count that refer to one of those in ``led``. Code that runs is none of them."""
+    values = [*led.values()]
+    if len(values) <= _FEW:
+        found = gc.get_referrers(*values) if values else []
+    else:
+        ids = set(led)
+        found = [value for value in gc.get_objects() if not ids.isdisjoint(map(id, gc.get_referents(value)))]
+    own = (id(values), id(led))
+    return [v for v in found if id(v) not in made and id(v) not in own and not isinstance(v, _PASSING)]
+
+
+def _undo_inside(value: Any, led: set[int]) -> bool:
     """Undo inside a container that seemed to be made by the count. A dictionary that was empty before seems so, too."""
-    inside = passed.get(id(value))
-    if inside is None:
-        return False
     if isinstance(value, tuple):
-        return all(_undo_inside(item, passed) for item in value if id(item) in inside)
+        return all(_undo_inside(item, led) for item in value if id(item) in led)
     if not isinstance(value, (dict, list, set, deque)):
         return False
-    return undo_in(value, lambda item: id(item) in inside)
+    return undo_in(value, lambda item: id(item) in led)
 
 
 def _values(holder: Any) -> list[Any]:
