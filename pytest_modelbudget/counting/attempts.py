@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +21,8 @@ from .model.target import TargetModel, model_of
 _DIFFERENTIATES = "The model differentiates in its forward pass: it was counted with autograd on."
 
 
-def cost_of(target: Any, request: Request) -> Cost:
-    """Count the model of ``target`` by the first attempt that works.
+def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Cost:
+    """Count the model of ``target`` by the first attempt that works. ``between`` is called before the others.
 
     All attempts that work give the same counts; each takes more time than the one before. Notes of the cost, and the
     error of a real run, say what the first attempt failed for. Raises `TargetError` when the factory fails,
@@ -38,6 +39,7 @@ def cost_of(target: Any, request: Request) -> Cost:
         try:
             return counted_run(model, request, attempt, (*notes, *kept))
         except NeedsGrad:
+            between()
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
             continue
@@ -48,6 +50,7 @@ def cost_of(target: Any, request: Request) -> Cost:
             first = first or need
             first.at_least = max(first.at_least, need.at_least)
             if not attempt.keep_small_data:
+                between()
                 attempt = replace(attempt, keep_small_data=True)
                 seed()  # random numbers that it keeps are those of any other attempt
                 continue
@@ -59,6 +62,7 @@ def cost_of(target: Any, request: Request) -> Cost:
             # It may come from small tensors that have data beside meta tensors. A real run tells.
         if _runs_on_cpu(model):
             refuse_too_large(first.at_least, str(first))
+        between()
         attempt = Attempt(real=True, grad=attempt.grad, any_device=attempt.any_device)
         notes.append(f"{first}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)

@@ -10,6 +10,7 @@ from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import predict
 from .blame import NeedsRealRun, before_forward, blaming
+from .leftovers.made import note_references
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.devices import device_stand_in
@@ -54,6 +55,8 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         except NeedsRealRun as need:
             need.at_least = _least_memory(call, ledger, training=point.mode == "train")
             raise
+        finally:
+            note_references(ledger.release())
         return counted_cost(
             tree,
             mode.tallies,

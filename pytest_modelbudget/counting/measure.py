@@ -10,6 +10,7 @@ from ..values.arguments import Arguments, explicit
 from ..values.cost import Cost
 from ..values.request import Request
 from .attempts import cost_of
+from .leftovers.leftovers import undone
 from .machine_memory import refuse_too_large
 from .model.process import default_contexts, undisturbed_process
 from .model.target import Target
@@ -41,10 +42,12 @@ def measure(model: Target, **arguments: Unpack[Arguments]) -> Cost:
 
 def count(model: Target, request: Request) -> Cost:
     """Measure what a checked request asks for. Raises as `measure` does."""
-    with undisturbed_process(), default_contexts(), warnings.catch_warnings():
+    with undisturbed_process(), default_contexts(), warnings.catch_warnings(), undone(model) as left:
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
-        cost = cost_of(model, request)
-        if not request.measured:
-            return cost
-        refuse_too_large(cost.memory or 0, "measured= runs the step for real")
-        return replace(cost, measured=real_run(model, request))
+        cost = cost_of(model, request, between=left.undo_near)
+        if request.measured:
+            refuse_too_large(cost.memory or 0, "measured= runs the step for real")
+            left.undo_near()
+            left.ran_unseen = True  # to take its time, it runs with no mode
+            cost = replace(cost, measured=real_run(model, request))
+    return cost

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..values.peak import Measured
 from ..values.request import Request
 from .blame import blaming
+from .leftovers.made import note_references
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .meta.devices import on_any_device
@@ -64,10 +65,15 @@ def real_run(target: Any, request: Request) -> Measured:
         ledger.hold(weights_of(call.model, call.modules), "weights")
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
-        with blaming(call.model, call.given, request):
-            run = partial(_measured, step, device, ledger, allocated, optimizer)
-            measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
-            return measured
+        if optimizer is not None:  # some have state before their first step
+            ledger.hold(tensors_in(optimizer.state), "optimizer")
+        try:
+            with blaming(call.model, call.given, request):
+                run = partial(_measured, step, device, ledger, allocated)
+                measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
+                return measured
+        finally:
+            note_references(ledger.release())
 
 
 class _StorageMode(TorchDispatchMode):
@@ -92,16 +98,15 @@ class _StorageMode(TorchDispatchMode):
         return out
 
 
-def _measured(
-    step: Callable[[], None], device: torch.device, ledger: Ledger, allocated: int, optimizer: Any
-) -> Measured:
+def _measured(step: Callable[[], None], device: torch.device, ledger: Ledger, allocated: int) -> Measured:
     """Run ``step`` to warm up, then for its peak, then for its time.
 
     On CUDA the peak is ``torch.cuda.max_memory_allocated`` less ``allocated``, the bytes that were allocated before the
     model was there. On a CPU it is the live bytes of the storages that operators allocate and of those that ``ledger``
-    holds, with the state that ``optimizer`` has after the first step.
+    holds.
     """
-    step()
+    with _StorageMode(ledger):
+        step()  # what it allocates that stays, such as the state of an optimizer, is recorded
     if device.type == "cuda":
         step()
         torch.cuda.synchronize(device)
@@ -111,9 +116,8 @@ def _measured(
         peak = torch.cuda.max_memory_allocated(device) - allocated
         name = torch.cuda.get_device_name(device)
     else:
-        ledger.hold(tensors_in(getattr(optimizer, "state", None)), "optimizer")
         with _StorageMode(ledger):
-            step()  # what it allocates that stays, such as the state of an optimizer, is recorded
+            step()
             ledger.phase("step")
             step()
         peak, name = ledger.highest("step"), "cpu"

@@ -5,15 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
+from ..counting.leftovers.leftovers import undone
 from .subject import Body, build_on_meta
 
 
 class Watched:
-    """A test's own code, watched: what it returned, and whether it did. It returns nothing to pytest."""
+    """A test's own code, watched: what it returned, and whether it did. It returns nothing to pytest.
 
-    def __init__(self, function: Callable[..., Any], *, build: bool) -> None:
+    ``build`` says that it is a factory. What it leaves in the process is undone when ``leaving`` is closed.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, build: bool, leaving: ExitStack) -> None:
+        self._leaving = leaving
         self._function = function
         self._build = build
         self._arguments: tuple[Any, ...] = ()
@@ -39,6 +45,7 @@ class Watched:
             self._arguments, self._keywords = args, kwargs
             self.started, self.finished = True, False
             if self._build:
+                self._leaving.enter_context(undone(self._function))
                 self._returned, self._on_meta = build_on_meta(self._again)
             else:
                 self._returned = self._function(*args, **kwargs)
@@ -51,6 +58,10 @@ class Watched:
     def body(self) -> Body:
         """What the gate needs to know of it."""
         return Body(self._returned, self._on_meta, self._again if self._build else None)
+
+    def release(self) -> None:
+        """Let go of what the test returned."""
+        self._returned = None
 
     def _again(self, **changed: Any) -> Any:
         return self._function(*self._arguments, **{**self._keywords, **changed})

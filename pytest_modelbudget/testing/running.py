@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import unittest
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -35,9 +35,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         problem = _evaluate(item, None)  # a marker that the test's own code added
     else:
         assert isinstance(item, pytest.Function)  # others were refused when their markers were read
-        with _watching(item) as watched:
-            outcome = yield
-        problem = _evaluate(item, watched)
+        with ExitStack() as leaving:
+            with _watching(item, leaving) as watched:
+                outcome = yield
+            problem = _evaluate(item, watched)
+            watched.release()
+            problem = _left(leaving) or problem
     if problem:
         _fail(item, problem)
     item.stash[COMPLETE] = True
@@ -54,14 +57,14 @@ def _fail(item: pytest.Item, text: str) -> NoReturn:
 
 
 @contextmanager
-def _watching(item: pytest.Function) -> Iterator[Watched]:
-    """Put a watched function in the place of the test's own."""
+def _watching(item: pytest.Function, leaving: ExitStack) -> Iterator[Watched]:
+    """Put a watched function in the place of the test's own. ``leaving`` as in `Watched`."""
     from .body import Watched
     from .subject import names_its_model
 
     function, case = item.obj, case_of(item)
     build = not inspect.iscoroutinefunction(function) and not names_its_model(budgets_now(item), case)
-    watched = Watched(function, build=build)
+    watched = Watched(function, build=build, leaving=leaving)
     item.obj = watched.wrapped()
     owner = getattr(function, "__self__", None)
     by_name = inspect.iscoroutinefunction(function) and isinstance(owner, unittest.TestCase)
@@ -92,6 +95,15 @@ def _evaluate(item: pytest.Item, watched: Watched | None) -> str:
     except BudgetError as error:
         return f"{error}\n{case.path}:{case.line}"
     item.stash.setdefault(RESULTS, []).extend(results)
+    return ""
+
+
+def _left(leaving: ExitStack) -> str:
+    """Undo what a test's code left in the process; what kept that from being done, as text, or an empty one."""
+    try:
+        leaving.close()
+    except BudgetError as error:
+        return str(error)
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..leftovers.made import note_result
 from ..operators.registry import qualified_name
 from .execution import MetaExecution, has_own_dispatch
 
@@ -42,4 +43,6 @@ class MetaBuildMode(TorchDispatchMode):
             initialises = _IS_INITIALISER[func] = qualified_name(func) in _INITIALISERS
         if initialises and args[0].is_meta:
             return args[0]
-        return self.execution.run(func, args, kwargs or {})
+        out = self.execution.run(func, args, kwargs or {})
+        note_result(out, args)
+        return out

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ..leftovers.made import note_all
+from ..recording.tensors import shares_storage
 from .contents import Contents
 from .modules import original_of, scripted_copy
 from .replacements import Replacement
@@ -20,12 +22,13 @@ def borrowed(model: torch.nn.Module, replacement: Replacement) -> Iterator[None]
     A tensor that occurs twice is replaced by one. Scripted modules are replaced by copies, compiled ones by the
     modules they were made from.
     """
-    contents = Contents(model)
+    contents, replacer = Contents(model), _Replacer(replacement)
     try:
-        contents.replace(_Replacer(replacement).value)
+        contents.replace(replacer.value)
         yield
     finally:
         contents.restore()
+        note_all(replacer.new_tensors())
 
 
 class _Replacer:
@@ -52,6 +55,11 @@ class _Replacer:
             if any(new is not old for new, old in zip(items, value, strict=True)):
                 return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
         return value
+
+    def new_tensors(self) -> list[torch.Tensor]:
+        """The tensors that replace others, without those that share the storage of what they replace."""
+        tensors = [(old, new) for old, new in self._done.values() if isinstance(new, torch.Tensor) and new is not old]
+        return [new for old, new in tensors if not old.is_meta or not shares_storage(old, new)]
 
     def _once(self, value: Any, new: Any) -> Any:
         self._done[id(value)] = (value, new)  # with the value, so that no other gets its id

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...values.request import Request
+from ..leftovers.made import note_new
 from ..meta.layout import META
 from .borrow import borrowed
 from .build import call_on_meta
@@ -19,7 +20,7 @@ from .inputs import Arguments, Inputs
 from .modes import set_mode
 from .modules import modules_of
 from .process import no_garbage_collection
-from .replacements import Replacement, copied, on_meta, small_constants, unchanged
+from .replacements import Replacement, copied, on_meta, small_constants
 from .sharded import refuse_sharded_inputs
 from .target import TargetModel
 
@@ -69,8 +70,7 @@ def ready(target: TargetModel, request: Request, attempt: Attempt) -> AbstractCo
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     if device.type == "meta":
         device = torch.device("cpu")
-    is_new = target.built and dtype is None and not any(p.is_meta for p in model.parameters())
-    return _ready(model, request, unchanged if is_new else copied(dtype), device)
+    return _ready(model, request, copied(dtype), device)  # also of what a factory gave: it may have kept it
 
 
 def ready_on(device: torch.device, target: TargetModel, request: Request) -> AbstractContextManager[Call]:
@@ -101,6 +101,7 @@ def _ready(
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
+        note_new((arguments, keywords), given=request.inputs)
         yield Call(model, modules, arguments, keywords, described(arguments, keywords), device or META)
 
 

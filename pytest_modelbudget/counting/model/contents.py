@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from .attributes import slots_of
+
 _OBJECTS = 2  # how many objects deep the attributes of a module are followed: a cache, and its entries
 
 _CONTAINERS = (dict, list, set, deque)
@@ -31,6 +33,7 @@ class Contents:
         self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
         self._empty: list[Any] = []  # most of the containers: a module has a dozen dictionaries of hooks
         self._slots: list[tuple[Any, Any, Any]] = []  # a container, a key in it, and a value that may be replaced
+        self._slotted: dict[int, tuple[Any, tuple[str, ...], dict[str, Any]]] = {}  # objects, and their slots
         self._classes: list[tuple[torch.nn.Module, type]] = []
         self._visit(model, _OBJECTS)
 
@@ -45,8 +48,10 @@ class Contents:
             for item in value:
                 if type(item) not in _LEAVES:
                     self._visit(item, objects)
-        elif objects and _has_own_state(value):
-            self._enter(vars(value), objects - 1)
+        elif objects and _is_own_object(value):
+            if isinstance(getattr(value, "__dict__", None), dict):
+                self._enter(vars(value), objects - 1)
+            self._enter_slots(value, objects - 1)
 
     def _enter(self, container: Any, objects: int) -> None:
         if id(container) in self._containers:
@@ -72,6 +77,16 @@ class Contents:
             if kind not in _LEAVES:
                 self._visit(item, objects)
 
+    def _enter_slots(self, value: Any, objects: int) -> None:
+        names = tuple(slots_of(type(value)))
+        if not names or id(value) in self._slotted:
+            return
+        content = {name: getattr(value, name) for name in names if hasattr(value, name)}
+        self._slotted[id(value)] = (value, names, content)
+        for item in content.values():
+            if type(item) not in _LEAVES:
+                self._visit(item, objects)
+
     def replace(self, replacement: Callable[[Any], Any]) -> None:
         """Put what ``replacement`` returns for each value in its place, and undo ``module.compile()``."""
         for container, key, item in self._slots:
@@ -82,6 +97,10 @@ class Contents:
                 container[key] = new
             else:
                 _built_in_class(container).__setitem__(container, key, new)
+        for value, _, slots in self._slotted.values():
+            for name, item in slots.items():
+                if (new := replacement(item)) is not item:
+                    object.__setattr__(value, name, new)  # also where a class is frozen
         for module, _ in self._classes:
             if vars(module).get("_compiled_call_impl") is not None:
                 vars(module)["_compiled_call_impl"] = None
@@ -94,18 +113,23 @@ class Contents:
         for container in self._empty:
             if container:
                 container.clear()
+        for value, names, slots in self._slotted.values():
+            for name in names:
+                if name in slots:
+                    object.__setattr__(value, name, slots[name])
+                elif hasattr(value, name):
+                    object.__delattr__(value, name)
         for container, content in self._containers.values():
             if not _holds(container, content):
                 _refill(container, content)
 
 
-def _has_own_state(value: Any) -> bool:
-    """Whether a value is an object of a user's own class, with attributes."""
+def _is_own_object(value: Any) -> bool:
+    """Whether a value is an object of a user's own class."""
     if isinstance(value, (type, FunctionType, ModuleType, torch.Tensor)):
         return False
     kind = type(value)
-    own = kind.__module__.partition(".")[0] not in _NOT_OWN or kind is SimpleNamespace
-    return own and isinstance(getattr(value, "__dict__", None), dict)
+    return kind.__module__.partition(".")[0] not in _NOT_OWN or kind is SimpleNamespace
 
 
 def _built_in_class(container: Any) -> Any:

@@ -86,11 +86,6 @@ def copied(dtype: torch.dtype | None, device: torch.device | None = None) -> Rep
     return replace
 
 
-def unchanged(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor itself."""
-    return tensor
-
-
 def _everything(tensor: torch.Tensor) -> torch.Tensor:
     """All elements of the storage of a tensor, of which several of its own may be one."""
     count = tensor.untyped_storage().nbytes() // tensor.itemsize

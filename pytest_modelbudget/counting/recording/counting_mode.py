@@ -90,7 +90,7 @@ class CountingMode(ExecutionMode):
             self._paused -= 1
         if self.arrived is not None and func is _LIFT:
             self.arrived(out)
-        self.ledger.record(out, module)
+        self.ledger.record(out, module, args if info.may_alias else ())
         if temporaries:
             self.ledger.add_temporaries(temporaries, module)
         if self._paused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,12 @@ BLOCK = {"cpu": 1, "cuda": 512}
 
 
 class _Block(weakref.ref[Any]):
-    """One storage: its address, bytes, kind, the module that allocated it, and the clock at its start and end."""
+    """One storage: its address, bytes, kind, the module that allocated it, and the clock at its start and end.
 
-    __slots__ = ("born", "died", "key", "kind", "module", "size")
+    An ``older`` one was there before: a tensor of the process that the model took a view of.
+    """
+
+    __slots__ = ("born", "died", "key", "kind", "module", "older", "size")
 
     key: int
     size: int
@@ -27,6 +30,7 @@ class _Block(weakref.ref[Any]):
     module: str
     born: int
     died: int | None
+    older: bool
 
 
 class _Highest:
@@ -58,6 +62,7 @@ class Ledger:
         self._kept_alive: list[torch.Tensor] = []
         self._base = dict.fromkeys(KINDS, 0)
         self._parts: list[int] = []
+        self._on_host: list[weakref.ref[Any]] = []
         self._open: dict[int, _Block] = {}
         self._all: list[_Block] = []
         self._clock = 0
@@ -97,29 +102,33 @@ class Ledger:
                 if block is not None:
                     block.kind, block.module = kind, module
 
-    def record(self, result: Any, module: str) -> None:
-        """Add what an operator of ``module`` returned: each tensor with a new storage is an allocation."""
+    def record(self, result: Any, module: str, args: Sequence[Any] = ()) -> None:
+        """Add what an operator of ``module`` returned: each tensor with a new storage is an allocation.
+
+        ``args`` are those of the operator, if its result may share their storage.
+        """
         if isinstance(result, torch.Tensor):
             if type(result) is torch.Tensor and result.layout is torch.strided:
-                self._record(result.untyped_storage(), module)
+                self._record(result.untyped_storage(), module, args)
             else:
                 for storage in storages_of(result):
-                    self._record(storage, module)
+                    self._record(storage, module, args)
         elif isinstance(result, (list, tuple)):
             for item in result:
                 if isinstance(item, torch.Tensor):
                     for storage in storages_of(item):
-                        self._record(storage, module)
+                        self._record(storage, module, args)
 
-    def _record(self, storage: Any, module: str) -> None:
+    def _record(self, storage: Any, module: str, args: Sequence[Any]) -> None:
         key = storage._cdata
         block = self._open.get(key)
         if block is None:
             if key not in self._held:
-                self._allocate(storage, key, self._kind, module)
+                older = any(isinstance(arg, torch.Tensor) and key in _keys(arg) for arg in args)
+                self._allocate(storage, key, self._kind, module, older=older)
         elif self._size(storage) != block.size:  # resized in place
             self._free(block)
-            self._allocate(storage, key, block.kind, block.module)
+            self._allocate(storage, key, block.kind, block.module, older=block.older)
 
     def _size(self, storage: Any) -> int:
         size: int = storage.nbytes()
@@ -129,14 +138,16 @@ class Ledger:
         """The bytes that an allocation of ``size`` bytes takes."""
         return -(-size // self._round) * self._round
 
-    def _allocate(self, storage: Any, key: int, kind: str, module: str) -> None:
+    def _allocate(self, storage: Any, key: int, kind: str, module: str, *, older: bool) -> None:
         size = self._size(storage)
         if self._host_size > 0 and storage.nbytes() <= self._host_size and storage.device.type == "cpu":
+            if not older:
+                self._on_host.append(weakref.ref(storage))
             return
         self._clock += 1
         block = _Block(storage, self._collected)
         block.key, block.size, block.kind = key, size, kind
-        block.module, block.born, block.died = module, self._clock, None
+        block.module, block.born, block.died, block.older = module, self._clock, None, older
         self._open[key] = block
         self._all.append(block)
         self._live += size
@@ -155,6 +166,15 @@ class Ledger:
     def _reach(self, live: int, module: str, temporaries: int) -> None:
         highest = self._highest
         highest.live, highest.at, highest.module, highest.temporaries = live, self._clock, module, temporaries
+
+    def release(self) -> list[weakref.ref[Any]]:
+        """Let go of every tensor and storage at the end. Returns references to the new storages that are alive."""
+        blocks = [block for block in self._open.values() if not block.older]
+        left = [weakref.ref(storage) for block in blocks if (storage := block()) is not None]
+        left += self._on_host
+        for kept in (self._kept_alive, self._open, self._all, self._on_host):
+            kept.clear()
+        return left
 
     # -- composite operators ---------------------------------------------------------------------------------------
 
@@ -237,3 +257,7 @@ class Ledger:
             if (block.born <= highest.at and (block.died is None or block.died >= highest.at))
             or (block.kind in later and block.died is None and block.born > highest.at)
         ]
+
+
+def _keys(tensor: torch.Tensor) -> set[int]:
+    return {storage._cdata for storage in storages_of(tensor)}

@@ -20,6 +20,7 @@ class OperatorInfo(NamedTuple):
 
     ``name`` is the one that reports have. ``output_rule`` gives all there is to know of a call: its outputs, where it
     has no temporaries; ``temporaries_rule`` gives those too. ``recurrent`` is the name of a recurrent layer.
+    ``may_alias`` says that what it returns may share the storage of an argument.
     """
 
     name: str
@@ -30,6 +31,7 @@ class OperatorInfo(NamedTuple):
     temporaries_rule: OutputRule | None
     is_attention: bool
     recurrent: str
+    may_alias: bool
 
     @classmethod
     def of(cls, operator: Any, execution: MetaExecution | None) -> OperatorInfo:
@@ -46,4 +48,10 @@ class OperatorInfo(NamedTuple):
             None if execution is None else TEMPORARIES_RULES.get(operator),
             operator is _ATTENTION,
             recurrent,
+            _may_alias(operator),
         )
+
+
+def _may_alias(operator: Any) -> bool:
+    schema = getattr(operator, "_schema", None)  # a higher-order operator has none
+    return schema is None or any(result.alias_info is not None for result in schema.returns)

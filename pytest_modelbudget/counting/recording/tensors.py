@@ -99,3 +99,8 @@ def stored_bytes(tensor: torch.Tensor) -> list[tuple[int, int]]:
         return [(storage._cdata, storage.nbytes()) for storage in storages_of(tensor)]
     sizes = [(part.untyped_storage()._cdata, part.nbytes) for part in dense_parts(tensor)]
     return sizes or [(id(tensor), tensor.numel() * tensor.element_size())]
+
+
+def shares_storage(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether one storage holds parts of both tensors."""
+    return not {s._cdata for s in storages_of(one)}.isdisjoint(s._cdata for s in storages_of(other))
