@@ -10,7 +10,6 @@ from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import predict
 from .blame import NeedsRealRun, before_forward, blaming
-from .leftovers.made import note_references
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.devices import device_stand_in
@@ -26,6 +25,7 @@ from .model.tree import ModuleTree
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
+from .recording.made import note_references
 from .recording.optimizers import make_optimizer
 from .recording.outside import OutsideMode
 from .recording.tensors import tensors_in

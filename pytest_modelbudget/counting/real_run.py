@@ -14,7 +14,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..values.peak import Measured
 from ..values.request import Request
 from .blame import blaming
-from .leftovers.made import note_references
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .meta.devices import on_any_device
@@ -24,6 +23,7 @@ from .model.modules import weights_of
 from .model.packed import packed_bytes
 from .model.target import model_of
 from .recording.ledger import Ledger
+from .recording.made import note_references
 from .recording.optimizers import make_optimizer
 from .recording.tensors import tensors_in
 from .recording.training import plain_step

@@ -29,7 +29,7 @@ class Net(nn.Module):
         self.net, self.keep, self.then = nn.Linear(8, 8), keep, then
 
     def forward(self, x):
-        out = self.net(x + self.keep())
+        out = self.net(x + self.keep().to(x.dtype))
         if self.then is not None:
             self.then(out)
         return out

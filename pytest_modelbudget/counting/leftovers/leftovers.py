@@ -14,9 +14,9 @@ import torch
 from ...errors import ModelError
 from ..model.attributes import attributes_of
 from ..model.process import no_garbage_collection
+from ..recording.made import Made
 from ..recording.tensors import storages_of, tensors_in
 from .imports import undisturbed_imports
-from .made import Made
 from .namespaces import LruCache, Namespaces
 from .undo import UNKNOWN, Test, results_of, undo_in, undo_in_cache
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..leftovers.made import note_all
+from ..recording.made import note_all
 from ..recording.tensors import shares_storage
 from .contents import Contents
 from .modules import original_of, scripted_copy

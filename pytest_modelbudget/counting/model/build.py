@@ -11,11 +11,11 @@ import torch
 
 from ...errors import BudgetError, TargetError
 from ...values.point import OperatingPoint
-from ..meta.build_mode import MetaBuildMode
 from ..meta.devices import on_any_device
 from ..meta.layout import META
 from ..meta.missing_data import MissingData, NeedsData
 from ..meta.subclasses import constructed_by_parts
+from .build_mode import MetaBuildMode
 from .by_name import call_by_name
 
 

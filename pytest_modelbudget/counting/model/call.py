@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 
 from ...values.request import Request
-from ..leftovers.made import note_new
 from ..meta.layout import META
+from ..recording.made import note_new
 from .borrow import borrowed
 from .build import call_on_meta
 from .copies import same_tensors

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..leftovers.made import note_result
+from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.registry import qualified_name
-from .execution import MetaExecution, has_own_dispatch
+from ..recording.made import note_result
 
 _INITIALISERS = frozenset(
     f"aten::{name}_"

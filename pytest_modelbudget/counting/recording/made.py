@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from ..recording.tensors import PLAIN, storages_of, tensors_in
+from .tensors import PLAIN, storages_of, tensors_in
 
 _STRIDED = torch.strided
 
