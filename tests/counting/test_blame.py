@@ -184,6 +184,9 @@ def listed(net, x):
     return [net.layer(x) for _ in x.tolist()]
 
 
+HAND_OUT = (wrapped, listed)  # the values that they take are noted beside the reason of the real run
+
+
 @pytest.mark.parametrize(
     ("function", "calls", "said"),
     [
@@ -199,9 +202,10 @@ def listed(net, x):
 def test_an_error_of_the_meta_device_is_not_the_models(function, calls, said):
     cost = measure(Net(function), inputs=(2, 4))
     assert (cost.executed, cost.macs) == ("real", calls * 32)
-    (note,) = cost.notes
+    note, *others = cost.notes
     assert note.startswith(said)
     assert "test_blame.py:" in note
+    assert ["Values that left PyTorch by Tensor." in other for other in others] == [True] * (function in HAND_OUT)
     assert note.endswith(": run for real on seeded inputs.")
 
 

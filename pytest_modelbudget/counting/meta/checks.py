@@ -192,7 +192,8 @@ def _group_norm(input: torch.Tensor, weight: Any, bias: Any, *sizes: Any) -> Non
 
 def _batch_norm(input: torch.Tensor, weight: Any, bias: Any, mean: Any = None, var: Any = None, *rest: Any) -> None:
     _implemented("batch_norm", input.is_floating_point(), input)
-    _mixed(input, *(t for t in (weight, bias, mean, var) if isinstance(t, torch.Tensor)))
+    given = [tensor for tensor in (weight, bias, mean, var) if isinstance(tensor, torch.Tensor)]
+    _mixed(input, *(given if input.numel() else given[:1]))  # without anything to compute, the others are not looked at
 
 
 # Recurrent layers (aten/src/ATen/native/RNN.cpp, check_attributes)

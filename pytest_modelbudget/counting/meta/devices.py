@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from .replaced import replaced
 
 _HOSTS = ("cpu", "meta")
-_NOT_THERE = ("CUDA", "XPU", "accelerator device", "not linked with support for")
+_NOT_THERE = ("CUDA", "XPU", "accelerator device", "not linked with support for", "cannot pin")
 
 
 class NeedsDevice(Exception):
