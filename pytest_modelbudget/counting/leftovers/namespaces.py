@@ -6,16 +6,15 @@ import functools
 import sys
 import threading
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator
 from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
-from ..model.attributes import attributes_of
 from ..model.modules import modules_of
 from ..model.target import Prebuilt
+from ..recording.attributes import attributes_of, content_of, dictionary_of, is_container
 
 LruCache = type(functools.lru_cache(int))
 _NOT_THEIRS = frozenset({*sys.stdlib_module_names, "torch", "numpy", "pytest", "_pytest", "pytest_modelbudget"}) - {
@@ -56,7 +55,7 @@ class Namespaces:
             self.contents[id(space)] = (space, dict(space))
         for value in list(space.values()):
             kind = type(value)
-            if kind is FunctionType or kind is LruCache or isinstance(value, type):
+            if kind is FunctionType or kind is LruCache or issubclass(kind, type):
                 origins.append(value.__module__)
                 if value.__module__ == name:
                     self._visit(value, _DEPTH)
@@ -72,21 +71,20 @@ class Namespaces:
         kind = type(value)
         if kind is FunctionType:
             self._visit_function(value, depth)
-        elif isinstance(value, _METHODS):
+        elif issubclass(kind, _METHODS):
             self._visit(value.__func__, depth)
         elif kind is LruCache:
             self.caches[id(value)] = value
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             if _is_theirs(value.__module__):
                 content = dict(vars(value))
                 self._keep(value, content, depth, [item for item in content.values() if type(item) not in _PLAIN])
-        elif isinstance(value, dict):
-            self._keep(value, dict(value), depth, value.values())
-        elif isinstance(value, (list, set, deque)):
-            self._keep(value, list(value), depth, value)
-        elif isinstance(value, _HELD_BY):
+        elif is_container(value):
+            held = content_of(value)
+            self._keep(value, held, depth, held.values() if isinstance(held, dict) else held)
+        elif issubclass(kind, _HELD_BY):
             self._keep_attributes(value, {}, depth)
-        elif not isinstance(value, (ModuleType, torch.Tensor, torch.nn.Module)) and _is_theirs(kind.__module__):
+        elif not issubclass(kind, (ModuleType, torch.Tensor, torch.nn.Module)) and _is_theirs(kind.__module__):
             self._keep_attributes(value, attributes_of(value), depth)
 
     def _visit_function(self, function: FunctionType, depth: int) -> None:
@@ -107,8 +105,8 @@ class Namespaces:
 
     def _keep_attributes(self, value: Any, attributes: dict[str, Any], depth: int) -> None:
         self._keep(value, attributes, depth, attributes.values())
-        own = getattr(value, "__dict__", None)
-        if isinstance(own, dict):
+        own = dictionary_of(value)
+        if own is not None:
             self._keep(own, dict(own), depth, own.values())
 
     def _keep(self, value: Any, content: Any, depth: int, items: Iterable[Any]) -> None:
