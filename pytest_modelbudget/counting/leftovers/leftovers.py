@@ -76,6 +76,7 @@ class Leftovers:
         left = self._left()
         if not left and not self.ran_unseen:
             return
+        self._namespaces.complete()
 
         def is_left(value: Any) -> bool:
             return _holds(value, left, self._made.objects, _DEPTH)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from operator import is_
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -11,11 +10,10 @@ from typing import Any
 
 import torch
 
-from ..recording.attributes import CONTAINERS, built_in_class, content_of, dictionary_of, is_container, is_set, slots_of
+from ..recording.attributes import BUILT_IN, built_in_class, content_of, dictionary_of, is_container, is_set, slots_of
 
 _OBJECTS = 2  # how many objects deep the attributes of a module are followed: a cache, and its entries
 
-_BUILT_IN = frozenset({OrderedDict, *CONTAINERS})
 _CONSTANTS = frozenset({type(None), bool, int, float, str, FunctionType})
 _LEAVES = _CONSTANTS | {torch.Tensor, torch.nn.Parameter}  # they hold nothing
 _NOT_OWN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
@@ -58,7 +56,7 @@ class Contents:
         content = content_of(container)
         self._containers[id(container)] = (container, content)
         unordered = isinstance(container, set)  # its items are found by their hash, so they are not replaced
-        constants, built_in, empty = _CONSTANTS, _BUILT_IN, self._empty
+        constants, built_in, empty = _CONSTANTS, BUILT_IN, self._empty
         for key, item in content.items() if isinstance(content, dict) else enumerate(content):
             kind = type(item)
             if kind in built_in:

@@ -10,6 +10,9 @@ from typing import Any
 CONTAINERS = (dict, list, set, deque)
 """The containers that are looked into, with their subclasses."""
 
+BUILT_IN = frozenset({OrderedDict, *CONTAINERS})
+"""The classes of containers that no user defined."""
+
 
 def attributes_of(value: Any) -> dict[str, Any]:
     """The attributes that an object holds in slots or in its dictionary."""
@@ -59,12 +62,15 @@ def is_container(value: Any) -> bool:
 
 def built_in_class(container: Any) -> Any:
     """The built-in class that a container is of, whose methods a subclass may override."""
-    kinds = (OrderedDict, *CONTAINERS)
     own = type(container)
-    return own if own in kinds else next(kind for kind in kinds if issubclass(own, kind))
+    return own if own in BUILT_IN else next(kind for kind in (OrderedDict, *CONTAINERS) if issubclass(own, kind))
 
 
 def content_of(container: Any) -> dict[Any, Any] | list[Any]:
     """A copy of what a container holds: a dictionary or a list."""
+    own = type(container)
+    if own is dict or own is list:
+        copy: dict[Any, Any] | list[Any] = container.copy()
+        return copy
     kind = built_in_class(container)
     return dict(kind.items(container)) if issubclass(kind, dict) else list(kind.__iter__(container))

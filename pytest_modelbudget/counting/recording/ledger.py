@@ -124,7 +124,7 @@ class Ledger:
         block = self._open.get(key)
         if block is None:
             if key not in self._held:
-                older = any(isinstance(arg, torch.Tensor) and key in _keys(arg) for arg in args)
+                older = bool(args) and any(isinstance(arg, torch.Tensor) and key in _keys(arg) for arg in args)
                 self._allocate(storage, key, self._kind, module, older=older)
         elif self._size(storage) != block.size:  # resized in place
             self._free(block)

@@ -55,7 +55,8 @@ def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """
     if type(tensor) not in PLAIN and is_traceable_wrapper_subclass(tensor):
         names, _ = tensor.__tensor_flatten__()
-        return tuple(part for name in names for part in dense_parts(getattr(tensor, name)))
+        stored = (getattr(tensor, name) for name in names)  # a DTensor also names its mesh
+        return tuple(part for tensor in stored if isinstance(tensor, torch.Tensor) for part in dense_parts(tensor))
     if tensor.layout is torch.strided:
         return (tensor,)
     if tensor.layout is torch.sparse_coo:
