@@ -56,7 +56,7 @@ class ReadsActivations(Chooses):
 
 
 class WritesToItsMask(Chooses):
-    """Fills a tensor of zeros from activations: that cannot stay real on the way, and is run for real."""
+    """Fills a tensor of zeros from activations: its values do not last, those of the ids do."""
 
     def rounds(self, ids, x):
         scores = torch.zeros(ids.shape)
@@ -79,8 +79,7 @@ class WantsOneDevice(Chooses):
         (MasksItself, 2 * 4, "meta"),
         (SelectsTokens, 3, "meta"),
         (ReadsActivations, 3 * 4, "real"),
-        (WritesToItsMask, 3 * 4, "real"),
-        (WantsOneDevice, 3 * 4, "real"),
+        (WritesToItsMask, 3 * 4, "meta"),
     ],
 )
 def test_ids_that_are_read_stay_real(model, calls, executed):
@@ -90,6 +89,15 @@ def test_ids_that_are_read_stay_real(model, calls, executed):
     (note,) = cost.notes
     assert note.startswith("The model reads values that the meta device does not have (aten::")
     assert note.endswith("kept theirs." if executed == "meta" else ": run for real on seeded inputs.")
+
+
+def test_the_reason_of_a_real_run_is_that_of_the_attempt_before_it():
+    """Token ids that keep their values are on the CPU, which this model does not take beside weights on meta."""
+    cost = measure(WantsOneDevice, inputs=IDS)
+    assert (cost.macs, cost.executed, cost.uncounted) == (3 * 4 * 4 * 4, "real", {})
+    (note,) = cost.notes
+    assert note.startswith("On the meta device the model raised ValueError: ids and weights are on different devices (")
+    assert note.endswith(": run for real on seeded inputs.")
 
 
 @pytest.mark.parametrize(

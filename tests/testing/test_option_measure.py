@@ -140,7 +140,7 @@ def test_only_the_budget_itself_is_run_for_real(pytester, monkeypatch):
 
     runs = []
     real_run = measure.real_run
-    monkeypatch.setattr(measure, "real_run", lambda *request: runs.append(request) or real_run(*request))
+    monkeypatch.setattr(measure, "real_run", lambda *request: runs.append("run") or real_run(*request))
     suite(pytester, TEST.replace("1MiB", "10KiB").replace("batch=2", "batch=5"))
     result = check(pytester, "--budget-measure")
     assert "fits " in said(result)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import CellType, FrameType, FunctionType, ModuleType, TracebackType
@@ -21,7 +23,7 @@ from .namespaces import LruCache, Namespaces
 from .undo import UNKNOWN, Test, results_of, undo_in, undo_in_cache
 
 _DEPTH = 5  # how deep a value in a namespace is searched for tensors
-_FEW = 20  # objects whose holders Python finds faster than a search that looks at the references of every object
+_FEW = 200  # objects whose holders Python finds faster than a search that looks at the references of every object
 _PASSING = (FrameType, TracebackType, ModuleType)  # code that runs, an error on its way; a module has its dictionary
 _NEVER = (type, FunctionType, ModuleType, LruCache, str, bytes, int, float, complex, type(None))
 
@@ -33,11 +35,14 @@ def undone(target: Any) -> Iterator[Leftovers]:
     Modules that are imported inside keep what they make. Raises `ModelError` if it is not known what something that
     holds a leftover held before, unless another error is raised inside.
     """
-    left = Leftovers()
+    left, before = Leftovers(), sys.exc_info()[1]
     with no_garbage_collection():
         try:
             with left.watched(target):
                 yield left
+        except BaseException as error:
+            _let_go(error, before)
+            raise
         finally:
             unknown = left.undo()
             left.end()
@@ -47,6 +52,23 @@ def undone(target: Any) -> Iterator[Leftovers]:
             "before is not known: it is None now. Keep them in the model (register_buffer), in a dictionary, or in a "
             "function with functools.lru_cache."
         )
+
+
+def _let_go(error: BaseException, before: BaseException | None) -> None:
+    """Clear the variables of the functions that an error came from: whoever keeps the error would keep what they made.
+
+    The functions that still run keep theirs, and so do those of ``before``, an error that was there before the count.
+    """
+    seen = {id(None), id(before)}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            for frame, _ in traceback.walk_tb(one.__traceback__):
+                _ = frame.f_locals  # before Python 3.13 the dictionary that it gave is brought up to date only here
+            waiting += (one.__cause__, one.__context__)
 
 
 class Leftovers:

@@ -244,6 +244,14 @@ def _index_put(self: torch.Tensor, indices: Any, values: torch.Tensor, *rest: An
     )
 
 
+def _embedding(weight: torch.Tensor, indices: torch.Tensor, *rest: Any, **options: Any) -> None:
+    _refuse(
+        indices.dtype in _INDICES,
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+        f"but got {indices.dtype} instead",
+    )
+
+
 def _embedding_bag(
     weight: torch.Tensor, indices: torch.Tensor, offsets: torch.Tensor, by_frequency: bool = False, mode: int = 0,
     sparse: bool = False, per_sample_weights: torch.Tensor | None = None, *rest: Any,
@@ -384,6 +392,7 @@ _BY_NAME: list[tuple[str, Check]] = [
     ("index_copy index_copy_", _index_copy),
     ("index_select", _index_select),
     ("index_put index_put_ _index_put_impl_ _unsafe_index_put", _index_put),
+    ("embedding", _embedding),
     ("_embedding_bag _embedding_bag_forward_only", _embedding_bag),
     ("nll_loss_forward", _nll_loss),
     ("nll_loss2d_forward", _nll_loss2d),
