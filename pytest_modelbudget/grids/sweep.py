@@ -9,7 +9,8 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import ModelError, UsageError
+from ..values.aliases import did_you_mean
 from ..values.arguments import GridArguments, explicit
 from ..values.metrics import find_metric, metric_names
 from ..values.point import OperatingPoint, axes, axis_names
@@ -99,7 +100,7 @@ def _metrics(metrics: Iterable[str] | str | None, *, timed: bool) -> tuple[str, 
     chosen = [name.strip() for name in metrics.split(",")] if isinstance(metrics, str) else list(metrics)
     for name in chosen:
         if name not in known:
-            raise UsageError(f"{name!r} is not a metric.{nearest(str(name), known)} Allowed: {', '.join(known)}.")
+            raise UsageError(f"{name!r} is not a metric.{did_you_mean(name, known)} Allowed: {', '.join(known)}.")
     if not chosen:
         raise UsageError(f"metrics= is empty: there is nothing to count. Allowed: {', '.join(known)}.")
     return tuple(metric for metric in known if metric in chosen)

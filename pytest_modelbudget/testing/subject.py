@@ -10,13 +10,16 @@ from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
 from ..errors import UsageError
 from ..judging.budget import Budget
+from ..values.aliases import meaning
+from ..values.point import axes, axis_names, find_axis
 
 
 @dataclass(frozen=True)
 class TestCase:
     """What the gate needs to know of a test: its name, its place, and the values of its fixtures by name.
 
-    ``own`` names those that are arguments of the test, ``root`` is the folder that reports show paths relative to.
+    ``own`` names those that are arguments of the test, ``parametrized`` those that it was parametrized with; ``root``
+    is the folder that reports show paths relative to.
     """
 
     __test__ = False
@@ -27,6 +30,25 @@ class TestCase:
     arguments: Mapping[str, Any]
     root: str = ""
     own: tuple[str, ...] = ()
+    parametrized: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The ordered axes of the operating point that arguments and fixtures give.
+
+        A fixture that only has such a name, and is a batch of data, say, gives none; a parameter is taken for one.
+        """
+        given = {one.name: self.arguments[one.name] for one in axes(ordered=True) if one.name in self.arguments}
+        return {
+            name: value
+            for name, value in given.items()
+            if find_axis(name).kind.resembles(value) or (name in self.parametrized and value is not None)
+        }
+
+    @property
+    def own_sizes(self) -> tuple[str, ...]:
+        """The names of `sizes` that are the test's own."""
+        return tuple(name for name in self.sizes if name in self.own or name in self.parametrized)
 
     @property
     def models(self) -> dict[str, Any]:
@@ -93,6 +115,21 @@ def _kind(value: Any) -> str:
 
 def _names(found: Iterable[str]) -> str:
     return " and ".join(repr(name) for name in found)
+
+
+def misnamed_size(test: TestCase, budget: Budget) -> str:
+    """That the test has an argument which sounds like a size that the budget leaves open, or an empty text."""
+    for name in dict.fromkeys((*test.parametrized, *test.own)):
+        size = meaning(name)
+        if size not in axis_names(ordered=True) or not find_axis(size).kind.resembles(test.arguments[name]):
+            continue
+        if size not in test.sizes and size not in budget.arguments and budget.arguments.get("inputs") is None:
+            value = test.arguments[name]
+            return (
+                f"{name}={value!r} is an argument of the test, and {size}= is left out: the model was not measured at "
+                f"{value!r}. Call the argument {size}, or say {size}= in @budget."
+            )
+    return ""
 
 
 def build_on_meta(function: Callable[[], Any]) -> tuple[Any, bool]:

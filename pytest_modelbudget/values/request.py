@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
+from .aliases import did_you_mean
 from .devices import Device, find_device
 from .kinds import Choice
 from .point import OperatingPoint, axis_names, operating_point
@@ -50,7 +51,8 @@ class Request:
         allowed = argument_names()
         for name in arguments:
             if name not in allowed:
-                raise UsageError(f"{name!r} is not an argument.{nearest(name, allowed)} Allowed: {', '.join(allowed)}.")
+                hint = did_you_mean(name, allowed)
+                raise UsageError(f"{name!r} is not an argument.{hint} Allowed: {', '.join(allowed)}.")
         given = {name: value for name, value in arguments.items() if value is not None}
         point = operating_point(**{name: given[name] for name in axis_names() if name in given})
         options = {one.name: given[one.name] for one in _options() if one.name in given}
