@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from testing.recorded import NET, baseline, check, edit, record, said, suite
 
@@ -213,12 +211,13 @@ def test_the_entries_of_other_shards_are_not_gone(pytester, monkeypatch, process
 
 
 @pytest.mark.parametrize("options", [(), ("--budget-update",), ("-n", "1")], ids=" ".join)
-def test_two_tests_with_one_id_are_an_error(pytester, monkeypatch, options):
+def test_two_tests_with_one_id_are_an_error(pytester, options):
     """Each folder has a root of its own, of which pytest takes the first: the ids are relative to where a test is."""
-    monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
     for folder in ("a", "b"):
         suite(pytester, A, file=f"{folder}/test_cost.py")
-        (pytester.path / folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+        (pytester.path / folder / "pytest.ini").write_text(
+            "[pytest]\naddopts = --import-mode=importlib\npythonpath = ..\n"
+        )
     result = check(pytester, "a", "b", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     files = " and ".join(str(pytester.path / folder / "test_cost.py") for folder in ("a", "b"))
