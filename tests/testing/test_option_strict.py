@@ -209,6 +209,8 @@ def test_the_entries_of_other_shards_are_not_gone(pytester, monkeypatch, process
 
 # -- two tests with one id -----------------------------------------------------------------------------------------
 
+OWN_ROOT = "[pytest]\naddopts = --import-mode=importlib\npythonpath = ..\n"
+
 
 @pytest.mark.parametrize("options", [(), ("--budget-update",), ("-n", "1")], ids=" ".join)
 def test_two_tests_with_one_id_are_an_error(pytester, options):
@@ -230,5 +232,5 @@ def test_two_tests_with_one_id_are_an_error(pytester, options):
 def test_two_plain_tests_with_one_id_are_pytests_matter(pytester):
     for folder in ("a", "b"):
         suite(pytester, "def test_a(): ...", file=f"{folder}/test_cost.py")
-        (pytester.path / folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+        (pytester.path / folder / "pytest.ini").write_text(OWN_ROOT)
     assert check(pytester, "a", "b").ret == 0
