@@ -5,12 +5,26 @@ from __future__ import annotations
 import gc
 import random
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
 
 from ..meta.layout import META
+
+
+_COUNTING = threading.RLock()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one thread count, the others wait: what a count sets is the process's.
+
+    The thread that counts may count again inside, as a factory does that measures.
+    """
+    with _COUNTING:
+        yield
 
 
 @contextmanager
