@@ -72,6 +72,11 @@ def _check_agreement(name: str, marked: Any, argument: Any) -> None:
         )
 
 
+def names_fixture(model: Any) -> bool:
+    """Whether ``model=`` names a fixture. A text with a colon is a TARGET, as a command takes it."""
+    return isinstance(model, str) and ":" not in model
+
+
 def _for_training() -> tuple[str, ...]:
     return (*axis_names(training=True), "loss")
 
@@ -152,7 +157,7 @@ def _check_rest(budget: Budget) -> None:
     if budget.model is not None and not isinstance(budget.model, str) and not callable(budget.model):
         raise UsageError(
             f"model={budget.model!r} is a {type(budget.model).__name__}. "
-            "Allowed: a factory, an nn.Module, or the name of a fixture."
+            "Allowed: a factory, an nn.Module, the name of a fixture, or a TARGET such as 'torchvision:resnet50'."
         )
     if budget.name is not None and (not isinstance(budget.name, str) or not budget.name.strip()):
         raise UsageError(f"name={budget.name!r} is not a name.")

@@ -11,6 +11,7 @@ from ..counting.measure import count
 from ..counting.model.target import Prebuilt
 from ..counting.recording.course import record_course
 from ..errors import BudgetError, UsageError
+from ..grids.targets import FoundTarget
 from ..judging.budget import Budget
 from ..judging.comparison import compare
 from ..judging.growth import Recount, explain
@@ -21,7 +22,7 @@ from ..values.cost import Cost
 from ..values.course import Course
 from ..values.entry import Entry
 from ..values.growth import Comparison
-from ..values.point import OperatingPoint
+from ..values.point import OperatingPoint, axis_names
 from ..values.request import Request
 from ..values.result import Result
 from ..values.verdict import Scaled
@@ -38,9 +39,11 @@ def evaluate(
     """
     results = []
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
-        model = find_model(budget, test, body.returned)
+        model, sizes = find_model(budget, test, body.returned), test.sizes
+        if isinstance(model, FoundTarget):
+            model, sizes = model.model, {**_size_in_zoo(budget, model, sizes), **sizes}
         target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
-        request = replace(budget.request(test.sizes, test.own_sizes), **config.settings()).checked()
+        request = replace(budget.request(sizes, test.own_sizes), **config.settings()).checked()
         hint = misnamed_size(test, budget)
         cost = _counted(target, request, hint)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
@@ -66,6 +69,12 @@ def evaluate(
         result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison, fits)
         results.append(_explained(result, baseline, recount, test.root))
     return results
+
+
+def _size_in_zoo(budget: Budget, found: FoundTarget, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolution that its zoo gives a model, where the test says nothing of what it takes."""
+    given = {*sizes, *budget.arguments} & {*axis_names(ordered=True), "inputs"} - {"batch"}
+    return {} if given or found.res is None else {"res": found.res}
 
 
 def _counted(target: Any, request: Request, hint: str) -> Cost:

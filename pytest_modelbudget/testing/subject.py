@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
 from ..errors import UsageError
-from ..judging.budget import Budget
+from ..grids.targets import FoundTarget, find_target
+from ..judging.budget import Budget, names_fixture
 from ..values.aliases import meaning
 from ..values.point import axes, axis_names, find_axis
 
@@ -77,7 +79,9 @@ def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
     """The model or factory a budget is about. Raises `UsageError` for none, and for two."""
     if budget.model is not None:
         target = budget.model
-        if isinstance(target, str):
+        if isinstance(target, str) and not names_fixture(target):
+            target = found_in(target, test.root)
+        elif isinstance(target, str):
             if target not in test.arguments:
                 raise UsageError(
                     f"no model: the fixture {target!r} was not set up, since this marker was added later. "
@@ -107,6 +111,14 @@ def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
         f"no model: the test returned {_kind(returned)} and has no argument that is an nn.Module. "
         "Return the model, take it as a fixture, or say model=."
     )
+
+
+def found_in(text: str, root: str) -> FoundTarget:
+    """The TARGET ``text``, of which a file is relative to ``root``. Raises as `find_target` does."""
+    place, _, name = text.rpartition(":")
+    if place.endswith(".py") and not Path(place).is_absolute():
+        return find_target(f"{Path(root, place)}:{name}")
+    return find_target(text)
 
 
 def _kind(value: Any) -> str:

@@ -1,11 +1,11 @@
-"""What people call an argument or a metric, and what it is called here: for hints, which nothing is done by."""
+"""What people call an argument or a metric, and what it is called here: for hints, and for columns by any name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
 
-from ..errors import nearest
+from ..errors import UsageError, nearest
 from .metrics import all_metrics
 from .point import axes
 
@@ -36,6 +36,20 @@ def did_you_mean(word: object, allowed: Iterable[str]) -> str:
         if meant in words:
             return f" Did you mean {meant!r}?"
     return nearest(bare, words)
+
+
+def named_metric(word: object, allowed: Iterable[str]) -> str:
+    """The metric of that name, or of the title or another name that people use for it: ``FLOPs``, ``peak memory``.
+
+    Raises `UsageError` for what is none of the ``allowed``.
+    """
+    words = list(allowed)
+    plain = str(word).strip().lower().replace(" ", "_").replace("-", "_")
+    titles = {metric.title.lower().replace(" ", "_"): metric.name for metric in all_metrics()}
+    found = plain if plain in words else titles.get(plain) or meaning(plain)
+    if found not in words:
+        raise UsageError(f"{word!r} is not a metric.{did_you_mean(word, words)} Allowed: {', '.join(words)}.")
+    return found
 
 
 def meaning(word: str) -> str:

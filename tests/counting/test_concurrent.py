@@ -1,4 +1,4 @@
-"""Counts from several threads at once, inside of each other, and again and again: each is as if it were the only one."""
+"""Counts from several threads at once, inside of each other, and again and again: each is as if it were alone."""
 
 from __future__ import annotations
 

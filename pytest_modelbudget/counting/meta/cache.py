@@ -119,7 +119,7 @@ def _part(value: Any) -> Hashable:
     if isinstance(value, (bool, int, float, complex)):
         return (type(value), value)  # 1, 1.0 and True are equal, and promote differently
     if value is None or isinstance(value, _METADATA):
-        return value  # type: ignore[no-any-return]
+        return value
     raise _NoKey  # a generator has a state, and an object of its own kind may never be seen again
 
 
