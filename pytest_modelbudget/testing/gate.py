@@ -18,6 +18,7 @@ from ..judging.growth import Recount, explain
 from ..judging.judge import judge, look
 from ..judging.remedy import remedies
 from ..judging.scaling import measure_scaling
+from ..report.parts.where import sources_of
 from ..values.cost import Cost
 from ..values.course import Course
 from ..values.entry import Entry
@@ -67,7 +68,8 @@ def evaluate(
         )
         fits = remedies(cost, budget.limits, recount, module=budget.module) if config.counter == "aten" else ()
         result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison, fits)
-        results.append(_explained(result, baseline, recount, test.root))
+        result = _explained(result, baseline, recount, test.root)
+        results.append(replace(result, sources={} if verdict.passed else sources_of(result, test.root)))
     return results
 
 

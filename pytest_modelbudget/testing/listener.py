@@ -128,7 +128,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not table and not ending.lines:
         return
     terminalreporter.write_sep("=", "model budgets")
-    for line in summary(table, verbosity=verbosity) if table else ():
+    width = terminalreporter._tw.fullwidth
+    for line in summary(table, verbosity=verbosity, width=width) if table else ():
         terminalreporter.write_line(line.text, **line.markup)
     for text in ending.lines:
         terminalreporter.write_line(one_line(text), red=ending.failed)

@@ -24,7 +24,8 @@ class ModuleCost:
 
     ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes.
     ``config`` is the module's own description (``Conv2d``'s ``3, 64, kernel_size=...``); ``owner`` and
-    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``.
+    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``. ``tied_params`` and
+    ``tied_weights`` are the part of ``params`` and ``weights`` (bytes) that a module before it has, too.
     """
 
     name: str
@@ -40,10 +41,16 @@ class ModuleCost:
     owner: str = ""
     attribute: str = ""
     memory: int = 0
+    tied_params: int = 0
+    tied_weights: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return dict(vars(self))
+
+    def tied(self, metric: str) -> int:
+        """The part of a metric that a module before it has, too: parts of a whole leave it out, so that they add up."""
+        return int(getattr(self, f"tied_{metric}", 0))
 
 
 @dataclass(frozen=True, kw_only=True)
