@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..errors import UsageError
-from ..judging.budget import Budget, parse_budgets
+from ..judging.budget import Budget, names_fixture, parse_budgets
 from .state import BUDGETS, MARKS
 
 
@@ -41,7 +41,7 @@ def _fixtures_named(collector: pytest.Collector, obj: object) -> list[str]:
     marks = [mark for mark in (own if isinstance(own, (list, tuple)) else [own]) if mark.name == "budget"]
     if not all("model" in mark.kwargs for mark in marks) or not marks:
         marks.extend(collector.iter_markers("budget"))
-    return [mark.kwargs["model"] for mark in marks if isinstance(mark.kwargs.get("model"), str)]
+    return [mark.kwargs["model"] for mark in marks if names_fixture(mark.kwargs.get("model"))]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -81,7 +81,7 @@ def budgets_of(item: pytest.Item) -> list[Budget]:
     in_order = [_source_order(item, node, level) for node, level in levels.items()]
     budgets = parse_budgets([[(mark.args, mark.kwargs) for mark in level] for level in in_order])
     for budget in budgets:
-        if isinstance(budget.model, str) and budget.model not in item.fixturenames:
+        if names_fixture(budget.model) and budget.model not in item.fixturenames:
             item.fixturenames = [*item.fixturenames, budget.model]  # set up with the test's own; the list is shared
     item.stash[MARKS], item.stash[BUDGETS] = marks, budgets
     return budgets

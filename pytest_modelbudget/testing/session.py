@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BudgetError
+from ..values.entry import Entry
 from ..values.result import Result
 from ..values.run import Report
 from .config import Config
@@ -36,22 +37,34 @@ class Scope:
 class Collected:
     """What was seen while tests were collected: their ids, in order, and what was looked into.
 
-    ``cut_short`` says that some of it was left out. Processes that collect apart send each other plain data.
+    ``cut_short`` says that some of it was left out; ``left_out`` are tests that a hook took away and told nobody, as
+    shards do. ``clashes`` are ids that two tests have, with the file of each. Processes that collect apart send each
+    other plain data.
     """
 
     tests: dict[str, None] = field(default_factory=dict)
     files: dict[str, None] = field(default_factory=dict)
     cut_short: bool = False
+    left_out: dict[str, None] = field(default_factory=dict)
+    clashes: dict[str, list[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {"tests": list(self.tests), "files": list(self.files), "cut_short": self.cut_short}
+        return {
+            "tests": list(self.tests),
+            "files": list(self.files),
+            "cut_short": self.cut_short,
+            "left_out": list(self.left_out),
+            "clashes": self.clashes,
+        }
 
     def add(self, data: Mapping[str, Any]) -> None:
         """Take what another process saw."""
         self.tests.update(dict.fromkeys(data["tests"]))
         self.files.update(dict.fromkeys(data["files"]))
         self.cut_short = self.cut_short or data["cut_short"]
+        self.left_out.update(dict.fromkeys(data["left_out"]))
+        self.clashes.update(data["clashes"])
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,10 @@ class Run:
         lines: list[str] = []
         failed = False
         asked = bool(self._results) or self.config.update or self.config.strict
-        if asked or not scope.partial:
+        if self.collected.clashes:
+            lines += self._clashes()
+            failed = True
+        elif asked or not scope.partial:
             try:
                 ending = self._baseline(scope)
             except BudgetError as error:  # who tests no model in this run need not repair it first
@@ -116,6 +132,13 @@ class Run:
                     failed = True
         return Ending(tuple(lines), failed)
 
+    def _clashes(self) -> list[str]:
+        """What to say of tests that would stand for each other in the baseline and in reports."""
+        found = [f"{test}: {' and '.join(files)}" for test, files in self.collected.clashes.items()]
+        remedy = "Give pytest a --rootdir that has both files in it, or run them apart."
+        unwritten = [f"{self.config.baseline.name}: not updated."] if self.config.update else []
+        return ["two tests have one id, so one of them would stand for both:", *found, remedy, *unwritten]
+
     def _baseline(self, scope: Scope) -> Ending:
         path = self.config.baseline
         if not path.exists() and not self.config.update:
@@ -126,8 +149,9 @@ class Run:
         old = read(path)
         entries = old.entries if old is not None else {}
         gone = [name for name, entry in entries.items() if self._is_gone(name, entry.test, scope)]
+        kept = self._unsure(entries, path.name, scope)
         if self.config.update:
-            return self._record(gone)
+            return Ending((*self._record(gone).lines, *kept))
         from ..report.baseline import tighter_lines
 
         lines = tighter_lines(self.results, path.name)
@@ -135,6 +159,7 @@ class Run:
             many, them = ("entries whose tests are", "them") if len(gone) > 1 else ("entry whose test is", "it")
             lines.append(f"{path.name}: {len(gone)} {many} gone; pytest --budget-update drops {them}:")
             lines += [f"    {name}" for name in gone]
+        lines += kept if self.config.strict else []
         return Ending(tuple(lines), failed=bool(gone) and self.config.strict)
 
     def _is_gone(self, name: str, test: str, scope: Scope) -> bool:
@@ -147,7 +172,21 @@ class Run:
             return False
         if test in self.collected.tests:
             return test in self._complete and name not in {r.entry for r in self._results.get(test, ())}
+        if test in self.collected.left_out:
+            return False
         return file in self.collected.files or not (scope.root / file).exists()
+
+    def _unsure(self, entries: Mapping[str, Entry], file: str, scope: Scope) -> list[str]:
+        """What to say of entries whose tests were left out, so that nothing is known of them."""
+        if scope.partial:
+            return []
+        tests = set(self.collected.left_out) - set(self.collected.tests)
+        number = sum(entry.test in tests for entry in entries.values())
+        if not number:
+            return []
+        many, their = (f"{number} entries are", "their tests were") if number > 1 else ("1 entry is", "its test was")
+        why = "collected, then left out by a hook that tells nobody, such as one that makes shards"
+        return [f"{file}: {many} kept and not judged, since {their} {why}."]
 
     def _record(self, gone: list[str]) -> Ending:
         from ..baseline.file import changes, merge, read, write

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ..errors import UsageError
-from ..report.formats import find_format
+from ..report.formats import check_report
 from . import listener
 from .config import read_config
 from .options import declare, values_of
@@ -28,8 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     try:
         config.stash[CONFIG] = settings = read_config(values_of(config))
-        for path in settings.reports:  # a wrong suffix is told before the run, not after it
-            find_format(path)
+        for path in settings.reports:  # what keeps a report from being written is told before the run, not after it
+            check_report(path)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[RUN] = Run(config.stash[CONFIG])

@@ -17,7 +17,7 @@ from testing.two_blocks import run
 
 
 def message(pytester, source, *options):
-    return failure(run(pytester, source, *options))
+    return failure(run(pytester, source, *options)).replace(str(pytester.path), "/root")
 
 
 @pytest.mark.parametrize(
