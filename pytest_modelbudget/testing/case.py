@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .subject import TestCase
+    from ..gate.subject import TestCase
 
 
 def case_of(item: pytest.Item) -> TestCase:
     """The test, its place relative to the root directory, and the values of its fixtures by name."""
-    from .subject import TestCase
+    from ..gate.subject import TestCase
 
     path, line, _ = item.reportinfo()
     root = item.config.rootpath

@@ -20,7 +20,7 @@ from .state import CONFIG, RESULTS, baseline_of
 def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
     """Measure a model inside a test: ``model_cost(model, batch=1, res=224)`` gives a Cost, and is reported."""
     from ..counting.measure import count
-    from .gate import observe
+    from ..gate.evaluate import observe
 
     item, config = request.node, request.config.stash[CONFIG]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ..gate.run import Collected, Ending, Scope
 from ..report.terminal import summary
 from ..text.line import one_line
 from .case import plain_id
-from .session import Collected, Ending, Scope
 from .state import CONFIG, ENDING, RUN
 
 

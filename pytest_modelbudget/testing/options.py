@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..gate.config import CHOICES
 from ..report.formats import FORMATS
 from ..text.line import either
 from ..values.entry import BASELINE
-from .config import CHOICES
 
 if TYPE_CHECKING:
     import pytest

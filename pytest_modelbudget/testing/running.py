@@ -59,8 +59,8 @@ def _fail(item: pytest.Item, text: str) -> NoReturn:
 @contextmanager
 def _watching(item: pytest.Function, leaving: ExitStack) -> Iterator[Watched]:
     """Put a watched function in the place of the test's own. ``leaving`` as in `Watched`."""
+    from ..gate.subject import names_its_model
     from .body import Watched
-    from .subject import names_its_model
 
     function, case = item.obj, case_of(item)
     build = not inspect.iscoroutinefunction(function) and not names_its_model(budgets_now(item), case)
@@ -83,8 +83,8 @@ def _evaluate(item: pytest.Item, watched: Watched | None) -> str:
     budgets = budgets_now(item)
     if not budgets or (watched is not None and watched.started and not watched.finished):
         return ""  # its own error is on its way, past a unittest.TestCase
-    from .gate import evaluate
-    from .subject import Body
+    from ..gate.evaluate import evaluate
+    from ..gate.subject import Body
 
     case = case_of(item)
     if watched is not None and not watched.started:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ..errors import UsageError
+from ..gate.config import read_config
+from ..gate.run import Run
 from ..report.formats import check_report
 from . import listener
-from .config import read_config
 from .options import declare, values_of
-from .session import Run
 from .state import CONFIG, RUN
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from ..gate.config import Config
+from ..gate.run import Ending, Run
 from ..judging.budget import Budget
 from ..values.entry import Entry
 from ..values.result import Result
-from .config import Config
-from .session import Ending, Run
 
 CONFIG = pytest.StashKey[Config]()
 RUN = pytest.StashKey[Run]()
