@@ -27,6 +27,7 @@ from ..values.point import OperatingPoint, axis_names
 from ..values.request import Request
 from ..values.result import Result
 from ..values.verdict import Scaled
+from . import filling
 from .config import Config
 from .subject import Body, TestCase, find_model, misnamed_size
 
@@ -53,20 +54,21 @@ def evaluate(
         scaling, problems = _scaling(budget, cost, recount)
         missed = _missed(entry, baseline, config, test.root)
         unapplied = _unapplied(budget, missed)
+        limits = filling.limits_now(budget, cost, config)
         verdict = judge(
             cost,
-            budget.limits,
+            limits,
             module=budget.module,
             unknown_ops=config.unknown_ops,
             comparison=comparison,
             tolerance=tolerance,
             recording=config.update,
             scaling=scaling,
-            problems=(*problems, *(unapplied if config.strict else ())),
+            problems=(*problems, *filling.problems(budget, cost, config), *(unapplied if config.strict else ())),
             warnings=(*([hint] if hint else []), *(() if config.strict else unapplied)),
             missed=missed,
         )
-        fits = remedies(cost, budget.limits, recount, module=budget.module) if config.counter == "aten" else ()
+        fits = remedies(cost, limits, recount, module=budget.module) if config.counter == "aten" else ()
         result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison, fits)
         result = _explained(result, baseline, recount, test.root)
         results.append(replace(result, sources={} if verdict.passed else sources_of(result, test.root)))
@@ -173,18 +175,22 @@ def observe(
     model: Any,
     request: Request,
     cost: Cost,
-    name: str | None,
+    budget: Budget,
     number: int,
     test: TestCase,
     config: Config,
     baseline: Mapping[str, Entry],
 ) -> Result:
-    """A cost measured through the fixture, as a result: it has no limits, but must be whole.
+    """A cost measured through the fixture, as a result: it must be whole, and within the limits of ``budget``.
 
-    The test's own code judges it. How it compares with its baseline is only reported.
+    Without limits the test's own code judges it. How it compares with its baseline is only reported.
     """
-    entry = name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
-    verdict = look(cost, unknown_ops=config.unknown_ops)
+    entry = budget.name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
+    limits, problems = filling.limits_now(budget, cost, config), tuple(filling.problems(budget, cost, config))
+    if limits or problems:
+        verdict = judge(cost, limits, unknown_ops=config.unknown_ops, problems=problems)
+    else:
+        verdict = look(cost, unknown_ops=config.unknown_ops)
     comparison = _compared(cost, entry, baseline, config)
     result = Result(entry, test.nodeid, test.path, test.line, "", cost, verdict, comparison)
     return _explained(result, baseline, lambda point: count(model, request.at(point)), test.root)

@@ -5,7 +5,8 @@ Knows no pytest. It runs where reports are shown, so that with several processes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ..errors import BudgetError
 from ..values.entry import Entry
 from ..values.result import Result
 from ..values.run import Report
+from ..values.written import Wish
 from .config import Config
 
 
@@ -83,12 +85,17 @@ class Run:
     collected: Collected = field(default_factory=Collected)
     _results: dict[str, list[Result]] = field(default_factory=dict, init=False)
     _complete: set[str] = field(default_factory=set, init=False)
+    _wishes: dict[str, list[Wish]] = field(default_factory=dict, init=False)
 
-    def add(self, test: str, data: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
+    def add(
+        self, test: str, data: Iterable[Mapping[str, Any]], *, complete: bool, wishes: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
         """Take what one test measured; a test that ran again replaces what it had.
 
-        ``complete`` says that it ran to its end, and so measured all that it measures.
+        ``complete`` says that it ran to its end, and so measured all that it measures. ``wishes`` are the
+        limits to write.
         """
+        self._wishes[test] = [Wish.from_dict(wish) for wish in wishes]
         self._results.pop(test, None)
         self._complete.discard(test)
         if complete:
@@ -104,8 +111,11 @@ class Run:
         tests = sorted(self._results, key=lambda test: place.get(test, len(place)))
         return [result for test in tests for result in self._results[test]]
 
-    def finish(self, scope: Scope) -> Ending:
-        """Record the baseline if asked to, look for stale entries, and write the reports."""
+    def finish(self, scope: Scope, show: Callable[[str], None]) -> Ending:
+        """Write limits and the baseline if asked to, look for stale entries, and write the reports.
+
+        ``show`` gets the lines of what is about to be changed in people's files.
+        """
         lines: list[str] = []
         failed = False
         asked = bool(self._results) or self.config.update or self.config.strict
@@ -130,7 +140,37 @@ class Run:
                 except BudgetError as error:
                     lines += str(error).splitlines()
                     failed = True
+        if self.config.write:
+            ending = self._fill_in(show)
+            lines += ending.lines
+            failed = failed or ending.failed
         return Ending(tuple(lines), failed)
+
+    def _fill_in(self, show: Callable[[str], None]) -> Ending:
+        """Write the limits that tests asked for into their files; limits that are there are shown as a diff first."""
+        from ..sources.rewrite import rewrites, write
+
+        unfinished = [test for test, wanted in self._wishes.items() if wanted and test not in self._complete]
+        lines = [f"not written: {test}: its test did not run to its end" for test in unfinished]
+        failed, written = bool(lines), 0
+        asked = [wish for test, wanted in self._wishes.items() if test in self._complete for wish in wanted]
+        for one in rewrites(asked, self.config.headroom):
+            file = os.path.relpath(one.file, self.config.root)
+            lines += one.refused
+            failed = failed or bool(one.refused)
+            if not one.lines:
+                continue
+            if self.config.write == "all":
+                for line in one.diff(file):
+                    show(line)
+            try:
+                write(one)
+            except BudgetError as error:
+                lines, failed = [*lines, *str(error).splitlines()], True
+                continue
+            written += len(one.lines)
+            lines += [f"{file}{line}" for line in one.lines]
+        return Ending((f"limits written: {written}", *lines), failed)
 
     def _clashes(self) -> list[str]:
         """What to say of tests that would stand for each other in the baseline and in reports."""

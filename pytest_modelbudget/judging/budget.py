@@ -15,6 +15,7 @@ from ..values.frozen import freeze
 from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
 from ..values.point import OperatingPoint, axis_names, find_axis
 from ..values.request import SETTINGS, Request, argument_names, without_unset
+from ..values.written import Place, Written
 from .scaling import parse_scaling
 
 
@@ -24,7 +25,8 @@ class Budget:
 
     ``arguments`` are those of the measurement, as written; ``limits`` are whole counts, bytes or nanoseconds by metric,
     of the submodule ``module`` if it names one. ``scaling`` has exponents, as texts, by what they are of; ``tolerance``
-    is in percent. ``inherited`` names the arguments that its class or module gave.
+    is in percent. ``inherited`` names the arguments that its class or module gave. The metrics ``open`` have a limit
+    that is to be filled in, ``...``; ``places`` say where limits are written, as far as that is known.
     """
 
     model: Any = None
@@ -35,10 +37,12 @@ class Budget:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     inherited: frozenset[str] = frozenset()
+    open: tuple[str, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing in a budget changes."""
-        freeze(self, "arguments", "limits")
+        freeze(self, "arguments", "limits", "places")
 
     def request(self, sizes: Mapping[str, Any], own: Iterable[str] = ()) -> Request:
         """What to measure; an ordered axis that the marker leaves out comes from ``sizes``, which the test knows.
@@ -82,7 +86,8 @@ def _for_training() -> tuple[str, ...]:
 
 
 def _own_arguments() -> tuple[str, ...]:
-    return tuple(one.name for one in fields(Budget) if one.name not in ("arguments", "limits", "inherited"))
+    parsed = ("arguments", "limits", "inherited", "open", "places")
+    return tuple(one.name for one in fields(Budget) if one.name not in parsed)
 
 
 def marker_arguments() -> tuple[str, ...]:
@@ -107,13 +112,16 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
                 f"{name!r} is not an argument of budget().{did_you_mean(name, allowed)} Allowed: {', '.join(allowed)}."
             )
     given = without_unset(keywords)
-    limits = {m: parse_limit(given.pop(m), m) for m in metric_names() if m in given}
+    places = {m: value.place for m, value in given.items() if isinstance(value, Written)}
+    written = {m: _as_written(given.pop(m)) for m in metric_names() if m in given}
+    limits = {m: parse_limit(value, m) for m, value in written.items() if value is not ...}
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
     if "scaling" in own:
         own["scaling"] = parse_scaling(own["scaling"])
     if "tolerance" in own:
         own["tolerance"] = parse_percent(own["tolerance"], "tolerance")
-    budget = Budget(**own, arguments=given, limits=limits)
+    left_open = tuple(m for m in written if m not in limits)
+    budget = Budget(**own, arguments=given, limits=limits, open=left_open, places=places)
     if whole:
         _check_training(budget)
         _check_estimates(budget)
@@ -121,6 +129,10 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     _check_module(budget)
     _check_rest(budget)
     return budget
+
+
+def _as_written(value: Any) -> Any:
+    return value.value if isinstance(value, Written) else value
 
 
 def _check_training(budget: Budget) -> None:
@@ -133,11 +145,12 @@ def _check_estimates(budget: Budget) -> None:
     """A limit on what is predicted needs a device whose speed is known."""
     value = budget.arguments.get("device")
     device = find_device(value) if value is not None else None
-    for name, limit in budget.limits.items():
+    for name in (*budget.limits, *budget.open):
         if find_metric(name).estimate and (device is None or not device.has_speed):
+            limit = show_limit(budget.limits[name], name) if name in budget.limits else ...
             found = "no device" if device is None else f"device={value!r}, which names no card"
             raise UsageError(
-                f"{name}={show_limit(limit, name)!r} is a limit on a predicted time, and here is {found}. "
+                f"{name}={'...' if limit is ... else repr(limit)} is a limit on a predicted time, and here is {found}. "
                 f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
             )
 
@@ -146,7 +159,7 @@ def _check_module(budget: Budget) -> None:
     if not isinstance(budget.module, str):
         raise UsageError(f"module={budget.module!r} is not the name of a submodule, such as 'layer4'.")
     for metric in all_metrics():
-        if budget.module and metric.name in budget.limits and not metric.in_modules:
+        if budget.module and metric.name in (*budget.limits, *budget.open) and not metric.in_modules:
             raise UsageError(
                 f"{metric.name}= is a limit on the whole model, and here is module={budget.module!r}: "
                 f"{metric.why_whole}. Give it a marker of its own."

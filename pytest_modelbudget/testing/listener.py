@@ -84,7 +84,16 @@ class _Listener(_Collecting):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             complete = getattr(report, "modelbudget_complete", False)
-            self._run.add(plain_id(report.nodeid), getattr(report, "modelbudget", ()), complete=complete)
+            results, wishes = (getattr(report, name, ()) for name in ("modelbudget", "modelbudget_wishes"))
+            self._run.add(plain_id(report.nodeid), results, complete=complete, wishes=wishes)
+
+    def _show(self, line: str) -> None:
+        """A line on the terminal, at once."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            colour = {"+": {"green": True}, "-": {"red": True}}.get(line[:1], {})
+            terminal.ensure_newline()
+            terminal.write_line(one_line(line), **colour)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
@@ -92,7 +101,7 @@ class _Listener(_Collecting):
         settings = self._config.stash[CONFIG]
         if ended and self._began and not self._config.option.collectonly:
             cut_short = self.seen.cut_short or bool(session.shouldfail) or bool(session.shouldstop)
-            ending = self._run.finish(_scope(self._config, cut_short))
+            ending = self._run.finish(_scope(self._config, cut_short), self._show)
             self._config.stash[ENDING] = ending
             if ending.failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED

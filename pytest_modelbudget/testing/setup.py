@@ -13,6 +13,7 @@ from ..report.formats import check_report
 from . import listener
 from .options import declare, values_of
 from .state import CONFIG, RUN
+from .tables import add_table
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
             check_report(path)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
+    add_table(config)
     config.stash[RUN] = Run(config.stash[CONFIG])
     config.pluginmanager.register(listener, "modelbudget-listener")
 

@@ -171,6 +171,18 @@ def show_limit(value: int, unit: Unit, *, digits: int = 3) -> str:
     return _write(value, unit, digits, False, ROUND_CEILING).replace(" ", "")
 
 
+def with_headroom(value: int, unit: Unit, percent: Decimal) -> str:
+    """Write a limit of ``percent`` above ``value``, rounded up to three digits as people write them: ``4.2G``.
+
+    `parse` reads what is ``value`` or more.
+    """
+    exact = value * (1 + percent / 100)
+    whole = exact if exact >= unit.base else exact.to_integral_value(ROUND_CEILING)  # there is no part of a FLOP
+    text = _write(whole, unit, 3, False, ROUND_CEILING)
+    number, _, step = text.partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{step}"
+
+
 def show_apart(value: int, other: int, unit: Unit) -> tuple[str, str]:
     """Write two quantities with as many digits as it takes to tell them apart."""
     for digits in range(3, 30):
@@ -180,7 +192,7 @@ def show_apart(value: int, other: int, unit: Unit) -> tuple[str, str]:
     return str(value), str(other)
 
 
-def _write(value: int, unit: Unit, digits: int, long: bool, rounding: str) -> str:
+def _write(value: int | Decimal, unit: Unit, digits: int, long: bool, rounding: str) -> str:
     base, steps, power = unit.base, unit.steps, 0
     while abs(value) >= base ** (power + 1) and power + 1 < len(steps):
         power += 1

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
-Limit = int | float | str
-"""A number, or text such as ``"4.2G"``, ``"512MiB"``, ``"3ms"``."""
+if TYPE_CHECKING:
+    from types import EllipsisType
+
+Limit: TypeAlias = "int | float | str | EllipsisType"
+"""A number, or text such as ``"4.2G"``, ``"512MiB"``, ``"3ms"``; ``...`` is to be filled in by ``--budget-write``."""
 
 
 class Settings(TypedDict, total=False):
@@ -66,6 +69,10 @@ class Limits(TypedDict, total=False):
 
 class FitArguments(GridArguments, Limits, total=False):
     """The arguments of `fit`."""
+
+
+class CostArguments(Arguments, Limits, total=False):
+    """The arguments of the fixture ``model_cost``."""
 
 
 class BudgetArguments(Arguments, Limits, total=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ..text import units
@@ -154,6 +155,11 @@ def show(value: int, name: str, *, digits: int = 3, unit: bool = False) -> str:
 def show_limit(value: int, name: str) -> str:
     """Write the smallest limit of three digits that ``value`` passes: ``4.12G``."""
     return units.show_limit(value, find_metric(name).unit)
+
+
+def with_headroom(value: int, name: str, percent: Decimal) -> str:
+    """Write a limit of ``percent`` above a value, rounded up to what people write: ``4.2G``."""
+    return units.with_headroom(value, find_metric(name).unit, percent)
 
 
 def show_apart(value: int, other: int, name: str) -> tuple[str, str]:

@@ -19,7 +19,9 @@ import pytest_modelbudget
 PACKAGE = Path(pytest_modelbudget.__file__).parent
 NAME = "pytest_modelbudget"
 
-RULE = "errors <- text <- values <- counting | judging <- baseline <- grids <- report <- gate <- testing | cli"
+RULE = (
+    "errors <- text <- values <- counting | judging | sources <- baseline <- grids <- report <- gate <- testing | cli"
+)
 """From the bottom up. A room imports from those before it, and neighbours at a bar never from each other."""
 
 FLOORS = [floor.split(" | ") for floor in RULE.split(" <- ")]
