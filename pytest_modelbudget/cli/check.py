@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         if name not in known:
             raise UsageError(f"There is no budget {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
     root = table.path.parent.resolve()
-    config = read_config(settings_of(root, arguments))
+    config = read_config(settings_of(root, vars(arguments)))
     for path in config.reports:
         check_report(path)
     if str(root) not in sys.path:

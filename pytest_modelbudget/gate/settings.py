@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import configparser
-from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..values.entry import BASELINE
 _INI = (("pytest.ini", "pytest"), (".pytest.ini", "pytest"), ("tox.ini", "pytest"), ("setup.cfg", "tool:pytest"))
 
 
-def settings_of(root: Path, options: Namespace) -> dict[str, Any]:
+def settings_of(root: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting by the name that `config.read_config` takes. An option's path is relative to where we are.
 
     Raises `UsageError` for a file of settings that cannot be read.
@@ -22,17 +22,17 @@ def settings_of(root: Path, options: Namespace) -> dict[str, Any]:
     ini = _ini_keys(root)
     values: dict[str, Any] = dict(ini)
     values |= {
-        "budget_update": options.update,
-        "budget_write": options.write,
-        "budget_headroom": options.headroom or ini.get("budget_headroom"),
-        "budget_tolerance": options.tolerance or ini.get("budget_tolerance"),
-        "budget_strict": options.strict or ini.get("budget_strict"),
-        "budget_measure": options.measure or ini.get("budget_measure"),
+        "budget_update": options["update"],
+        "budget_write": options["write"],
+        "budget_headroom": options["headroom"] or ini.get("budget_headroom"),
+        "budget_tolerance": options["tolerance"] or ini.get("budget_tolerance"),
+        "budget_strict": options["strict"] or ini.get("budget_strict"),
+        "budget_measure": options["measure"] or ini.get("budget_measure"),
         "budget_root": root,
-        "budget_baseline_named": bool(options.baseline or ini.get("budget_baseline")),
+        "budget_baseline_named": bool(options["baseline"] or ini.get("budget_baseline")),
     }
-    values["budget_baseline"] = options.baseline or root / (ini.get("budget_baseline") or BASELINE)
-    values["budget_report"] = options.report or [root / one for one in _lines(ini.get("budget_report"))]
+    values["budget_baseline"] = options["baseline"] or root / (ini.get("budget_baseline") or BASELINE)
+    values["budget_report"] = options["report"] or [root / one for one in _lines(ini.get("budget_report"))]
     return values
 
 
