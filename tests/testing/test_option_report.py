@@ -78,7 +78,7 @@ def test_markdown_names_source_lines(pytester, processes):
     suite(pytester, FAILS)
     check(pytester, "--budget-report=report.md", "--budget-report=report.json", *processes)
     text = (pytester.path / "report.md").read_text(encoding="utf-8")
-    assert re.search(r"where +body\.0 .* models\.py:9", text)
+    assert re.search(r"where +head .* models\.py:10", text)
     (result,) = report(pytester.path / "report.json").results
     assert result.sources["head"] == "models.py:10"
 
