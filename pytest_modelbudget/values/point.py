@@ -30,7 +30,8 @@ class Axis:
       as none;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
-    - ``title``: its name on the axis of a picture; ``example``: how its values are written, in messages;
+    - ``title``: its name on the axis of a picture, ``each`` what is counted along it;
+    - ``example``: how its values are written, in messages;
     - ``aliases``: what people also call it, for hints.
     """
 
@@ -48,6 +49,7 @@ class Axis:
     text: str = ", {name} {value}"
     unsaid: Any = None
     title: str = ""
+    each: str = "each"
     example: str = "a value"
     start: tuple[int, ...] = (1,)
     cap: int = 1 << 16
@@ -80,13 +82,13 @@ class OperatingPoint:
 
     batch: int | None = axis(
         Whole(), "batch size (default 1)",
-        ordered=True, by_name=True, factor="batch", always=True, title="batch",
+        ordered=True, by_name=True, factor="batch", always=True, title="batch", each="a sample",
         example="8, 1,2,4 or 1:64:8", start=(1, 2, 4, 8),
         aliases=("batch_size", "batchsize", "bs", "bsz", "minibatch", "samples"),
     )  # fmt: skip
     res: tuple[int, int] | None = axis(
         Resolution(), "resolution of an image model",
-        ordered=True, by_name=True, factor="resolution", always=True, title="resolution (pixels)",
+        ordered=True, by_name=True, factor="resolution", always=True, title="resolution (pixels)", each="a pixel",
         example="224, 128,256, 480x640 or 128:512:32",
         start=(224, 256, 128, 64, 32, 96, 384, 299, 512, 28, 1024), cap=1 << 13, power=2.0,
         aliases=(
@@ -100,7 +102,7 @@ class OperatingPoint:
     )  # fmt: skip
     seq: int | None = axis(
         Whole(), "sequence length of a token model",
-        ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)",
+        ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)", each="a token",
         example="128, 128,256 or 128:1024:128", start=(128, 16, 1), cap=1 << 17,
         aliases=(
             "seq_len", "seqlen", "seq_length", "sequence", "sequence_length", "context", "context_length", "block_size",

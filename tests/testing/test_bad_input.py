@@ -55,7 +55,10 @@ ALLOWED = "model, batch, res, channels, seq, dtype, mode"
         ("flops=1, dtype='int8'", "dtype='int8' is not a floating dtype. Allowed: 'fp32', 'fp16', 'bf16', 'fp64'"),
         ("flops=1, dtype='bf61'", "dtype='bf61' is not a floating dtype."),
         ("flops=1, mode='trian'", "mode='trian' is not a mode. Allowed: 'infer', 'train'. Did you mean 'train'?"),
-        ("flops=1, model=3", "model=3 is a int. Allowed: a factory, an nn.Module, or the name of a fixture."),
+        (
+            "flops=1, model=3",
+            "model=3 is a int. Allowed: a factory, an nn.Module, the name of a fixture, or a TARGET such as",
+        ),
         ("flops=1, module=4", "module=4 is not the name of a submodule, such as 'layer4'."),
         ("flops=1, name=''", "name='' is not a name."),
         ("memory='3 GFLOPs'", "memory='3 GFLOPs': 'GFLOPs' is not a unit of bytes. Allowed: B, kB, MB"),

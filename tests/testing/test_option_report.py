@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def test_a_report_of_an_update_compares_with_nothing(pytester):
     record(pytester, "--budget-report=report.json")
     (result,) = report(pytester.path / "report.json").results
     assert result.comparison is None
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["one process", "two processes"])
+def test_markdown_names_source_lines(pytester, processes):
+    """Also where the process that writes it never loaded the models."""
+    suite(pytester, FAILS)
+    check(pytester, "--budget-report=report.md", "--budget-report=report.json", *processes)
+    text = (pytester.path / "report.md").read_text(encoding="utf-8")
+    assert re.search(r"where +head .* models\.py:10", text)
+    (result,) = report(pytester.path / "report.json").results
+    assert result.sources["head"] == "models.py:10"
 
 
 def test_a_report_is_replaced(pytester):
