@@ -57,7 +57,7 @@ class Table:
                         f'model = {budget.model!r} is no TARGET. Write model = "package.module:factory", '
                         '"path/file.py:factory" or "torchvision:resnet50".'
                     )
-            return TableEntry(name, line, tuple(_in_folder(budget, self.path.parent) for budget in budgets))
+            return TableEntry(name, line, tuple(_in_folder(budget, self.path.parent.resolve()) for budget in budgets))
         except UsageError as error:
             raise UsageError(f"{self.path.name}:{line}: budgets.{name}: {error}") from None
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
+from types import EllipsisType
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
-if TYPE_CHECKING:
-    from types import EllipsisType
-
-Limit: TypeAlias = "int | float | str | EllipsisType"
+Limit: TypeAlias = int | float | str | EllipsisType
 """A number, or text such as ``"4.2G"``, ``"512MiB"``, ``"3ms"``; ``...`` is to be filled in by ``--budget-write``."""
 
 

@@ -160,6 +160,20 @@ def test_a_file_of_its_own_takes_the_same_tables(project, capsys):
     assert "budgets is there. Allowed: tables [tool.modelbudget.budgets.NAME]." in capsys.readouterr().err
 
 
+def test_a_table_elsewhere_names_files_beside_it(project, capsys, monkeypatch):
+    (project.path / "inner").mkdir()
+    (project.path / "models.py").rename(project.path / "inner" / "models.py")
+    write(
+        project,
+        '[tool.modelbudget.budgets.a]\nmodel = "models.py:Pixels"\nres = 4\nparams = 12\n',
+        "inner/pyproject.toml",
+    )
+    assert main(["check", "--file", "inner/pyproject.toml"]) == 0
+    assert outcomes(project.runpytest_inprocess("-p", "no:cacheprovider")) == {"passed": 1}
+    monkeypatch.chdir(project.path / "inner")
+    assert main(["check"]) == 0
+
+
 def test_a_name_that_is_not_there(project, capsys):
     write(project, TABLE.format(flops=1))
     assert main(["check", "token"]) == 2
