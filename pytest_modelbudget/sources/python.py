@@ -20,7 +20,8 @@ def decoded(data: bytes) -> tuple[str, str]:
     Raises `NotWritten` for a file that is not text in that encoding, or that would not come out of it unchanged.
     """
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        lines = io.BytesIO(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))  # readline knows the last of these alone
+        encoding, _ = tokenize.detect_encoding(lines.readline)
         text = data.decode(encoding)
         same = text.encode(encoding) == data
     except (SyntaxError, UnicodeError) as error:
