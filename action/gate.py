@@ -5,14 +5,18 @@ Everything comes by environment variables, as action.yml sets them, and nothing 
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 WRONG_USAGE = 2
+ORIGINS = Path(__file__).absolute().parent / "origins/modelbudget_origins.py"
+"""The plugin that notes where the modules of a run came from."""
 
 
 class Refused(Exception):
@@ -83,7 +87,10 @@ def merge_base(target: str) -> str:
 
 
 def count(base: str, command: list[str], file: Path) -> str:
-    """Record what the commit costs in ``file``; what went wrong, or an empty text."""
+    """Record what the commit costs in ``file``; what went wrong, or an empty text.
+
+    Raises `Refused` where the code that was counted is not the commit's own.
+    """
     tree = file.parent.with_name("modelbudget-base")
     added = git("worktree", "add", "--force", "--detach", str(tree), base)
     if added.returncode != 0:
@@ -91,8 +98,10 @@ def count(base: str, command: list[str], file: Path) -> str:
     here = tree / git("rev-parse", "--show-prefix").stdout.strip()
     say(f"::group::Counting the merge base {base}")
     try:
-        full = [*command, "--budget-update", f"--budget-baseline={file}"]
-        status = subprocess.run(full, cwd=here, env=environment(here, tree), check=False).returncode
+        with tempfile.TemporaryDirectory() as notes:
+            full = [*command, "--budget-update", f"--budget-baseline={file}", "-p", ORIGINS.stem]
+            status = subprocess.run(full, cwd=here, env=environment(here, tree, notes), check=False).returncode
+            check_origins(Path(notes), tree)
     except OSError as error:
         return str(error)
     finally:
@@ -101,11 +110,36 @@ def count(base: str, command: list[str], file: Path) -> str:
     return f"pytest ended with exit status {status}" if status else ""
 
 
-def environment(here: Path, tree: Path) -> dict[str, str]:
+def check_origins(notes: Path, tree: Path) -> None:
+    """Raise `Refused`, with the remedy, if the merge base imported the head's code, as the plugin noted."""
+    found = {name: file for one in sorted(notes.iterdir()) for name, file in json.loads(one.read_text()).items()}
+    if not found:
+        return
+    name, file = min(found.items(), key=lambda item: (item[1].endswith("__init__.py"), item[0]))
+    rest = f", and {len(found) - 1} more of its modules" if len(found) > 1 else ""
+    raise Refused(
+        f"baseline: the merge base was counted with code of the head, so nothing can be compared: {name} was imported "
+        f"from {file}{rest}. Let Python look into the merge base first: give this step the environment variable "
+        f"PYTHONPATH: {folder_of(name, file, tree)}, a path in this repository that is then taken in the merge base. "
+        "If it has that, install the package without --editable. Or leave out baseline: merge-base, and commit "
+        "modelbudget.json."
+    )
+
+
+def folder_of(name: str, file: str, tree: Path) -> str:
+    """The folder of the merge base, relative to it, that a module would be imported from."""
+    inside = name.replace(".", "/") + ("/__init__.py" if file.endswith("__init__.py") else ".py")
+    files = [path.relative_to(tree).as_posix() for path in tree.rglob(Path(inside).name)]
+    folders = [path.removesuffix(inside).rstrip("/") for path in files if f"/{path}".endswith(f"/{inside}")]
+    return min(folders, key=len, default="its folder") or "."
+
+
+def environment(here: Path, tree: Path, notes: str) -> dict[str, str]:
     """What the merge base runs in: its own code goes before the head's, and it writes no annotations or summary."""
     kept = {name: v for name, v in os.environ.items() if name not in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")}
     root = Path(git("rev-parse", "--show-toplevel").stdout.strip()).resolve()
-    paths = [here, here / "src"]
+    kept |= {"MODELBUDGET_HEAD": str(root), "MODELBUDGET_BASE": str(tree), "MODELBUDGET_ORIGINS": notes}
+    paths = [here, here / "src", ORIGINS.parent]
     for entry in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
         path = Path(entry).resolve()
         paths.append(tree / path.relative_to(root) if path.is_relative_to(root) else path)

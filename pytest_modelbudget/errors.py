@@ -23,6 +23,7 @@ class ModelError(BudgetError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return `` - did you mean 'x'?`` for the closest allowed word, or an empty text."""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    """Return `` Did you mean 'x'?`` for the closest allowed word, in any case of letters, or an empty text."""
+    words = {one.lower(): one for one in reversed(list(allowed))}
+    close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.5)
+    return f" Did you mean {words[close[0]]!r}?" if close else ""

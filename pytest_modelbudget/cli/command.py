@@ -11,15 +11,19 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..errors import BudgetError
 from ..text.line import one_line
-from . import count, diff, fit, history, report, sweep
+from ..values.aliases import did_you_mean
+from . import check, count, diff, fit, history, init, report, sweep
 
-COMMANDS = (count, sweep, fit, diff, history, report)
+COMMANDS = (init, count, check, sweep, fit, diff, history, report)
 """A file each, which declares its command with ``add`` and does it with ``run``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(map(one_line, unknown))}{_hint(unknown[0], arguments)}")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may have characters that the terminal has not
     try:
@@ -32,6 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     return status
+
+
+def _hint(unknown: str, arguments: argparse.Namespace) -> str:
+    """What a flag that is not there may be meant as, in words."""
+    name, flags = unknown.partition("=")[0], {f"--{one.replace('_', '-')}": one for one in vars(arguments)}
+    if not name.startswith("--"):
+        return ""
+    found = did_you_mean(name.removeprefix("--"), flags.values())
+    return next((f". Did you mean {flag}?" for flag, one in flags.items() if repr(one) in found), "")
 
 
 def _parser() -> argparse.ArgumentParser:

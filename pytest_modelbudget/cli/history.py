@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..text.line import one_line
+from ..values.aliases import named_metric
 from ..values.entry import BASELINE
 from ..values.metrics import metric_names
 
@@ -19,7 +20,12 @@ def add(commands: Any) -> None:
     history.add_argument(
         "entries", metavar="ENTRY", nargs="*", help="names of entries, or parts of them (default: all)"
     )
-    history.add_argument("--metric", choices=metric_names(recorded=True), default="flops", help="default flops")
+    history.add_argument(
+        "--metric",
+        metavar="NAME",
+        default="flops",
+        help=f"{', '.join(metric_names(recorded=True))} (default flops)",
+    )
     history.add_argument("--baseline", metavar="FILE", type=Path, default=Path(BASELINE), help=f"default {BASELINE}")
     history.add_argument("--most", type=int, default=50, help="commits to show at most (default 50)")
     history.add_argument("--plot", metavar="FILE", type=Path, help="also draw it, as .png or .svg")
@@ -37,11 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--most {arguments.most} is not a whole number above zero.")
     if arguments.plot is not None:
         check_picture(arguments.plot)
+    metric = named_metric(arguments.metric, metric_names(recorded=True))
     found = history(arguments.baseline, most=arguments.most)
     names = _named(found.names, arguments.entries)
-    print(history_table(found, arguments.metric, names))
+    print(history_table(found, metric, names))
     if arguments.plot is not None:
-        history_plot(found, arguments.metric, names, arguments.plot)
+        history_plot(found, metric, names, arguments.plot)
         print(f"plot: {one_line(str(arguments.plot))}")
     return 0
 

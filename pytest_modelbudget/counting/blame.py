@@ -12,10 +12,12 @@ import torch
 
 from ..errors import BudgetError, ModelError
 from ..values.request import Request
+from .loss_error import error_of_loss, frame_of_loss
 from .meta.devices import NeedsDevice
 from .meta.execution import MetaExecution
 from .meta.missing_data import MissingData, NeedsData, module_told
 from .meta.user_frames import is_users, module_of, shown_file
+from .model.description import described
 from .model.shapes import hint_at_tensor
 from .own_error import is_own_error
 
@@ -74,8 +76,11 @@ def blaming(
     except (BudgetError, NeedsDevice):
         raise
     except Exception as error:
+        own = error_of_loss(error) if missing is not None else None
+        if own is not None:
+            raise ModelError(_message(own, model, given, request)) from own
         if missing is not None and missing.asked:
-            raise _asked(missing, model) from error
+            raise _asked(missing, model, "model" if frame_of_loss(error) is None else "loss") from error
         if not grad and _wants_grad(error):
             raise NeedsGrad from error
         if missing is not None and error is not missing.refused and not is_own_error(error):
@@ -86,9 +91,9 @@ def blaming(
         raise _asked(missing, model)
 
 
-def _asked(missing: MissingData, model: torch.nn.Module) -> NeedsRealRun:
+def _asked(missing: MissingData, model: torch.nn.Module, who: str = "model") -> NeedsRealRun:
     asked = missing.asked[0].told(_names(model))
-    why = f"The model reads values that the meta device does not have ({asked})"
+    why = f"The {who} reads values that the meta device does not have ({asked})"
     return NeedsRealRun(why, overwrites=missing.overwrites)
 
 
@@ -113,8 +118,11 @@ def _message(error: Exception, model: torch.nn.Module, given: str, request: Requ
             f"Tracing the model for fvcore raised {what}\nIt was traced at {request.point}; forward was given: {given}."
             " Without counter='fvcore' it need not be traced."
         )
-    optimizer = _optimizer_in(error)
+    loss, optimizer = frame_of_loss(error), _optimizer_in(error)
     who, whose = ("model", "model's") if optimizer is None else (f"optimizer {optimizer}", "optimizer's")
+    if loss is not None:
+        output = described((loss.f_locals["output"],), {})
+        return f"The loss raised {what}\nThis is the loss's own error, at {request.point}; it was given: {output}."
     return (
         f"The {who} raised {what}\nThis is the {whose} own error, at {request.point}; forward was given: {given}."
         f"{hint_at_tensor(error, request.inputs)}"

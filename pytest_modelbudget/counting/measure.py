@@ -12,7 +12,7 @@ from ..values.request import Request
 from .attempts import cost_of
 from .leftovers.leftovers import undone
 from .machine_memory import refuse_too_large
-from .model.process import default_contexts, undisturbed_process
+from .model.process import default_contexts, one_at_a_time, undisturbed_process
 from .model.target import Target
 from .real_run import real_run
 
@@ -33,6 +33,7 @@ def measure(model: Target, **arguments: Unpack[Arguments]) -> Cost:
     ``device`` says whose memory rules hold and, if it names a card, predicts the time of a step, which is an estimate:
     `Cost.throughput`. ``measured`` also runs the step for real, on the device at hand.
     ``counter="fvcore"`` counts with ``fvcore.nn.FlopCountAnalysis`` instead of the operators' own formulas.
+    Several threads may call this: one counts at a time.
 
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when the factory fails,
     `ModelError` when the model's own code raises.
@@ -41,8 +42,8 @@ def measure(model: Target, **arguments: Unpack[Arguments]) -> Cost:
 
 
 def count(model: Target, request: Request) -> Cost:
-    """Measure what a checked request asks for. Raises as `measure` does."""
-    with undisturbed_process(), default_contexts(), warnings.catch_warnings(), undone(model) as left:
+    """Measure what a checked request asks for, one at a time in a process. Raises as `measure` does."""
+    with one_at_a_time(), undisturbed_process(), default_contexts(), warnings.catch_warnings(), undone(model) as left:
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         cost = cost_of(model, request, between=left.undo_near)
         if request.measured:

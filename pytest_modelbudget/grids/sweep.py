@@ -9,7 +9,8 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import ModelError, UsageError
+from ..values.aliases import named_metric
 from ..values.arguments import GridArguments, explicit
 from ..values.metrics import find_metric, metric_names
 from ..values.point import OperatingPoint, axes, axis_names
@@ -39,7 +40,7 @@ def sweep(
     ``target`` is what `measure` takes, a TARGET as on the command line, a list of these, or a mapping from names to
     them. An axis is one value, a list, or text: ``"1,2,4"``, ``"128:512:32"`` (with its end). ``metrics`` are all but
     memory if left out: with ``"memory"``, as with ``exact``, every point is counted. With the ``device`` of a card they
-    are all there are, and the predicted time of a step. Other keywords are `measure`'s.
+    are all there are; the predicted time of a step is always with them. Other keywords are `measure`'s.
     ``jobs`` processes count at the same time; they need targets that can be pickled.
 
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when a factory fails, `ModelError` when no
@@ -97,12 +98,10 @@ def _metrics(metrics: Iterable[str] | str | None, *, timed: bool) -> tuple[str, 
     if metrics is None:
         return metric_names(on_request=False) if timed else metric_names(line=True)
     chosen = [name.strip() for name in metrics.split(",")] if isinstance(metrics, str) else list(metrics)
-    for name in chosen:
-        if name not in known:
-            raise UsageError(f"{name!r} is not a metric.{nearest(str(name), known)} Allowed: {', '.join(known)}.")
     if not chosen:
         raise UsageError(f"metrics= is empty: there is nothing to count. Allowed: {', '.join(known)}.")
-    return tuple(metric for metric in known if metric in chosen)
+    names = {named_metric(name, known) for name in chosen}
+    return tuple(metric for metric in known if metric in names or find_metric(metric).estimate)
 
 
 def _points(grid: Mapping[str, tuple[Any, ...]], model: Any, by_mode: Mapping[str, Request]) -> list[OperatingPoint]:

@@ -33,6 +33,11 @@ def find_target(text: str) -> FoundTarget:
     return replace(_find(text), text=text)
 
 
+def load_package(name: str) -> Any:
+    """Import a package or module, also one of the current folder. Raises `TargetError` when it does not load."""
+    return _package(name)
+
+
 def named_targets(target: Any) -> dict[str, Any]:
     """Models by name: from one, a list, or a mapping; texts are TARGETs. Raises `UsageError` for none."""
     if isinstance(target, Mapping):

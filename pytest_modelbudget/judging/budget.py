@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
 from ..text.units import parse_percent
+from ..values.aliases import did_you_mean
 from ..values.devices import find_device, named_devices
 from ..values.frozen import freeze
 from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
-from ..values.point import OperatingPoint, axis_names
+from ..values.point import OperatingPoint, axis_names, find_axis
 from ..values.request import SETTINGS, Request, argument_names, without_unset
+from ..values.written import Place, Written
 from .scaling import parse_scaling
 
 
@@ -23,7 +25,8 @@ class Budget:
 
     ``arguments`` are those of the measurement, as written; ``limits`` are whole counts, bytes or nanoseconds by metric,
     of the submodule ``module`` if it names one. ``scaling`` has exponents, as texts, by what they are of; ``tolerance``
-    is in percent.
+    is in percent. ``inherited`` names the arguments that its class or module gave. The metrics ``open`` have a limit
+    that is to be filled in, ``...``; ``places`` say where limits are written, as far as that is known.
     """
 
     model: Any = None
@@ -33,26 +36,49 @@ class Budget:
     name: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    inherited: frozenset[str] = frozenset()
+    open: tuple[str, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing in a budget changes."""
-        freeze(self, "arguments", "limits")
+        freeze(self, "arguments", "limits", "places")
 
-    def request(self, test_arguments: Mapping[str, Any]) -> Request:
-        """What to measure; an ordered axis that the marker leaves out comes from the test's argument of that name.
+    def request(self, sizes: Mapping[str, Any], own: Iterable[str] = ()) -> Request:
+        """What to measure; an ordered axis that the marker leaves out comes from ``sizes``, which the test knows.
 
-        One that nobody gives stays open, but a batch that is needed is 1. Raises `UsageError`.
+        Those named in ``own`` are the test's own arguments: they go before what its class or module says, and have to
+        agree with what its marker says. An axis that nobody gives stays open, but a batch that is needed is 1. Raises
+        `UsageError`.
         """
-        from_test = {name: test_arguments.get(name) for name in axis_names(ordered=True)}
-        given = {**from_test, **self.arguments}
+        given = {**sizes, **self.arguments}
+        for name in set(own) & set(self.arguments):
+            if name in self.inherited:
+                given[name] = sizes[name]
+            else:
+                _check_agreement(name, given[name], sizes[name])
         if given.get("mode") != "train":  # a class's default for those of its tests that train
             given = {name: value for name, value in given.items() if name not in _for_training()}
         request = Request.of(**without_unset(given))
         return replace(request, point=request.point.with_batch_if_needed())
 
-    def point(self, test_arguments: Mapping[str, Any]) -> OperatingPoint:
+    def point(self, sizes: Mapping[str, Any], own: Iterable[str] = ()) -> OperatingPoint:
         """The operating point of `request`."""
-        return self.request(test_arguments).point
+        return self.request(sizes, own).point
+
+
+def _check_agreement(name: str, marked: Any, argument: Any) -> None:
+    kind = find_axis(name).kind
+    if kind.parse(name, marked) != kind.parse(name, argument):
+        raise UsageError(
+            f"two values of {name}: {name}={marked!r} in @budget, {name}={argument!r} as the test's own argument. "
+            "Leave one of them out."
+        )
+
+
+def names_fixture(model: Any) -> bool:
+    """Whether ``model=`` names a fixture. A text with a colon is a TARGET, as a command takes it."""
+    return isinstance(model, str) and ":" not in model
 
 
 def _for_training() -> tuple[str, ...]:
@@ -60,7 +86,8 @@ def _for_training() -> tuple[str, ...]:
 
 
 def _own_arguments() -> tuple[str, ...]:
-    return tuple(one.name for one in fields(Budget) if one.name not in ("arguments", "limits"))
+    parsed = ("arguments", "limits", "inherited", "open", "places")
+    return tuple(one.name for one in fields(Budget) if one.name not in parsed)
 
 
 def marker_arguments() -> tuple[str, ...]:
@@ -82,16 +109,19 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     for name in keywords:
         if name not in allowed:
             raise UsageError(
-                f"{name!r} is not an argument of budget().{nearest(name, allowed)} Allowed: {', '.join(allowed)}."
+                f"{name!r} is not an argument of budget().{did_you_mean(name, allowed)} Allowed: {', '.join(allowed)}."
             )
     given = without_unset(keywords)
-    limits = {m: parse_limit(given.pop(m), m) for m in metric_names() if m in given}
+    places = {m: value.place for m, value in given.items() if isinstance(value, Written)}
+    written = {m: _as_written(given.pop(m)) for m in metric_names() if m in given}
+    limits = {m: parse_limit(value, m) for m, value in written.items() if value is not ...}
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
     if "scaling" in own:
         own["scaling"] = parse_scaling(own["scaling"])
     if "tolerance" in own:
         own["tolerance"] = parse_percent(own["tolerance"], "tolerance")
-    budget = Budget(**own, arguments=given, limits=limits)
+    left_open = tuple(m for m in written if m not in limits)
+    budget = Budget(**own, arguments=given, limits=limits, open=left_open, places=places)
     if whole:
         _check_training(budget)
         _check_estimates(budget)
@@ -99,6 +129,10 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     _check_module(budget)
     _check_rest(budget)
     return budget
+
+
+def _as_written(value: Any) -> Any:
+    return value.value if isinstance(value, Written) else value
 
 
 def _check_training(budget: Budget) -> None:
@@ -111,11 +145,12 @@ def _check_estimates(budget: Budget) -> None:
     """A limit on what is predicted needs a device whose speed is known."""
     value = budget.arguments.get("device")
     device = find_device(value) if value is not None else None
-    for name, limit in budget.limits.items():
+    for name in (*budget.limits, *budget.open):
         if find_metric(name).estimate and (device is None or not device.has_speed):
+            limit = show_limit(budget.limits[name], name) if name in budget.limits else ...
             found = "no device" if device is None else f"device={value!r}, which names no card"
             raise UsageError(
-                f"{name}={show_limit(limit, name)!r} is a limit on a predicted time, and here is {found}. "
+                f"{name}={'...' if limit is ... else repr(limit)} is a limit on a predicted time, and here is {found}. "
                 f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
             )
 
@@ -124,7 +159,7 @@ def _check_module(budget: Budget) -> None:
     if not isinstance(budget.module, str):
         raise UsageError(f"module={budget.module!r} is not the name of a submodule, such as 'layer4'.")
     for metric in all_metrics():
-        if budget.module and metric.name in budget.limits and not metric.in_modules:
+        if budget.module and metric.name in (*budget.limits, *budget.open) and not metric.in_modules:
             raise UsageError(
                 f"{metric.name}= is a limit on the whole model, and here is module={budget.module!r}: "
                 f"{metric.why_whole}. Give it a marker of its own."
@@ -135,7 +170,7 @@ def _check_rest(budget: Budget) -> None:
     if budget.model is not None and not isinstance(budget.model, str) and not callable(budget.model):
         raise UsageError(
             f"model={budget.model!r} is a {type(budget.model).__name__}. "
-            "Allowed: a factory, an nn.Module, or the name of a fixture."
+            "Allowed: a factory, an nn.Module, the name of a fixture, or a TARGET such as 'torchvision:resnet50'."
         )
     if budget.name is not None and (not isinstance(budget.name, str) or not budget.name.strip()):
         raise UsageError(f"name={budget.name!r} is not a name.")
@@ -153,4 +188,7 @@ def parse_budgets(levels: Iterable[list[tuple[tuple[Any, ...], Mapping[str, Any]
         for args, keywords in level:
             parse_budget(args, keywords, whole=False)
             defaults.update(keywords)
-    return [parse_budget(args, {**defaults, **keywords}) for args, keywords in own]
+    return [
+        replace(parse_budget(args, {**defaults, **keywords}), inherited=frozenset(defaults) - frozenset(keywords))
+        for args, keywords in own
+    ]

@@ -23,6 +23,8 @@ def judge(
     recording: bool = False,
     scaling: tuple[Scaled, ...] = (),
     problems: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+    missed: str = "",
 ) -> Verdict:
     """Judge a cost, or that of its submodule ``module``, by its limits and by its baseline.
 
@@ -30,7 +32,8 @@ def judge(
     (percent) is given. A budget that measured nothing fails: neither limits nor a baseline to compare with,
     FLOPs of zero under a limit on compute, or, with ``unknown_ops="error"``, operators that nobody can count.
     ``recording`` a baseline, limits alone judge, and there may be none. ``scaling`` is how it grows, beside what is
-    allowed, ``problems`` what kept that from being measured. Raises `UsageError` for an unknown ``module``.
+    allowed, ``problems`` what kept that from being measured, ``warnings`` what else to say. ``missed`` says which
+    baseline was looked for, and is not there. Raises `UsageError` for an unknown ``module``.
     """
     seen = look(cost, limits, module=module, unknown_ops=unknown_ops)
     judged = tuple(Judged(j.metric, j.used, limits.get(j.metric)) for j in seen.judged)
@@ -54,6 +57,7 @@ def judge(
         problems.append(
             "no limits and no baseline: this budget could never fail.\n"
             f"Record a baseline with pytest --budget-update, or add limits; what it costs now passes {now}."
+            + (f"\n{missed}." if missed else "")
         )
     missing = [metric for metric in limits if cost.metric(metric, module) is None]
     if missing:
@@ -68,7 +72,7 @@ def judge(
             f"measured nothing: {', '.join(zero)} of {where} came to 0, so this limit could never fail.\n"
             "Check that forward runs what is meant to be measured, or limit something that is there, such as params=."
         )
-    return Verdict(judged, (*seen.problems, *problems), seen.warnings, regressed, scaling)
+    return Verdict(judged, (*seen.problems, *problems), (*seen.warnings, *warnings), regressed, scaling)
 
 
 def _regressed(judged: Iterable[Judged], comparison: Comparison | None, tolerance: Decimal) -> tuple[Regressed, ...]:

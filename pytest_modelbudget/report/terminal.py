@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..text import units
-from ..text.line import one_line
+from ..text.line import one_line, shown
 from ..text.tables import plain_table
 from ..values.cost import Cost
 from ..values.metrics import show, show_apart, title_of
@@ -18,6 +18,8 @@ from .parts.measured import prediction_error
 from .parts.standing import standing
 from .parts.why import why
 
+_INDENT = "    "
+
 
 class Line(NamedTuple):
     """A line of text and the colour the terminal reporter gives it."""
@@ -26,12 +28,19 @@ class Line(NamedTuple):
     markup: dict[str, bool]
 
 
-def summary(results: Sequence[Result], *, verbosity: int = 0) -> Iterator[Line]:
-    """Finished lines for the end of a run; module tables from ``-v`` on, all levels from ``-vv``."""
-    header, *rows = _table(results).splitlines()
-    yield Line(header, {"bold": True})
+def summary(results: Sequence[Result], *, verbosity: int = 0, width: int = 80) -> Iterator[Line]:
+    """Finished lines for the end of a run; module tables from ``-v`` on, all levels from ``-vv``.
+
+    Where the table is wider than the terminal, each entry has lines of its own instead of a row.
+    """
+    table = _table(results)
+    header, *rows = table.splitlines()
+    is_wide = any(len(line) > width for line in (header, *rows))
+    if not is_wide:
+        yield Line(header, {"bold": True})
     for result, row in zip(results, rows, strict=True):
-        yield Line(row, {"green": True} if result.verdict.passed else {"red": True})
+        for text in _block(result, results, width) if is_wide else [row]:
+            yield Line(text, {"green": True} if result.verdict.passed else {"red": True})
     yield Line("", {})
     for convention in conventions(results):
         yield Line(convention, {})
@@ -69,13 +78,32 @@ def _table(results: Sequence[Result]) -> str:
     return plain_table(rows, headers)
 
 
-def _cell(j: Judged | None) -> str:
+def _block(result: Result, results: Sequence[Result], width: int) -> list[str]:
+    """An entry on lines of its own: its name and how it stands, then its point and its numbers."""
+    by_metric, cost = {j.metric: j for j in result.verdict.judged}, result.cost
+    word = _standing(result)
+    parts = [f"{title_of(m)} {_cell(by_metric[m], ' ({})')}" for m in limited_columns(results) if m in by_metric]
+    if cost.measured is not None:
+        memory, time = _measured(cost)
+        parts += [f"measured memory {memory}", f"measured time {time}"]
+    lines = [f"{cost.point!s}:"]
+    for part in (*(f"{part}," for part in parts[:-1]), *parts[-1:]):
+        if len(lines[-1]) + 1 + len(part) + len(_INDENT) > width:
+            lines.append(part)
+        else:
+            lines[-1] += f" {part}"
+    name = shown(result.entry, max(20, width - len(word) - 2))
+    head = [f"{name}  {word}"] if len(name) + 2 + len(word) <= width else [shown(result.entry, width), _INDENT + word]
+    return [*head, *(f"{_INDENT}{line}" for line in lines)]
+
+
+def _cell(j: Judged | None, share: str = ", {}") -> str:
     if j is None:
         return "-"
     if j.limit is None:
         return show(j.used, j.metric)
     used, limit = show_apart(j.used, j.limit, j.metric)
-    return f"{used} of {limit}, {units.share(j.used, j.limit)}"
+    return f"{used} of {limit}{share.format(units.share(j.used, j.limit))}"
 
 
 def _measured(cost: Cost) -> list[str]:

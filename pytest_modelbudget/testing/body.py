@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..counting.leftovers.leftovers import undone
-from .subject import Body, build_on_meta
+from ..gate.subject import Body, build_on_meta
 
 
 class Watched:

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .subject import TestCase
+    from ..gate.subject import TestCase
 
 
 def case_of(item: pytest.Item) -> TestCase:
     """The test, its place relative to the root directory, and the values of its fixtures by name."""
-    from .subject import TestCase
+    from ..gate.subject import TestCase
 
     path, line, _ = item.reportinfo()
     root = item.config.rootpath
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
     fixtures = getattr(item, "funcargs", {})
-    return TestCase(plain_id(item.nodeid), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
+    own, direct = _arguments(item, fixtures), _parametrized(item, fixtures)
+    return TestCase(plain_id(item.nodeid), file, (line or 0) + 1, fixtures, str(root), own, direct)
 
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -31,6 +32,12 @@ def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...
     except (TypeError, ValueError):
         return tuple(fixtures)
     return tuple(name for name in fixtures if name in parameters)
+
+
+def _parametrized(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the test is parametrized with, by value; a fixture makes something else of a parameter that it gets."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return tuple(name for name, value in params.items() if fixtures.get(name) is value)
 
 
 def plain_id(nodeid: str) -> str:

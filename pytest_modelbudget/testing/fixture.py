@@ -8,27 +8,40 @@ from typing import Any
 import pytest
 
 from ..errors import BudgetError
-from ..values.arguments import Arguments, explicit
+from ..judging.budget import parse_budget
+from ..sources.call import calling
+from ..values.arguments import CostArguments, explicit
 from ..values.cost import Cost
+from ..values.metrics import metric_names
 from ..values.request import Request
 from .case import case_of
 from .markers import budgets_now
-from .state import CONFIG, RESULTS, baseline_of
+from .places import PLACES, with_places
+from .state import CONFIG, RESULTS, WISHES, baseline_of
 
 
 @pytest.fixture
 def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
-    """Measure a model inside a test: ``model_cost(model, batch=1, res=224)`` gives a Cost, and is reported."""
+    """Measure a model inside a test: ``model_cost(model, batch=1, res=224)`` gives a Cost, and is reported.
+
+    Limits, such as ``flops="4.2G"``, fail the test when it ends.
+    """
     from ..counting.measure import count
-    from .gate import observe
+    from ..gate.evaluate import observe
+    from ..gate.filling import wishes
 
     item, config = request.node, request.config.stash[CONFIG]
 
-    @explicit(Arguments)
+    @explicit(CostArguments)
     def model_cost(model: Any, *, name: str | None = None, **arguments: Any) -> Cost:
         __tracebackhide__ = True
+        places = request.config.stash.get(PLACES, None)
+        call = calling(frozenset(), places.digests) if places is not None else None
+        limits = {metric: arguments.pop(metric) for metric in metric_names() if metric in arguments}
         try:
             asked = Request.of(**{**config.settings(), **arguments})
+            device = {"device": arguments["device"]} if arguments.get("device") is not None else {}
+            budget = parse_budget((), {**with_places(limits, call), **device, "name": name})
             cost = count(model, asked)
         except BudgetError as error:  # it says whose error it is, and where: our own frames would only hide that
             raise error.with_traceback(None) from None
@@ -38,7 +51,8 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
             baseline = {}
         results = item.stash.setdefault(RESULTS, [])
         number = len(results) + len(budgets_now(item))  # the first names are those of the test's markers
-        results.append(observe(model, asked, cost, name, number, case_of(item), config, baseline))
+        results.append(observe(model, asked, cost, budget, number, case_of(item), config, baseline))
+        item.stash.setdefault(WISHES, []).extend(wishes([budget], results[-1:], config))
         return cost
 
     return model_cost

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ..gate.run import Collected, Ending, Scope
 from ..report.terminal import summary
 from ..text.line import one_line
 from .case import plain_id
-from .session import Collected, Ending, Scope
 from .state import CONFIG, ENDING, RUN
 
 
@@ -21,6 +21,15 @@ class _Collecting:
 
     def __init__(self) -> None:
         self.seen = Collected()
+        self._found: dict[str, pytest.Item] = {}
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        test = plain_id(item.nodeid)
+        other = self._found.setdefault(test, item)
+        if other.path != item.path and any(map(_is_measured, (other, item))):
+            files = dict.fromkeys([*self.seen.clashes.get(test, [str(other.path)]), str(item.path)])
+            self.seen.clashes[test] = list(files)
+        self.seen.left_out[test] = None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.seen.cut_short = self.seen.cut_short or report.failed
@@ -29,9 +38,20 @@ class _Collecting:
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.seen.cut_short = self.seen.cut_short or bool(items)
+        self._are_known(items)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.seen.tests.update((plain_id(item.nodeid), None) for item in session.items)
+        self._are_known(session.items)
+
+    def _are_known(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            self.seen.left_out.pop(plain_id(item.nodeid), None)
+
+
+def _is_measured(item: pytest.Item) -> bool:
+    return item.get_closest_marker("budget") is not None or "model_cost" in getattr(item, "fixturenames", ())
 
 
 class _Worker(_Collecting):
@@ -64,7 +84,16 @@ class _Listener(_Collecting):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             complete = getattr(report, "modelbudget_complete", False)
-            self._run.add(plain_id(report.nodeid), getattr(report, "modelbudget", ()), complete=complete)
+            results, wishes = (getattr(report, name, ()) for name in ("modelbudget", "modelbudget_wishes"))
+            self._run.add(plain_id(report.nodeid), results, complete=complete, wishes=wishes)
+
+    def _show(self, line: str) -> None:
+        """A line on the terminal, at once."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            colour = {"+": {"green": True}, "-": {"red": True}}.get(line[:1], {})
+            terminal.ensure_newline()
+            terminal.write_line(one_line(line), **colour)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
@@ -72,7 +101,7 @@ class _Listener(_Collecting):
         settings = self._config.stash[CONFIG]
         if ended and self._began and not self._config.option.collectonly:
             cut_short = self.seen.cut_short or bool(session.shouldfail) or bool(session.shouldstop)
-            ending = self._run.finish(_scope(self._config, cut_short))
+            ending = self._run.finish(_scope(self._config, cut_short), self._show)
             self._config.stash[ENDING] = ending
             if ending.failed and exitstatus != pytest.ExitCode.TESTS_FAILED:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -108,7 +137,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not table and not ending.lines:
         return
     terminalreporter.write_sep("=", "model budgets")
-    for line in summary(table, verbosity=verbosity) if table else ():
+    width = terminalreporter._tw.fullwidth
+    for line in summary(table, verbosity=verbosity, width=width) if table else ():
         terminalreporter.write_line(line.text, **line.markup)
     for text in ending.lines:
         terminalreporter.write_line(one_line(text), red=ending.failed)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Mapping
+from typing import Any, TypeAlias
 
 import pytest
 
 from ..errors import UsageError
-from ..judging.budget import Budget, parse_budgets
+from ..judging.budget import Budget, names_fixture, parse_budgets
+from .defaults import defaults_of, table_defaults
+from .places import PLACES, Places
 from .state import BUDGETS, MARKS
 
 
@@ -41,7 +43,7 @@ def _fixtures_named(collector: pytest.Collector, obj: object) -> list[str]:
     marks = [mark for mark in (own if isinstance(own, (list, tuple)) else [own]) if mark.name == "budget"]
     if not all("model" in mark.kwargs for mark in marks) or not marks:
         marks.extend(collector.iter_markers("budget"))
-    return [mark.kwargs["model"] for mark in marks if isinstance(mark.kwargs.get("model"), str)]
+    return [mark.kwargs["model"] for mark in marks if names_fixture(mark.kwargs.get("model"))]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -78,21 +80,39 @@ def budgets_of(item: pytest.Item) -> list[Budget]:
     levels: dict[pytest.Item | pytest.Collector | Any, list[pytest.Mark]] = {}
     for node, mark in found:
         levels.setdefault(node, []).append(mark)
-    in_order = [_source_order(item, node, level) for node, level in levels.items()]
-    budgets = parse_budgets([[(mark.args, mark.kwargs) for mark in level] for level in in_order])
+    places = item.config.stash.get(PLACES, None)
+    around = [_said(mark, places) for mark in defaults_of(item.config, item.path)]
+    said = [_level(item, node, level, places) for node, level in levels.items()]
+    project: Said = (), table_defaults(item.config)
+    budgets = parse_budgets([*said, *([one] for one in around), [project]])
     for budget in budgets:
-        if isinstance(budget.model, str) and budget.model not in item.fixturenames:
+        if names_fixture(budget.model) and budget.model not in item.fixturenames:
             item.fixturenames = [*item.fixturenames, budget.model]  # set up with the test's own; the list is shared
     item.stash[MARKS], item.stash[BUDGETS] = marks, budgets
     return budgets
 
 
-def _source_order(item: pytest.Function, node: Any, marks: list[pytest.Mark]) -> list[pytest.Mark]:
-    """Decorators apply from the lowest up, and people read from the top; a list is in order as it is."""
+Said: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
+
+
+def _said(mark: pytest.Mark, places: Places | None) -> Said:
+    return mark.args, places.limits(mark) if places is not None else dict(mark.kwargs)
+
+
+def _level(item: pytest.Function, node: Any, marks: list[pytest.Mark], places: Places | None) -> list[Said]:
+    """What the markers of one level say, in the order of the source.
+
+    Decorators apply from the lowest up, and people read from the top; a list is in order as it is. A marker of a
+    parameter adds to each of the decorators, and goes before it.
+    """
     if isinstance(node, pytest.Module):
-        return marks
-    listed = [mark for mark in marks if any(mark is m for m in getattr(getattr(item, "callspec", None), "marks", ()))]
-    return [mark for mark in reversed(marks) if not any(mark is m for m in listed)] + listed
+        return [_said(mark, places) for mark in marks]
+    listed = getattr(getattr(item, "callspec", None), "marks", ())
+    of_params = [_said(mark, places) for mark in marks if any(mark is one for one in listed)]
+    decorators = [_said(mark, places) for mark in reversed(marks) if not any(mark is one for one in listed)]
+    if not of_params or not decorators:
+        return of_params or decorators
+    return [((*args, *more), {**said, **also}) for args, said in decorators for more, also in of_params]
 
 
 def budgets_now(item: pytest.Item) -> list[Budget]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..gate.config import CHOICES
 from ..report.formats import FORMATS
 from ..text.line import either
 from ..values.entry import BASELINE
-from .config import CHOICES
 
 if TYPE_CHECKING:
     import pytest
@@ -23,7 +23,11 @@ def declare(parser: pytest.Parser) -> None:
     group.addoption(
         "--budget-update", dest="budget_update", action="store_true", help="record this run as the baseline"
     )
+    write = "write the limits that are ... into their files; with =all, those that are there, too"
+    for option, value in (("--budget-write", "open"), ("--budget-write=all", "all")):  # no argument, which eats a path
+        group.addoption(option, dest="budget_write", action="store_const", const=value, default="", help=write)
     for name, metavar, text in (
+        ("headroom", "PCT", "how far above what was measured --budget-write puts a limit, in percent; default 2"),
         ("baseline", "FILE", "the baseline file; default modelbudget.json in the root directory"),
         ("tolerance", "PCT", "how far above its baseline a metric may be, in percent; default 0"),
     ):
@@ -32,6 +36,8 @@ def declare(parser: pytest.Parser) -> None:
     strict = "fail the run when the baseline has entries whose tests are gone"
     group.addoption("--budget-strict", dest="budget_strict", action="store_true", default=None, help=strict)
     parser.addini("budget_strict", strict, default="")
+    table = "collect the budgets of pyproject.toml or modelbudget.toml; default: where pytest gets no arguments"
+    parser.addini("budget_table", table, default="")
     real = "also run each step for real on the device at hand: its peak memory and time beside what is predicted"
     group.addoption("--budget-measure", dest="budget_measure", action="store_true", default=None, help=real)
     parser.addini("budget_measure", real, default="")
@@ -41,14 +47,22 @@ def declare(parser: pytest.Parser) -> None:
     parser.addini("budget_report", report, type="linelist", default=[])
 
 
+def write_of(options: Any) -> str:
+    """Which limits are to be written: ``"open"`` ones, ``"all"``, or none."""
+    return getattr(options, "budget_write", "") or ""
+
+
 def values_of(config: pytest.Config) -> dict[str, Any]:
     """Every setting by name; an option goes before its ini key. Paths are absolute: an option's is relative to
     where pytest was called, an ini key's to the root directory.
     """
     values = {c.name: (config.getoption(c.name, None) if c.option else None) or config.getini(c.name) for c in CHOICES}
     values["budget_update"] = config.getoption("budget_update")
-    for name in ("budget_tolerance", "budget_strict", "budget_measure"):
+    values["budget_write"] = write_of(config.option)
+    for name in ("budget_headroom", "budget_tolerance", "budget_strict", "budget_measure"):
         values[name] = config.getoption(name) or config.getini(name)
+    values["budget_root"] = config.rootpath
+    values["budget_table"] = config.getini("budget_table")
     here, root = config.invocation_params.dir, config.rootpath
     option, key = config.getoption("budget_baseline"), config.getini("budget_baseline")
     values["budget_baseline"] = here / option if option else root / (key or BASELINE)

@@ -15,7 +15,7 @@ from ..report.failure import failure
 from ..report.properties import properties
 from .case import case_of
 from .markers import budgets_now
-from .state import COMPLETE, CONFIG, PROPERTIES, RESULTS, VERDICT, baseline_of
+from .state import COMPLETE, CONFIG, PROPERTIES, RESULTS, VERDICT, WISHES, baseline_of
 
 if TYPE_CHECKING:
     from .body import Watched
@@ -23,18 +23,17 @@ if TYPE_CHECKING:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start anew, for a test may run again, and read markers that hooks added since it was collected."""
-    item.stash[RESULTS], item.stash[COMPLETE] = [], False
+    item.stash[RESULTS], item.stash[WISHES], item.stash[COMPLETE] = [], [], False
     budgets_now(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Run the test, then measure and judge what it is about; a failed budget fails the test."""
-    if not budgets_now(item):
+    if not budgets_now(item) or not isinstance(item, pytest.Function):
         outcome = yield
-        problem = _evaluate(item, None)  # a marker that the test's own code added
+        problem = _evaluate(item, None)  # a marker that the test's own code added, or a table's budget
     else:
-        assert isinstance(item, pytest.Function)  # others were refused when their markers were read
         with ExitStack() as leaving:
             with _watching(item, leaving) as watched:
                 outcome = yield
@@ -59,8 +58,8 @@ def _fail(item: pytest.Item, text: str) -> NoReturn:
 @contextmanager
 def _watching(item: pytest.Function, leaving: ExitStack) -> Iterator[Watched]:
     """Put a watched function in the place of the test's own. ``leaving`` as in `Watched`."""
+    from ..gate.subject import names_its_model
     from .body import Watched
-    from .subject import names_its_model
 
     function, case = item.obj, case_of(item)
     build = not inspect.iscoroutinefunction(function) and not names_its_model(budgets_now(item), case)
@@ -83,18 +82,20 @@ def _evaluate(item: pytest.Item, watched: Watched | None) -> str:
     budgets = budgets_now(item)
     if not budgets or (watched is not None and watched.started and not watched.finished):
         return ""  # its own error is on its way, past a unittest.TestCase
-    from .gate import evaluate
-    from .subject import Body
+    from ..gate.evaluate import evaluate
+    from ..gate.filling import wishes
+    from ..gate.subject import Body
 
-    case = case_of(item)
+    case, settings = case_of(item), item.config.stash[CONFIG]
     if watched is not None and not watched.started:
         return f"measured nothing: the test's own code was not run.\n{case.path}:{case.line}"
     body = Body() if watched is None else watched.body()
     try:
-        results = evaluate(budgets, case, body, item.config.stash[CONFIG], baseline_of(item.config))
+        results = evaluate(budgets, case, body, settings, baseline_of(item.config))
     except BudgetError as error:
         return f"{error}\n{case.path}:{case.line}"
     item.stash.setdefault(RESULTS, []).extend(results)
+    item.stash.setdefault(WISHES, []).extend(wishes(budgets, results, settings))
     return ""
 
 
@@ -119,6 +120,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     report = yield
     if results:
         report.modelbudget = [result.to_dict() for result in results]  # type: ignore[attr-defined]
+        report.modelbudget_wishes = [wish.to_dict() for wish in item.stash.get(WISHES, [])]  # type: ignore[attr-defined]
     text, crash = item.stash.get(VERDICT, ""), getattr(report.longrepr, "reprcrash", None)
     if call.when == "call" and report.failed and text and crash is not None and crash.message.endswith(text):
         case = case_of(item)  # the summary of failures and JUnit say one line, and where the budget stands

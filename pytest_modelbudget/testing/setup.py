@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from ..errors import UsageError
-from ..report.formats import find_format
+from ..gate.config import read_config
+from ..gate.run import Run
+from ..report.formats import check_report
 from . import listener
-from .config import read_config
 from .options import declare, values_of
-from .session import Run
 from .state import CONFIG, RUN
+from .tables import add_table
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,10 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     try:
         config.stash[CONFIG] = settings = read_config(values_of(config))
-        for path in settings.reports:  # a wrong suffix is told before the run, not after it
-            find_format(path)
+        for path in settings.reports:  # what keeps a report from being written is told before the run, not after it
+            check_report(path)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
+    add_table(config)
     config.stash[RUN] = Run(config.stash[CONFIG])
     config.pluginmanager.register(listener, "modelbudget-listener")
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
+from ..gate.config import Config
+from ..gate.run import Ending, Run
 from ..judging.budget import Budget
 from ..values.entry import Entry
 from ..values.result import Result
-from .config import Config
-from .session import Ending, Run
+from ..values.written import Wish
 
 CONFIG = pytest.StashKey[Config]()
 RUN = pytest.StashKey[Run]()
@@ -20,6 +21,7 @@ BASELINE = pytest.StashKey[Mapping[str, Entry]]()
 MARKS = pytest.StashKey[list[pytest.Mark]]()
 BUDGETS = pytest.StashKey[list[Budget]]()
 RESULTS = pytest.StashKey[list[Result]]()
+WISHES = pytest.StashKey[list[Wish]]()
 COMPLETE = pytest.StashKey[bool]()
 VERDICT = pytest.StashKey[str]()
 PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()

@@ -24,6 +24,13 @@ def pipe_table(rows: Iterable[Sequence[str]], headers: Sequence[str], *, right: 
     return tabulate(list(rows), headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
 
 
+def html_table(rows: Iterable[Sequence[str]], headers: Sequence[str], *, right: Iterable[int] = ()) -> str:
+    """A table in HTML, whose cells are escaped."""
+    aligned = ["right" if i in set(right) else "left" for i in range(len(headers))]
+    text = str(tabulate(list(rows), headers, tablefmt="html", colalign=aligned, disable_numparse=True))
+    return text.replace(_INDENT, "&nbsp;")
+
+
 def indented(text: str) -> str:
     """A cell whose leading spaces stay."""
     stripped = text.lstrip()

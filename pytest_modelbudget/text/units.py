@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from numbers import Integral, Real
 
 from ..errors import UsageError
 
@@ -118,6 +119,10 @@ def parse(value: object, unit: Unit, name: str) -> int:
 
 
 def _split(value: object, unit: Unit, name: str) -> tuple[Decimal, str]:
+    if isinstance(value, Integral):
+        value = int(value) if not isinstance(value, bool) else value  # those of NumPy are whole numbers, too
+    elif isinstance(value, Real):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise UsageError(
             f"{name}={value!r} is a {type(value).__name__}. Write a number or a text such as {unit.example}."
@@ -137,14 +142,22 @@ def _split(value: object, unit: Unit, name: str) -> tuple[Decimal, str]:
 
 
 def parse_percent(value: object, name: str) -> Decimal:
-    """Read ``"1%"``, ``"0.5 %"`` or a number as percent. Raises `UsageError` for anything else, and below zero."""
+    """Read ``"1%"``, ``"0.5 %"`` or a number as percent.
+
+    Raises `UsageError` for anything else, below zero, and for a number that may be a fraction: 0.05 is 5 % to some.
+    """
     text = str(value).strip().removesuffix("%").strip()
     try:
         percent = Decimal(text) if not isinstance(value, bool) else Decimal("nan")
     except InvalidOperation:
         percent = Decimal("nan")
     if not percent.is_finite() or not 0 <= percent <= _LARGEST:
-        raise UsageError(f'{name}={value!r} is not a percentage of zero or more, such as "1%" or 0.5.')
+        raise UsageError(f'{name}={value!r} is not a percentage of zero or more, such as "1%" or 2.')
+    if not isinstance(value, str) and 0 < percent < 1:
+        raise UsageError(
+            f"{name}={value!r} may be meant as {percent:f} % or as {(percent * 100).normalize():f} %. "
+            f'Write {name}="{percent:f}%" or {name}="{(percent * 100).normalize():f}%".'
+        )
     return percent
 
 
@@ -158,6 +171,18 @@ def show_limit(value: int, unit: Unit, *, digits: int = 3) -> str:
     return _write(value, unit, digits, False, ROUND_CEILING).replace(" ", "")
 
 
+def with_headroom(value: int, unit: Unit, percent: Decimal) -> str:
+    """Write a limit of ``percent`` above ``value``, rounded up to three digits as people write them: ``4.2G``.
+
+    `parse` reads what is ``value`` or more.
+    """
+    exact = value * (1 + percent / 100)
+    whole = exact if exact >= unit.base else exact.to_integral_value(ROUND_CEILING)  # there is no part of a FLOP
+    text = _write(whole, unit, 3, False, ROUND_CEILING)
+    number, _, step = text.partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{step}"
+
+
 def show_apart(value: int, other: int, unit: Unit) -> tuple[str, str]:
     """Write two quantities with as many digits as it takes to tell them apart."""
     for digits in range(3, 30):
@@ -167,7 +192,7 @@ def show_apart(value: int, other: int, unit: Unit) -> tuple[str, str]:
     return str(value), str(other)
 
 
-def _write(value: int, unit: Unit, digits: int, long: bool, rounding: str) -> str:
+def _write(value: int | Decimal, unit: Unit, digits: int, long: bool, rounding: str) -> str:
     base, steps, power = unit.base, unit.steps, 0
     while abs(value) >= base ** (power + 1) and power + 1 < len(steps):
         power += 1

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypedDict, TypeVar
+from types import EllipsisType
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
-Limit = int | float | str
-"""A number, or text such as ``"4.2G"``, ``"512MiB"``, ``"3ms"``."""
+Limit: TypeAlias = int | float | str | EllipsisType
+"""A number, or text such as ``"4.2G"``, ``"512MiB"``, ``"3ms"``; ``...`` is to be filled in by ``--budget-write``."""
 
 
 class Settings(TypedDict, total=False):
@@ -66,6 +67,10 @@ class Limits(TypedDict, total=False):
 
 class FitArguments(GridArguments, Limits, total=False):
     """The arguments of `fit`."""
+
+
+class CostArguments(Arguments, Limits, total=False):
+    """The arguments of the fixture ``model_cost``."""
 
 
 class BudgetArguments(Arguments, Limits, total=False):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from ..errors import UsageError, nearest
-from .cost_table import module_table
+from ..text.line import one_line
+from .cost_table import module_html, module_table
 from .frozen import freeze
-from .metrics import find_metric
+from .metrics import all_metrics, find_metric, show
 from .peak import Measured, Peak
 from .point import OperatingPoint
+from .request import CONVENTIONS
 from .throughput import Throughput
 
 
@@ -21,7 +24,8 @@ class ModuleCost:
 
     ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes.
     ``config`` is the module's own description (``Conv2d``'s ``3, 64, kernel_size=...``); ``owner`` and
-    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``.
+    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``. ``tied_params`` and
+    ``tied_weights`` are the part of ``params`` and ``weights`` (bytes) that a module before it has, too.
     """
 
     name: str
@@ -37,10 +41,16 @@ class ModuleCost:
     owner: str = ""
     attribute: str = ""
     memory: int = 0
+    tied_params: int = 0
+    tied_weights: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return dict(vars(self))
+
+    def tied(self, metric: str) -> int:
+        """The part of a metric that a module before it has, too: parts of a whole leave it out, so that they add up."""
+        return int(getattr(self, f"tied_{metric}", 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +130,24 @@ class Cost:
     def table(self, depth: int = 2) -> str:
         """The cost of every module down to ``depth`` levels, as text."""
         return module_table(self.modules, depth)
+
+    def __str__(self) -> str:
+        """What it is of, the totals, and `table`: what ``print`` shows."""
+        return f"{self._head()}\n\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        """The same as HTML, for notebooks."""
+        return f"<p>{'<br>'.join(map(escape, self._head().splitlines()))}</p>{module_html(self.modules)}"
+
+    def _head(self) -> str:
+        totals = [
+            f"{metric.label} {show(value, metric.name)}"
+            for metric in all_metrics()
+            if (metric.headline or metric.estimate) and (value := self.metric(metric.name)) is not None
+        ]
+        unknown = [f"not counted: {', '.join(map(one_line, sorted(self.uncounted)))}"] if self.uncounted else []
+        where = f"{one_line(self.model)} at {self.point}. {CONVENTIONS[self.convention]}"
+        return "\n".join([where, ", ".join(totals), *unknown, *map(one_line, self.notes)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""

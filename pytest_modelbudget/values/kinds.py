@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from ..errors import UsageError, nearest
@@ -39,6 +40,10 @@ class Kind(ABC):
         """The value as JSON has it."""
         return value
 
+    def resembles(self, value: Any) -> bool:
+        """Whether a value is of this kind, right or wrong: what only has an argument's name is something else."""
+        return value is not None
+
     def show(self, value: Any) -> str:
         """The value in a text for people."""
         return str(value)
@@ -64,10 +69,14 @@ class Whole(Kind):
     metavar: str = "N"
 
     def parse(self, name: str, value: Any) -> int:
-        """Only an ``int`` is one."""
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        """An ``int``, or one of NumPy's."""
+        if not self.resembles(value) or value < 1:
             raise UsageError(f"{name}={value!r} is not a whole number above zero.")
-        return value
+        return int(value)
+
+    def resembles(self, value: Any) -> bool:
+        """Any whole number."""
+        return isinstance(value, Integral) and not isinstance(value, bool)
 
     def of_text(self, text: str) -> int:
         """Digits, as Python writes a whole number."""
@@ -87,7 +96,12 @@ class Resolution(Kind):
     metavar: str = "N|HxW"
 
     def parse(self, name: str, value: Any) -> tuple[int, int]:
-        """One whole number, or a pair of them."""
+        """One whole number, a pair of them, or text as `of_text` reads it."""
+        if isinstance(value, str):
+            try:
+                value = self.of_text(value)
+            except ValueError as error:
+                raise UsageError(f"{name}={value!r} is neither one number nor (height, width).") from error
         if not isinstance(value, (tuple, list)):
             side = Whole().parse(name, value)
             return side, side
@@ -95,6 +109,12 @@ class Resolution(Kind):
             raise UsageError(f"{name}={value!r} is neither one number nor (height, width).")
         height, width = (Whole().parse(name, side) for side in value)
         return height, width
+
+    def resembles(self, value: Any) -> bool:
+        """A whole number, two of them, or text."""
+        if isinstance(value, (tuple, list)):
+            return len(value) == 2 and all(map(Whole().resembles, value))
+        return isinstance(value, str) or Whole().resembles(value)
 
     def of_text(self, text: str) -> Any:
         """``224``, or height by width: ``480x640``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ..text import units
@@ -28,7 +29,8 @@ class Metric:
     - ``headline``: among the first things to know of a model, so that tables have a column for it without a limit;
     - ``by_convention``: two conventions give two values of it;
     - ``where``: the metric whose modules say where it is, if modules do not have it;
-    - ``measured``: the attribute of `peak.Measured` that has what a real run took of it.
+    - ``measured``: the attribute of `peak.Measured` that has what a real run took of it;
+    - ``aliases``: what people also call it, for hints.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Metric:
     by_convention: bool = False
     where: str = ""
     measured: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -67,37 +70,53 @@ TABLE = (
         "flops", _FLOPS, "FLOPs",
         "Floating-point operations of the model at its operating point, by the convention named.",
         compute=True, in_rows=True, grows=True, line=True, per_sample=True, headline=True, by_convention=True,
+        aliases=("flop", "gflops", "mflops", "tflops", "compute", "operations"),
     ),
     Metric(
         "forward_flops", _FLOPS, "forward FLOPs", "FLOPs of the forward pass.",
         compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True, by_convention=True,
         why_whole="the passes of a step are told apart for the whole model", where="flops",
+        aliases=("fwd_flops",),
     ),
     Metric(
         "backward_flops", _FLOPS, "backward FLOPs", "FLOPs of the backward pass of a training step.",
         compute=True, recorded=False, always=False, on_request=True, in_modules=False, grows=True, by_convention=True,
         why_whole="the passes of a step are told apart for the whole model", where="flops",
+        aliases=("bwd_flops",),
     ),
     Metric(
         "macs", _MACS, "MACs", "Multiply-adds of convolutions, matrix products and attention.",
         compute=True, in_rows=True, grows=True, line=True, per_sample=True,
+        aliases=("mac", "madds", "madd", "gmacs", "multiply_adds", "mult_adds", "mult_add"),
     ),
-    Metric("params", _PARAMS, "params", "Parameters, shared ones once.", in_rows=True, line=True, headline=True),
-    Metric("trainable_params", _PARAMS, "trainable", "Parameters that require a gradient.", line=True),
+    Metric(
+        "params", _PARAMS, "params", "Parameters, shared ones once.", in_rows=True, line=True, headline=True,
+        aliases=("param", "parameters", "parameter", "nparams"),
+    ),
+    Metric(
+        "trainable_params", _PARAMS, "trainable", "Parameters that require a gradient.", line=True,
+        aliases=("trainable", "trainable_parameters"),
+    ),
     Metric(
         "activations", _ACTIVATIONS, "activations", "Elements output by convolutions and matrix products.",
         compute=True, in_rows=True, grows=True, line=True, per_sample=True,
+        aliases=("activation", "acts"),
     ),
-    Metric("weights", BYTES, "weights", "Bytes of parameters and buffers.", line=True),
+    Metric(
+        "weights", BYTES, "weights", "Bytes of parameters and buffers.", line=True,
+        aliases=("weight", "model_size", "weight_memory"),
+    ),
     Metric(
         "memory", BYTES, "memory", "Peak bytes alive at once.",
         always=False, in_modules=False, why_whole="a peak has no parts", grows=True, per_sample=True,
         headline=True, measured="memory",
+        aliases=("mem", "peak_memory", "peak_mem", "peak", "memory_peak", "vram", "ram", "gpu_memory"),
     ),
     Metric(
         "latency", NANOSECONDS, "estimated latency",
         "Time of a step on the device named: a roofline estimate, not a measurement.",
         compute=True, estimate=True, recorded=False, always=False, measured="nanoseconds",
+        aliases=("time", "runtime", "inference_time", "step_time", "speed", "ms"),
     ),
 )  # fmt: skip
 """In the order in which reports show them."""
@@ -136,6 +155,11 @@ def show(value: int, name: str, *, digits: int = 3, unit: bool = False) -> str:
 def show_limit(value: int, name: str) -> str:
     """Write the smallest limit of three digits that ``value`` passes: ``4.12G``."""
     return units.show_limit(value, find_metric(name).unit)
+
+
+def with_headroom(value: int, name: str, percent: Decimal) -> str:
+    """Write a limit of ``percent`` above a value, rounded up to what people write: ``4.2G``."""
+    return units.with_headroom(value, find_metric(name).unit, percent)
 
 
 def show_apart(value: int, other: int, name: str) -> tuple[str, str]:

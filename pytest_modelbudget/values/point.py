@@ -30,7 +30,9 @@ class Axis:
       as none;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
-    - ``title``: its name on the axis of a picture; ``example``: how its values are written, in messages.
+    - ``title``: its name on the axis of a picture, ``each`` what is counted along it;
+    - ``example``: how its values are written, in messages;
+    - ``aliases``: what people also call it, for hints.
     """
 
     name: str
@@ -47,10 +49,12 @@ class Axis:
     text: str = ", {name} {value}"
     unsaid: Any = None
     title: str = ""
+    each: str = "each"
     example: str = "a value"
     start: tuple[int, ...] = (1,)
     cap: int = 1 << 16
     power: float = 1.0
+    aliases: tuple[str, ...] = ()
 
     @property
     def swept(self) -> bool:
@@ -78,48 +82,61 @@ class OperatingPoint:
 
     batch: int | None = axis(
         Whole(), "batch size (default 1)",
-        ordered=True, by_name=True, factor="batch", always=True, title="batch",
+        ordered=True, by_name=True, factor="batch", always=True, title="batch", each="a sample",
         example="8, 1,2,4 or 1:64:8", start=(1, 2, 4, 8),
+        aliases=("batch_size", "batchsize", "bs", "bsz", "minibatch", "samples"),
     )  # fmt: skip
     res: tuple[int, int] | None = axis(
         Resolution(), "resolution of an image model",
-        ordered=True, by_name=True, factor="resolution", always=True, title="resolution (pixels)",
+        ordered=True, by_name=True, factor="resolution", always=True, title="resolution (pixels)", each="a pixel",
         example="224, 128,256, 480x640 or 128:512:32",
         start=(224, 256, 128, 64, 32, 96, 384, 299, 512, 28, 1024), cap=1 << 13, power=2.0,
+        aliases=(
+            "resolution", "image_size", "img_size", "imgsz", "input_size", "image_shape", "img_shape", "size", "image",
+            "pixels",
+        ),
     )  # fmt: skip
     channels: int | None = axis(
-        Whole(), "channels of the image (default 3)", by_name=True, factor="channels", always=True, unsaid=3
-    )
+        Whole(), "channels of the image (default 3)", by_name=True, factor="channels", always=True, unsaid=3,
+        aliases=("in_channels", "in_chans", "channel"),
+    )  # fmt: skip
     seq: int | None = axis(
         Whole(), "sequence length of a token model",
-        ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)",
+        ordered=True, by_name=True, factor="sequence", always=True, title="sequence length (tokens)", each="a token",
         example="128, 128,256 or 128:1024:128", start=(128, 16, 1), cap=1 << 17,
+        aliases=(
+            "seq_len", "seqlen", "seq_length", "sequence", "sequence_length", "context", "context_length", "block_size",
+            "max_length", "max_seq_len", "length", "tokens",
+        ),
     )  # fmt: skip
     dtype: str | None = axis(
         Dtype(), "dtype to count in: fp32, bf16, fp16, fp64 (default: the model's own)",
-        several=True, always=True, text=", {value}",
+        several=True, always=True, text=", {value}", aliases=("precision",),
     )  # fmt: skip
     mode: str = axis(
         Choice(("infer", "train"), "a mode"), "infer (a forward pass in eval mode) or train (a step)",
-        default="infer", several=True, always=True, text=", {value}",
+        default="infer", several=True, always=True, text=", {value}", aliases=("train", "training"),
     )  # fmt: skip
     optimizer: str | None = axis(
         Optimizer(OPTIMIZERS), f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw)",
-        training="adamw", text=" with {value}",
+        training="adamw", text=" with {value}", aliases=("optim", "opt"),
     )  # fmt: skip
     amp: str | None = axis(
-        Dtype(("bfloat16", "float16"), "a dtype of autocast", "'bf16', 'fp16'"), "autocast: bf16 or fp16"
-    )
+        Dtype(("bfloat16", "float16"), "a dtype of autocast", "'bf16', 'fp16'"), "autocast: bf16 or fp16",
+        aliases=("autocast", "mixed_precision"),
+    )  # fmt: skip
     attention: str | None = axis(
         Choice(
             ("fused", "math"), "a way to keep attention",
             "'fused' (as a GPU's kernels do), 'math' (the score matrix in memory)",
         ),
         "how attention is kept in memory: fused (default) or math", implied="fused",
+        aliases=("attn", "sdpa", "attn_implementation"),
     )  # fmt: skip
     device: str | None = axis(
-        Device(), "cuda, or a card such as T4: its memory rules, and its predicted time", text=", {value}"
-    )
+        Device(), "cuda, or a card such as T4: its memory rules, and its predicted time", text=", {value}",
+        aliases=("gpu", "card", "hardware"),
+    )  # fmt: skip
 
     @property
     def rules(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
+from .aliases import did_you_mean
 from .devices import Device, find_device
-from .kinds import Choice
+from .kinds import Choice, name_of
 from .point import OperatingPoint, axis_names, operating_point
 
 CONVENTIONS = {
@@ -50,7 +52,8 @@ class Request:
         allowed = argument_names()
         for name in arguments:
             if name not in allowed:
-                raise UsageError(f"{name!r} is not an argument.{nearest(name, allowed)} Allowed: {', '.join(allowed)}.")
+                hint = did_you_mean(name, allowed)
+                raise UsageError(f"{name!r} is not an argument.{hint} Allowed: {', '.join(allowed)}.")
         given = {name: value for name, value in arguments.items() if value is not None}
         point = operating_point(**{name: given[name] for name in axis_names() if name in given})
         options = {one.name: given[one.name] for one in _options() if one.name in given}
@@ -64,6 +67,8 @@ class Request:
         Choice(tuple(COUNTERS), "a counter").parse("counter", self.counter)
         if self.loss is not None and not callable(self.loss):
             raise UsageError(f"loss={self.loss!r} is not a loss. Allowed: a callable that gets the model's output.")
+        if self.loss is not None:
+            _check_loss(self.loss)
         if self.loss is not None and self.point.mode != "train":
             raise UsageError("loss= is for mode='train': in inference there is none.")
         if self.counter == "fvcore" and self.convention != "fvcore":
@@ -83,6 +88,22 @@ class Request:
     def at(self, point: OperatingPoint) -> Request:
         """The same at another operating point, counted only."""
         return replace(self, point=point, measured=False)
+
+
+def _check_loss(loss: Callable[..., Any]) -> None:
+    """Raise `UsageError` for a loss that cannot be called with the model's output alone."""
+    try:
+        signature = inspect.signature(getattr(loss, "forward", loss))  # a module's, which its call does not show
+        signature.bind(None)
+    except TypeError:
+        name = name_of(loss)
+        call = "criterion" if "<" in name else f"{name}()" if hasattr(loss, "forward") else name
+        raise UsageError(
+            f"loss= is called with the model's output alone, and {name} takes {signature}. Give it the rest in a "
+            f"function of its own: loss=lambda output: {call}(output, targets)."
+        ) from None
+    except ValueError:
+        pass  # a built-in that does not tell what it takes
 
 
 def _options() -> tuple[Any, ...]:

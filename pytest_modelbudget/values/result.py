@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .cost import Cost
+from .frozen import freeze
 from .growth import Comparison
 from .verdict import Remedy, Verdict
 
@@ -16,6 +17,7 @@ class Result:
     """A cost, its verdict, and where the budget stands: file (relative to the root) and line.
 
     ``comparison`` is ``None`` where no baseline was asked for. ``remedies`` say what would fit, if it is over a limit.
+    ``sources`` has ``file:line`` of the modules that say where it is, if it fails.
     """
 
     entry: str
@@ -27,6 +29,11 @@ class Result:
     verdict: Verdict
     comparison: Comparison | None = None
     remedies: tuple[Remedy, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Nothing in a result changes."""
+        freeze(self, "sources")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -36,6 +43,7 @@ class Result:
             "verdict": self.verdict.to_dict(),
             "comparison": self.comparison.to_dict() if self.comparison is not None else None,
             "remedies": [vars(remedy) for remedy in self.remedies],
+            "sources": dict(self.sources),
         }
 
     @classmethod

@@ -187,3 +187,17 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
     assert "points" in err
     assert main(["fit", "models.py:Pixels", "--res", "8", "--flops", "10k"]) == 0
     assert bars[1].n > 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [("--resolution", "--res"), ("--batch-size=8", "--batch"), ("--metric", "--metrics"), ("--every", "--every-point")],
+)
+def test_a_flag_by_another_name_is_hinted_at(capsys, flag, hint):
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", "torchvision:resnet18", flag, "8"])
+    assert ended.value.code == 2
+    assert f"unrecognized arguments: {flag}" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["sweep", "torchvision:resnet18", flag, "8"])
+    assert f". Did you mean {hint}?" in capsys.readouterr().err

@@ -237,3 +237,30 @@ class Fails(HasNoModes):
 def test_an_error_of_its_own_is_named() -> None:
     with pytest.raises(ModelError, match=r"Fails\.train\(False\) raised ValueError: no such mode"):
         measure(Fails(), inputs=ROWS)
+
+
+def test_a_default_device_that_is_not_here_is_left_alone() -> None:
+    """Nothing that the model makes without a device can be there; it is counted where the CPU is."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x) + torch.arange(4)
+
+    model = Positions()
+    torch.set_default_device("cuda")
+    try:
+        for target in (model, Positions):
+            for arguments in ({}, {"mode": "train"}, {"measured": True}):
+                factor = 2 if "mode" in arguments else 1  # the weight's gradient
+                assert measure(target, inputs=(5, 4), **arguments).flops == factor * 5 * 4 * 4
+        with pytest.raises((AssertionError, RuntimeError)):
+            torch.empty(1)
+    finally:
+        torch.set_default_device(None)
+    assert torch.empty(1).device.type == "cpu"

@@ -44,6 +44,13 @@ def linear() -> nn.Module:
         (linear, {"loss": lambda out: 3.0}, UsageError, "loss= returned a value of type float, not a scalar tensor"),
         (linear, {"loss": lambda out: out.detach().sum()}, ModelError, "the value of loss= does not depend on any par"),
         (linear, {"loss": "mse"}, UsageError, "loss='mse' is not a loss. Allowed: a callable"),
+        (
+            linear,
+            {"loss": nn.CrossEntropyLoss()},
+            UsageError,
+            "CrossEntropyLoss takes (input: torch.Tensor, target",
+        ),
+        (linear, {"loss": lambda out, target: out}, UsageError, "loss=lambda output: criterion(output, targets)"),
         (linear, {"optimizer": "adamv"}, UsageError, "optimizer='adamv' is not an optimizer. Allowed: 'none', 'sgd'"),
         (linear, {"optimizer": 7}, UsageError, "optimizer=7 is not an optimizer"),
         (linear, {"optimizer": lambda p: p}, UsageError, "returned a value of type list, not an optimizer"),
@@ -101,3 +108,80 @@ print(int(status[status.index("VmHWM:") + 1]) * 1024)
 def test_a_step_of_seven_billion_parameters_takes_less_than_two_gigabytes() -> None:
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", LARGE], capture_output=True, text=True, check=True)
     assert int(run.stdout.split()[-1]) < 2 * 10**9
+
+
+# -- the loss's own errors: the model is not run for them ----------------------------------------------------------
+
+
+class Counted(nn.Module):
+    """Says how often its forward ran for real."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 4)
+        self.real_runs = 0
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.real_runs += not x.is_meta
+        return {"logits": self.layer(x)}
+
+
+def raises(output: Any) -> Any:
+    raise RuntimeError("no labels")
+
+
+def has_no_such_output(output: Any) -> Any:
+    return output["boxes"].sum()
+
+
+def has_wrong_targets(output: Any) -> Any:
+    return nn.functional.cross_entropy(output["logits"], torch.zeros(5, dtype=torch.long))
+
+
+def reads_and_has_no_targets(output: Any) -> Any:
+    best = output["logits"].argmax(1).tolist()
+    targets: Any = None
+    return sum(targets[index] for index in best)
+
+
+def gives_a_number(output: Any) -> Any:
+    return output["logits"].sum().item()
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        (raises, ModelError, "The loss raised RuntimeError: no labels"),
+        (has_no_such_output, ModelError, "The loss raised KeyError: 'boxes'"),
+        (has_wrong_targets, ModelError, "The loss raised ValueError: Expected input batch_size (3) to match target"),
+        (reads_and_has_no_targets, ModelError, "The loss raised TypeError: 'NoneType' object is not subscriptable"),
+        (gives_a_number, UsageError, "loss= returned a value of type float, not a scalar tensor"),
+    ],
+)
+def test_an_error_of_the_loss_is_told_as_its_own_without_a_real_run(loss: Any, error: Any, message: str) -> None:
+    model = Counted()
+    with pytest.raises(error) as raised:
+        measure(model, inputs=(3, 8), mode="train", loss=loss)
+    assert message in str(raised.value)
+    if error is ModelError:
+        assert f"in {loss.__name__}: " in str(raised.value)
+        assert "This is the loss's own error, at train with adamw; it was given: {logits: float32 (3, 4)}." in str(
+            raised.value
+        )
+    assert model.real_runs == 0
+
+
+def test_a_loss_that_reads_values_is_named_as_the_reason_of_a_real_run() -> None:
+    def reads(output: Any) -> Any:
+        return output["logits"].sum() if output["logits"].sum().item() < 1e9 else output["logits"].mean()
+
+    cost = measure(Counted(), inputs=(3, 8), mode="train", loss=reads)
+    assert cost.executed == "real"
+    assert cost.notes[0].startswith("The loss reads values that the meta device does not have")
+
+
+def test_a_loss_with_targets_on_the_cpu_is_counted_on_meta() -> None:
+    targets = torch.zeros(3, dtype=torch.long)
+    loss = nn.CrossEntropyLoss()
+    cost = measure(Counted(), inputs=(3, 8), mode="train", loss=lambda output: loss(output["logits"], targets))
+    assert (cost.executed, cost.flops) == ("meta", 2 * 3 * 8 * 4)  # the output, and the gradient of the weight

@@ -343,7 +343,7 @@ def test_several_processes(tmp_path):
         ({"res": "32x"}, "'' is not a whole number"),
         ({"res": "8", "dtype": "fp31"}, "dtype='fp31' is not a floating dtype"),
         ({"res": "8", "mode": "trian"}, "mode='trian' is not a mode. Allowed: 'infer', 'train'. Did you mean 'train'?"),
-        ({"res": "8", "metrics": "flop"}, "'flop' is not a metric. Did you mean 'flops'?"),
+        ({"res": "8", "metrics": "flosp"}, "'flosp' is not a metric. Did you mean 'flops'?"),
         ({"res": "8", "metrics": ""}, "'' is not a metric"),
         ({"res": "8", "metrics": []}, "metrics= is empty"),
         ({"res": "8", "jobs": 0}, "jobs=0 is not a whole number above zero"),
@@ -398,3 +398,11 @@ def test_without_a_card_no_time_is_predicted() -> None:
     assert found.batches_that_pay() == {}
     with pytest.raises(UsageError, match="'latency' is not a metric"):
         sweep(torchvision.models.resnet18, batch="1,2", res=64, metrics="latency")
+
+
+def test_the_predicted_time_is_there_whatever_metrics_are_chosen():
+    """A card is named for its speed; the columns are called what people call them."""
+    found = sweep(lambda: nn.Conv2d(3, 4, 1), batch="1,2", res=8, device="T4", metrics="FLOPs, parameters")
+    assert found.metrics == ("flops", "params", "latency")
+    assert all(speed > 0 for speed in found.extras["estimated_samples_per_second"])
+    assert sweep(lambda: nn.Conv2d(3, 4, 1), res=8, metrics="FLOPs").metrics == ("flops",)

@@ -19,7 +19,9 @@ import pytest_modelbudget
 PACKAGE = Path(pytest_modelbudget.__file__).parent
 NAME = "pytest_modelbudget"
 
-RULE = "errors <- text <- values <- counting | judging <- baseline <- grids <- report <- testing | cli"
+RULE = (
+    "errors <- text <- values <- counting | judging | sources <- baseline <- grids <- report <- gate <- testing | cli"
+)
 """From the bottom up. A room imports from those before it, and neighbours at a bar never from each other."""
 
 FLOORS = [floor.split(" | ") for floor in RULE.split(" <- ")]
@@ -169,7 +171,7 @@ def test_no_import_goes_round_in_a_circle():
         ("values/cost.py", "def late():\n    from ..report.count import count_text"),
         ("values/cost.py", "if TYPE_CHECKING:\n    from ..baseline.schema import Baseline"),
         ("counting/measure.py", "from ..judging.judge import judge"),
-        ("cli/count.py", "from ..testing.config import Config"),
+        ("cli/count.py", "from ..testing.state import CONFIG"),
         ("errors.py", "from .text.line import one_line"),
         ("judging/judge.py", "import pytest_modelbudget.grids.sweep"),
     ],
@@ -314,16 +316,14 @@ def test_a_suite_without_budgets_loads_nothing_heavy(pytester):
 def test_a_suite_without_budgets_is_as_if_we_were_not_there(pytester, monkeypatch):
     """It measures nothing, prints nothing and leaves no file."""
     import pytest_modelbudget.counting.measure
-    import pytest_modelbudget.testing.gate
-    import pytest_modelbudget.testing.subject
+    import pytest_modelbudget.gate.evaluate
+    import pytest_modelbudget.gate.subject
 
     def never(*args, **kwargs):
         raise AssertionError("measured")
 
     for name in ("evaluate", "build_on_meta", "names_its_model", "observe", "TestCase"):
-        file = (
-            pytest_modelbudget.testing.gate if name in ("evaluate", "observe") else pytest_modelbudget.testing.subject
-        )
+        file = pytest_modelbudget.gate.evaluate if name in ("evaluate", "observe") else pytest_modelbudget.gate.subject
         monkeypatch.setattr(file, name, never)
     monkeypatch.setattr(pytest_modelbudget.counting.measure, "count", never)
     pytester.makepyfile(test_plain=PLAIN)

@@ -532,6 +532,84 @@ def test_the_base_runs_in_the_same_folder_with_the_same_program(origin, tmp_path
     assert saw(outcome) == ["models base", "models base"]
 
 
+PACKAGE = {
+    "packages/nets/pyproject.toml": """[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "my-nets"
+version = "1"
+
+[tool.hatch.build]
+packages = ["lab"]
+dev-mode-dirs = ["."]
+""",
+    "packages/nets/lab/nets/small.py": SUITE["nets/small.py"],
+    "tests/test_cost.py": SUITE["tests/test_cost.py"].replace("from nets", "from lab.nets"),
+}
+"""A project in a folder of a repository; ``lab`` is a namespace that other projects may have a part of."""
+
+
+def package(width: int) -> dict[str, str]:
+    return {name: text.replace("{width}", str(width)) for name, text in PACKAGE.items()}
+
+
+def environment(folder: Path) -> Path:
+    """The Python of a new virtual environment that has this one's packages, to install into."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/*/site-packages")
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "ours.pth").write_text("\n".join([*ours, str(ROOT)]) + "\n")
+    return folder / "bin/python"
+
+
+def install(python: Path, *what: str) -> None:
+    command = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", *what]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def grown(origin, tmp_path):
+    """A checkout whose head has doubled the layer of ``lab.nets.small`` since the merge base."""
+    git(origin, "switch", "main")
+    git(origin, "rm", "-rq", ".")
+    commit(origin, **package(8))
+    git(origin, "switch", "-c", "grown")
+    commit(origin, **package(16))
+    return checkout(tmp_path, "grown")
+
+
+@pytest.mark.parametrize("kind", ["editable", "copy", "wheel", "pth", "environment in the checkout"])
+def test_a_base_that_imports_the_heads_code_is_refused_and_the_remedy_works(grown, tmp_path, kind):
+    """However the head was installed: its code is not the merge base's, and nothing would ever be found to grow."""
+    project, wheels = grown / "packages/nets", tmp_path / "wheels"
+    python = environment((grown if kind == "environment in the checkout" else tmp_path) / ".venv")
+    if kind == "pth":
+        (site,) = python.parent.parent.glob("lib/*/site-packages")
+        (site / "nets.pth").write_text(f"{project}\n")
+    elif kind == "wheel":  # built elsewhere, it does not say where it came from
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
+        subprocess.run(build, cwd=project, env=clean_environment(), check=True, capture_output=True)
+        install(python, "--find-links", str(wheels), "my-nets")
+    else:
+        install(python, *([] if kind == "copy" else ["--editable"]), str(project))
+    inputs = {"command": f"'{python}' -m pytest", "baseline": "merge-base", "comment": "false"}
+    if kind == "environment in the checkout":
+        inputs["args"] = "-n 1"  # another process imports
+    refused = run_gate(grown, path=tmp_path / "nothing", **inputs)
+    assert refused.status == 2
+    assert "::error title=Model budget::baseline: the merge base was counted with code of the head" in refused.log
+    assert "lab.nets.small was imported from" in refused.log
+    assert "PYTHONPATH: packages/nets," in refused.log
+
+    outcome = run_gate(grown, path=project, **inputs)
+    assert outcome.status == 1
+    assert results(outcome)[ENTRY]["comparison"]["before"]["flops"] == flops(8)
+    assert results(outcome)[ENTRY]["cost"]["flops"] == flops(16)
+
+
 def test_a_base_that_ran_with_failures_is_used_and_said(origin, tmp_path, look):
     git(origin, "switch", "main")
     base = commit(origin, **{"place.py": "COMMIT, STATUS = 'base', 1"})

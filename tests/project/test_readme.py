@@ -36,7 +36,7 @@ def of(language: str) -> list[pytest.ParameterSet]:
 
 
 def test_every_block_is_of_a_language_that_is_tested_here():
-    assert {block.language for block in blocks()} <= {"python", "console", "text", "ini"}
+    assert {block.language for block in blocks()} <= {"python", "console", "text", "ini", "toml"}
 
 
 @pytest.mark.parametrize("code", of("python"))
@@ -88,6 +88,15 @@ def test_ini(code, pytester):
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("table", of("toml"))
+def test_tables_hold_under_pytest_and_the_command(table, pytester, capsys):
+    pytester.makepyprojecttoml(table)
+    assert pytester.runpytest_inprocess("-p", "no:cacheprovider").parseoutcomes() == {"passed": 2}
+    capsys.readouterr()
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.count("within budget") == 3
+
+
 def commands() -> list[str]:
     return [
         line[2:] for b in blocks() if b.language == "console" for line in b.text.splitlines() if line.startswith("$ ")
@@ -105,7 +114,7 @@ def test_the_other_commands_do_what_they_say_in_a_project_with_a_history(pyteste
     code = first_budget().replace('flops="4.2G", params="26M", ', "")
     assert code != first_budget()
     pytester.makepyfile(test_cost=code)
-    pytests = [shlex.split(c)[1:] for c in commands() if c.startswith("pytest ")]
+    pytests = [shlex.split(c)[1:] for c in commands() if c.startswith("pytest ") and "--budget-write" not in c]
     assert ["--budget-update"] in pytests
     pytester.run("git", "init", "-q")
     for change in ("224", "256"):

@@ -127,13 +127,115 @@ def test_seq_and_batch_come_from_fixtures(pytester):
     assert measured(result) == [tokens(2, 3), tokens(2, 5)]
 
 
-def test_the_marker_goes_before_an_argument_of_that_name(pytester):
+@pytest.mark.parametrize("argument", ["parametrize", "fixture", "for a fixture"])
+def test_an_argument_that_disagrees_with_the_marker_is_refused(pytester, argument):
     source = """
+        @pytest.fixture
+        def size(res):
+            return res
+
         @pytest.mark.parametrize("res", [4])
         @budget(model=Pixels, flops="1M", res=8)
         def test_it(res): ...
     """
+    if argument == "fixture":
+        source = source.replace(
+            '@pytest.mark.parametrize("res", [4])', "@pytest.fixture\n        def res(): return 4\n"
+        )
+    elif argument == "for a fixture":
+        source = source.replace("test_it(res)", "test_it(size)")
+    result = run(pytester, source)
+    assert outcomes(result) == {"failed": 1}
+    assert_clear(result, "two values of res: res=8 in @budget, res=4 as the test's own argument.", "test_cost.py:")
+
+
+def test_an_argument_that_agrees_with_the_marker_is_fine(pytester):
+    source = """
+        @pytest.mark.parametrize("res", [8, (8, 8)])
+        @budget(model=Pixels, flops="1M", res=8)
+        def test_it(res): ...
+    """
+    assert measured(run(pytester, source)) == [pixels(1, 8)] * 2
+
+
+def test_the_marker_goes_before_what_only_a_fixture_needs(pytester):
+    """``data`` is made at a resolution that is none of the test's."""
+    source = """
+        @pytest.fixture
+        def res():
+            return 4
+
+        @pytest.fixture
+        def data(res):
+            return [res]
+
+        @budget(model=Pixels, flops="1M", res=8)
+        def test_it(data): ...
+    """
     assert measured(run(pytester, source)) == [pixels(1, 8)]
+
+
+def test_an_argument_goes_before_what_the_class_or_module_says(pytester):
+    source = """
+        pytestmark = budget(model=Pixels, flops="1M", batch=2)
+
+        @budget(res=8)
+        class TestIt:
+            @pytest.mark.parametrize(("batch", "res"), [(3, 4)])
+            @budget(params="1M")
+            def test_it(self, batch, res): ...
+
+            @budget(params="1M")
+            def test_as_said(self): ...
+    """
+    assert measured(run(pytester, source)) == [pixels(3, 4), pixels(2, 8)]
+
+
+@pytest.mark.parametrize("value", ["[[1.0], [2.0]]", "object()", "2.0", "True", "'large'"])
+def test_a_fixture_called_batch_that_is_no_number_is_not_the_batch(pytester, value):
+    source = f"""
+        @pytest.fixture
+        def batch():
+            return {value}
+
+        @budget(model=Pixels, flops="1M", res=8)
+        def test_it(batch): ...
+    """
+    assert measured(run(pytester, source)) == [pixels(1, 8)]
+
+
+def test_numbers_of_numpy_are_sizes(pytester):
+    source = """
+        import numpy
+
+        @pytest.mark.parametrize("batch", numpy.arange(2, 4))
+        @budget(model=Pixels, flops=numpy.int32(10_000), res=numpy.int64(8))
+        def test_it(batch): ...
+    """
+    assert measured(run(pytester, source)) == [pixels(2, 8), pixels(3, 8)]
+
+
+def test_a_parameter_with_another_name_for_a_size_is_told(pytester):
+    """Else three tests would measure the same, and say that they did not."""
+    source = """
+        @pytest.mark.parametrize("batch_size", [1, 32])
+        @budget(model=Pixels, flops="1M", res=8)
+        def test_it(batch_size): ...
+    """
+    result = run(pytester, source)
+    assert outcomes(result) == {"passed": 2}
+    assert_clear(result, "batch_size=32 is an argument of the test, and batch= is left out", "Call the argument batch")
+
+
+def test_a_size_that_is_missing_is_looked_for_among_the_parameters(pytester):
+    source = """
+        @pytest.mark.parametrize("image_size", [8])
+        @budget(model=Pixels, flops="1M")
+        def test_it(image_size): ...
+    """
+    result = run(pytester, source)
+    assert outcomes(result) == {"failed": 1}
+    assert_clear(result, "There are no inputs", "image_size=8 is an argument of the test, and res= is left out")
 
 
 def test_a_returned_model_may_be_built_for_its_resolution(pytester):
@@ -156,7 +258,7 @@ def test_an_argument_that_is_no_resolution_is_refused(pytester):
     """
     result = run(pytester, source)
     assert outcomes(result) == {"failed": 1}
-    assert_clear(result, "res='large' is not a whole number above zero.", "test_cost.py:")
+    assert_clear(result, "res='large' is neither one number nor (height, width).", "test_cost.py:")
 
 
 def test_params_carry_budgets_of_their_own(pytester):

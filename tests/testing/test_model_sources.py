@@ -410,3 +410,39 @@ def test_a_model_that_reads_values_is_run_for_real(pytester):
     assert ("modelbudget.executed", "real") in properties(result)
     assert measured(result) == [pixels(1, 8)]
     assert_clear(result, "The model reads values that the meta device does not have", "run for real on seeded inputs")
+
+
+# -- a TARGET, as on the command line ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["models:Pixels", "models.py:Pixels"])
+def test_a_target_names_the_model(pytester, target):
+    """A file is looked for from the root directory, wherever pytest was called."""
+    pytester.syspathinsert()
+    result = run(pytester, f"@budget(model={target!r}, flops=768, res=8)\ndef test_it(): ...\n")
+    assert outcomes(result) == {"passed": 1}
+    assert measured(result) == [pixels(1, 8)]
+
+
+def test_a_target_of_a_zoo_has_its_resolution(pytester):
+    """MobileNetV3 small has 2,542,856 parameters, as torchvision publishes."""
+    source = "@budget(model='torchvision:mobilenet_v3_small', params=2_542_856{})\ndef test_it(): ...\n"
+    result = run(pytester, source.format(""))
+    assert outcomes(result) == {"passed": 1}
+    assert "batch 1, res 224, infer" in result.stdout.str()
+    result = run(pytester, source.format(", res=64, batch=2"))
+    assert "batch 2, res 64, infer" in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("torchvision:resnet", "torchvision has no model 'resnet'. Did you mean 'resnet"),
+        ("models.py:Nothing", "models.py has no 'Nothing'"),
+        ("no_such_package:Net", "no_such_package does not import"),
+        ("none.py:Net", "There is no file "),
+        (":Net", "':Net' is not a TARGET"),
+    ],
+)
+def test_a_target_that_is_not_there(pytester, target, message):
+    assert_clear(run(pytester, f"@budget(model={target!r}, flops=1, res=8)\ndef test_it(): ...\n"), message)

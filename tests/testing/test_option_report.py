@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,17 @@ def test_a_report_of_an_update_compares_with_nothing(pytester):
     record(pytester, "--budget-report=report.json")
     (result,) = report(pytester.path / "report.json").results
     assert result.comparison is None
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["one process", "two processes"])
+def test_markdown_names_source_lines(pytester, processes):
+    """Also where the process that writes it never loaded the models."""
+    suite(pytester, FAILS)
+    check(pytester, "--budget-report=report.md", "--budget-report=report.json", *processes)
+    text = (pytester.path / "report.md").read_text(encoding="utf-8")
+    assert re.search(r"where +head .* models\.py:10", text)
+    (result,) = report(pytester.path / "report.json").results
+    assert result.sources["head"] == "models.py:10"
 
 
 def test_a_report_is_replaced(pytester):
@@ -164,18 +177,25 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("test", [HOLDS, FAILS], ids=["on pass", "on failure"])
 @pytest.mark.parametrize(("path", "reason"), PLACES.values(), ids=PLACES)
-def test_what_cannot_be_written_is_told_and_fails_the_run(pytester, test, path, reason):
-    """The other reports are written."""
-    suite(pytester, test)
+def test_what_cannot_be_written_stops_the_run_before_it_begins(pytester, path, reason):
+    suite(pytester, "print('imported')" + HOLDS)
     pytester.mkdir("folder.md")
-    result = check(pytester, f"--budget-report={path}", "--budget-report=report.json")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    message = f"--budget-report {pytester.path / path}: the report cannot be written: {reason}"
-    assert sum(line.startswith(message) for line in result.outlines) == 1
-    assert files(pytester.path) == ["report.json"]
-    said(result)
+    result = check(pytester, "-s", f"--budget-report={path}", "--budget-report=report.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--budget-report {pytester.path / path}: the report cannot be written: {reason}" in said(result)
+    assert "imported" not in said(result)
+    assert files(pytester.path) == []
+
+
+def test_a_page_without_jinja2_stops_the_run_before_it_begins(pytester, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    suite(pytester, "print('imported')" + HOLDS)
+    result = check(pytester, "-s", "--budget-report=report.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "An HTML report needs jinja2: pip install pytest-modelbudget[html]" in said(result)
+    assert "imported" not in said(result)
+    assert check(pytester, "--budget-report=report.md").ret == 0
 
 
 FULL_DISK = """

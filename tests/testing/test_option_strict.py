@@ -172,3 +172,65 @@ def test_names_come_out_inert(pytester):
     edit(pytester, "test_cost.py::test_a", name="a\n::error::b\u202e\x1b[31m")
     (line,) = gone(check(pytester))[:1]
     assert line == r"a\n::error::b\u202e\x1b[31m"
+
+
+# -- tests that a hook took away -----------------------------------------------------------------------------------
+
+SHARDS = """
+import os
+
+
+def pytest_collection_modifyitems(items):
+    items[:] = items[int(os.environ["SHARD"])::2] if "SHARD" in os.environ else items
+"""
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one process", "two processes"])
+def test_the_entries_of_other_shards_are_not_gone(pytester, monkeypatch, processes):
+    """The hook tells nobody. What was not even collected is gone all the same."""
+    pytester.makeconftest(SHARDS)
+    suite(pytester, A + B + C)
+    record(pytester)
+    edit(pytester, "test_cost.py::test_a", test="test_cost.py::test_gone")
+    everything = baseline(pytester).read_text()
+    monkeypatch.setenv("SHARD", "1")  # test_b alone
+    result = check(pytester, "--budget-strict", *processes)
+    assert gone(result) == ["test_cost.py::test_a"]
+    kept = "1 entry is kept and not judged, since its test was collected, then left out by a hook that tells nobody"
+    assert kept in said(result)
+    assert "not judged" not in said(check(pytester, *processes))
+    updated = record(pytester, *processes)
+    assert kept in said(updated)
+    assert "1 removed" in said(updated)
+    baseline(pytester).write_text(everything)
+    edit(pytester, "test_cost.py::test_a", test="test_cost.py::test_a")
+    assert check(pytester, "--budget-strict", *processes).ret == 0
+
+
+# -- two tests with one id -----------------------------------------------------------------------------------------
+
+OWN_ROOT = "[pytest]\naddopts = --import-mode=importlib\npythonpath = ..\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--budget-update",), ("-n", "1")], ids=" ".join)
+def test_two_tests_with_one_id_are_an_error(pytester, options):
+    """Each folder has a root of its own, of which pytest takes the first: the ids are relative to where a test is."""
+    for folder in ("a", "b"):
+        suite(pytester, A, file=f"{folder}/test_cost.py")
+        (pytester.path / folder / "pytest.ini").write_text(
+            "[pytest]\naddopts = --import-mode=importlib\npythonpath = ..\n"
+        )
+    result = check(pytester, "a", "b", *options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    files = " and ".join(str(pytester.path / folder / "test_cost.py") for folder in ("a", "b"))
+    assert f"test_cost.py::test_a: {files}" in said(result)
+    assert not list(pytester.path.rglob("modelbudget.json"))
+    result = check(pytester, "a", "b", "--rootdir=.", *options)
+    assert "one id" not in said(result)
+
+
+def test_two_plain_tests_with_one_id_are_pytests_matter(pytester):
+    for folder in ("a", "b"):
+        suite(pytester, "def test_a(): ...", file=f"{folder}/test_cost.py")
+        (pytester.path / folder / "pytest.ini").write_text(OWN_ROOT)
+    assert check(pytester, "a", "b").ret == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from testing.recorded import NET, PIXEL, check, edit, entries, only, record, said, suite
+from testing.recorded import NET, PIXEL, baseline, check, edit, entries, only, record, said, suite
 
 TEST = """
 @budget(name="net", batch=1, res=8{more})
@@ -295,3 +295,38 @@ def test_many_that_can_be_tightened_are_counted(pytester):
     start = lines.index("modelbudget.json: 13 entries can be tightened with pytest --budget-update:")
     assert lines[start + 1] == "    test_cost.py::test_net[0]: flops 9.98 k -> 7.42 k"
     assert lines[start + 11] == "    and 3 more"
+
+
+# -- a baseline that is not there ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", [True, False], ids=["a baseline without it", "no baseline"])
+def test_it_is_said_which_baseline_was_looked_for(pytester, other):
+    suite(pytester, TEST.format(more=""))
+    if other:
+        record(pytester)
+    suite(pytester, TEST.format(more="").replace("net", "nut"))
+    wanted = "modelbudget.json has no entry nut." if other else f"There is no {baseline(pytester)}."
+    assert f"    {wanted}\n" in said(check(pytester))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("other", [True, False], ids=["a baseline without it", "no baseline"])
+def test_a_tolerance_without_an_entry_is_said_and_fails_a_strict_run(pytester, other, strict):
+    """The limit holds, and the test was to stay near its baseline, too: it would not in silence."""
+    suite(pytester, TEST.format(more=""))
+    if other:
+        record(pytester)
+    suite(pytester, TEST.format(more=", flops='1M', tolerance='1%'").replace("net", "nut"))
+    result = check(pytester, *["--budget-strict"] * strict)
+    wanted = "modelbudget.json has no entry nut" if other else f"There is no {baseline(pytester)}"
+    assert "tolerance=1% was not applied, since nothing is recorded" in said(result)
+    assert f"{wanted}. Record it with pytest --budget-update." in said(result)
+    assert only(result).verdict.passed is not strict
+    record(pytester)
+    assert "not applied" not in said(check(pytester, "--budget-strict"))
+
+
+def test_a_tolerance_of_the_whole_run_asks_for_no_entry(pytester):
+    suite(pytester, TEST.format(more=", flops='1M'"))
+    assert "not applied" not in said(check(pytester, "--budget-tolerance=1", "--budget-strict"))

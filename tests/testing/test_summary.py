@@ -48,6 +48,12 @@ def test_unmarked(): ...
 )
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    """One that has room for the table; on a narrow one entries have lines of their own."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def section(result):
     """The lines of our section."""
     lines = result.outlines
@@ -102,6 +108,29 @@ def test_metrics_with_limits_get_columns(pytester):
     assert columns(header)[2:6] == ["FLOPs", "params", "activations", "weights"]
     assert columns(a)[2:6] == ["768", "12", "256 of 1 k, 26 %", "48 B"]
     assert columns(b)[2:6] == ["768 of 1 M, 0 %", "12", "256", "48 B of 1 KiB, 5 %"]
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_it_fits_a_narrow_terminal(pytester, monkeypatch, width):
+    """Nothing is lost: each entry has its name, how it stands, its point, and every metric of the table."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    source = """
+        @pytest.mark.parametrize("name", [pytest.param(1, id="short"), pytest.param(2, id="long" * 30)])
+        @budget(model=Pixels, activations="1k", weights="1 KiB", flops="1M", memory="1MiB", res=8)
+        def test_a(name): ...
+
+        @budget(model=Pixels, params="1", res=8)
+        def test_b(): ...
+    """
+    lines = section(run(pytester, source))
+    text = " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= width
+    assert "test_cost.py::test_a[short] within budget" in text
+    assert "test_cost.py::test_b over budget" in text
+    metrics = "FLOPs 768 of 1 M (0 %), params 12, activations 256 of 1 k (26 %), weights 48 B of 1 KiB (5 %), memory"
+    assert text.count(f"batch 1, res 8, infer: {metrics}") == 2
+    assert "params 12 of 1 (1200 %)" in text
+    assert "longlong" in text
 
 
 def tables(result):

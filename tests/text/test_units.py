@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,8 +139,18 @@ def test_parse(metric, text, value):
 
 @pytest.mark.parametrize(
     ("value", "percent"),
-    [("1%", "1"), ("0.5 %", "0.5"), (" 2 ", "2"), (3, "3"), (0.1, "0.1"), ("0", "0"), ("1e1%", "10")]
-    + [(bad, None) for bad in ("", "%", "one", "-1%", -1, "nan", "inf", True, None, [1], "1 %%", "1e99")],
+    [
+        ("1%", "1"),
+        ("0.5 %", "0.5"),
+        (" 2 ", "2"),
+        (3, "3"),
+        (1.5, "1.5"),
+        ("0.05", "0.05"),
+        (0, "0"),
+        ("0", "0"),
+        ("1e1%", "10"),
+    ]
+    + [(bad, None) for bad in ("", "%", "one", "-1%", -1, "nan", "inf", True, None, [1], "1 %%", "1e99", 0.05, 0.999)],
 )
 def test_parse_percent(value, percent):
     if percent is None:
@@ -147,6 +158,16 @@ def test_parse_percent(value, percent):
             parse_percent(value, "tolerance")
     else:
         assert parse_percent(value, "tolerance") == Decimal(percent)
+
+
+def test_a_number_that_may_be_a_fraction_is_asked_about():
+    with pytest.raises(UsageError, match=r'0\.05 may be meant as 0\.05 % or as 5 %\. Write tolerance="0\.05%" or'):
+        parse_percent(0.05, "tolerance")
+
+
+@pytest.mark.parametrize("kind", [numpy.int8, numpy.uint64, numpy.float32, numpy.float64])
+def test_numbers_of_numpy_are_limits(kind):
+    assert parse_limit(kind(7), "params") == 7
 
 
 @pytest.mark.parametrize(

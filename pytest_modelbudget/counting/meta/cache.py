@@ -16,6 +16,7 @@ import torch
 from .autocast import active_autocast
 from .layout import META, extent
 
+_METADATA = (str, torch.dtype, torch.device, torch.layout, torch.memory_format)
 _CAPACITY = 1 << 15  # operator calls, of some hundred bytes each
 
 
@@ -117,10 +118,9 @@ def _part(value: Any) -> Hashable:
         return tuple([_part(item) for item in value])
     if isinstance(value, (bool, int, float, complex)):
         return (type(value), value)  # 1, 1.0 and True are equal, and promote differently
-    if isinstance(value, torch.Generator):
-        raise _NoKey
-    hashable: Hashable = value
-    return hashable
+    if value is None or isinstance(value, _METADATA):
+        return value
+    raise _NoKey  # a generator has a state, and an object of its own kind may never be seen again
 
 
 def _entry(operator: Any, args: Any, out: Any, temporaries: int) -> CachedOutputs:

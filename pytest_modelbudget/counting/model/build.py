@@ -97,6 +97,11 @@ def is_module(value: Any) -> bool:
     return isinstance(value, torch.nn.Module)
 
 
+def is_module_class(value: Any) -> bool:
+    """Whether a value is a class of models."""
+    return isinstance(value, type) and issubclass(value, torch.nn.Module)
+
+
 def _module(value: Any, factory: Callable[..., Any]) -> torch.nn.Module:
     if not is_module(value):
         raise TargetError(f"{_name(factory)}() returned a value of type {type(value).__name__}, not an nn.Module.")

@@ -5,12 +5,26 @@ from __future__ import annotations
 import gc
 import random
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
+from torch.utils import _device
 
 from ..meta.layout import META
+
+_COUNTING = threading.RLock()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one thread count, the others wait: what a count sets is the process's.
+
+    The thread that counts may count again inside, as a factory does that measures.
+    """
+    with _COUNTING:
+        yield
 
 
 @contextmanager
@@ -19,7 +33,7 @@ def undisturbed_process() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     states = (random.getstate(), torch.get_rng_state(), numpy.random.get_state() if numpy else None)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    dtype, device = torch.get_default_dtype(), _default_device()
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -28,7 +42,7 @@ def undisturbed_process() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast_path)
         if torch.get_default_dtype() != dtype:
             torch.set_default_dtype(dtype)
-        if torch.get_default_device() != device:
+        if _default_device() != device:
             torch.set_default_device(None if device.type == "cpu" else device)
         random.setstate(states[0])
         torch.set_rng_state(states[1])
@@ -38,16 +52,36 @@ def undisturbed_process() -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
+def _default_device() -> torch.device:
+    """The default device, also one that this machine does not have, of which PyTorch cannot tell."""
+    try:
+        return torch.get_default_device()
+    except (AssertionError, RuntimeError):
+        return torch.device(_device.CURRENT_DEVICE or "cpu")
+
+
+def _is_here(device: torch.device) -> bool:
+    """Whether a tensor can be made on a device."""
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError, NotImplementedError):
+        return False
+    return True
+
+
 @contextmanager
 def default_contexts() -> Iterator[None]:
-    """Leave the contexts that a count may be called in: inference mode, autocast, ``torch.device("meta")``."""
+    """Leave the contexts that a count may be called in: inference mode, autocast, ``torch.device("meta")``.
+
+    So is a default device that this machine does not have.
+    """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device() == META:
+        if _default_device() == META or not _is_here(_default_device()):
             stack.enter_context(torch.device("cpu"))
         yield
 

@@ -67,7 +67,6 @@ def module_rows(
     storages_of: dict[int, str] = {}
     for place in tree.places:
         name, (parameters, buffers) = place.name, own_tensors(place.module)
-        total = sums[name]
         counts = [(key, p.numel(), p.requires_grad) for key, p in parameters.items()]
         sizes = [stored for t in (*parameters.values(), *buffers.values()) for stored in stored_bytes(t)]
         packed = packed_in(place.module)
@@ -75,36 +74,40 @@ def module_rows(
             counts.append((id(place.module), packed.elements, False))
             sizes.append((id(place.module), packed.size))
         for key, count, trains in counts:
-            trainable = count if trains else 0
-            total[_PARAMS] += count
-            total[_TRAINABLE] += trainable
-            if key in parameters_of:  # the module that holds both names would count it twice
-                above = sums.setdefault(_common_parent(parameters_of[key], name), [0] * 7)
-                above[_PARAMS] -= count
-                above[_TRAINABLE] -= trainable
+            added = {_PARAMS: count, _TRAINABLE: count if trains else 0}
+            _add(sums, name, added, {_TIED_PARAMS: count}, parameters_of.get(key))
             parameters_of[key] = name
         for key, size in sizes:
-            total[_WEIGHTS] += size
-            if key in storages_of:
-                sums.setdefault(_common_parent(storages_of[key], name), [0] * 7)[_WEIGHTS] -= size
+            _add(sums, name, {_WEIGHTS: size}, {_TIED_WEIGHTS: size}, storages_of.get(key))
             storages_of[key] = name
     for place in reversed(tree.places):  # children come after their parents
         if place.name:
-            above = sums.setdefault(place.name.rpartition(".")[0], [0] * 7)
+            above = sums.setdefault(place.name.rpartition(".")[0], [0] * _SUMS)
             for i, value in enumerate(sums[place.name]):
                 above[i] += value
     return {place.name: _row(place, sums[place.name], tallies.get(place.name)) for place in tree.places}
 
 
-_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
+_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS, _TIED_PARAMS, _TIED_WEIGHTS = range(9)
+_SUMS = 9
+
+
+def _add(
+    sums: dict[str, list[int]], name: str, added: Mapping[int, int], tied: Mapping[int, int], last: str | None
+) -> None:
+    """Add a tensor to its module. If ``last`` holds it, too, the module above both would count it twice."""
+    for i, size in {**added, **(tied if last is not None else {})}.items():
+        sums[name][i] += size
+        if last is not None:
+            sums.setdefault(_common_parent(last, name), [0] * _SUMS)[i] -= size
 
 
 def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[str, int]) -> list[int]:
     """The sums of a module's own operators. Its tensors are added later."""
     size = alive.get(place.name, 0)
     if tally is None:
-        return [0, 0, 0, size, 0, 0, 0]
-    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0]
+        return [0, 0, 0, size, 0, 0, 0, 0, 0]
+    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0, 0, 0]
 
 
 def _common_parent(one: str, other: str) -> str:
@@ -128,6 +131,8 @@ def _row(place: Place, total: list[int], tally: Tally | None) -> ModuleCost:
         activations=total[_ACTIVATIONS],
         weights=total[_WEIGHTS],
         memory=total[_ALIVE],
+        tied_params=total[_TIED_PARAMS],
+        tied_weights=total[_TIED_WEIGHTS],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
         owner=place.owner or class_of(place.module),

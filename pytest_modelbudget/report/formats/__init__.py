@@ -9,19 +9,22 @@ from pathlib import Path
 
 from ...errors import UsageError, nearest
 from ...values.run import Report
-from ..parts.files import write_file
+from ..parts.files import check_file, write_file
 
 
 @dataclass(frozen=True)
 class Format:
     """One format: files with its ``suffix`` get it, and ``note`` says what the suffix does not.
 
-    ``module``, in this folder, has ``render``, which makes the text of a `Report`. It is loaded when it is used.
+    ``module``, in this folder, has ``render``, which makes the text of a `Report`. It is loaded when it is used, as is
+    the library that it ``needs``, of the extra ``extra``.
     """
 
     suffix: str
     module: str
     note: str = ""
+    needs: str = ""
+    extra: str = ""
 
     @property
     def option(self) -> str:
@@ -32,8 +35,20 @@ class Format:
         """A text about the format, with the note after it."""
         return f"{text} ({self.note})" if self.note else text
 
+    def check(self) -> None:
+        """Raise `UsageError` where a library that it needs is not installed."""
+        try:
+            if self.needs:
+                import_module(self.needs)
+        except ImportError as error:
+            kind = self.option.upper()
+            raise UsageError(
+                f"An {kind} report needs {self.needs}: pip install pytest-modelbudget[{self.extra}]"
+            ) from error
+
     def render(self, report: Report) -> str:
         """The text of a report. Raises `UsageError` where a library that it needs is not installed."""
+        self.check()
         renderer: Callable[[Report], str] = import_module(f".{self.module}", __package__).render
         return renderer(report)
 
@@ -44,7 +59,7 @@ JSON = Format(".json", "json")
 FORMATS = (
     JSON,
     Format(".md", "markdown"),
-    Format(".html", "html.document"),
+    Format(".html", "html.document", needs="jinja2", extra="html"),
     Format(".txt", "openmetrics", note="OpenMetrics"),
 )
 """Every format, in the order in which messages name them."""
@@ -63,6 +78,16 @@ def find_format(path: Path) -> Format:
     )
 
 
+def check_report(path: Path) -> None:
+    """Check before a run that its report can be written. Raises `UsageError` as `find_format` and `write_report` do."""
+    find_format(path).check()
+    check_file(path, _what(path))
+
+
 def write_report(path: Path, report: Report) -> None:
     """Render the report and put it in place, as `write_file` does. Raises `UsageError` where that cannot be done."""
-    write_file(path, find_format(path).render(report).encode(), f"--budget-report {path}: the report")
+    write_file(path, find_format(path).render(report).encode(), _what(path))
+
+
+def _what(path: Path) -> str:
+    return f"--budget-report {path}: the report"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,10 @@ SUFFIXES = (".png", ".svg")
 GREY = "#b8b8b8"
 """The colour of a line that others stand before."""
 
+RED = "#c0392b"
+"""The colour of a limit."""
+
+_MOST_TICKS = 9
 _STYLE = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "modelbudget", "font.size": 9}
 
 
@@ -58,10 +63,35 @@ def frame(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
 
 
 def metric_ticks(axis: Any, metric: str) -> None:
-    """Marks of a log axis at 1, 2 and 5 of each decade, or at powers of two for bytes, written as tables write them."""
-    from matplotlib.ticker import LogLocator
+    """Marks of a log axis, three at least, at round numbers, or at powers of two for bytes; written as in tables."""
+    from matplotlib.ticker import FixedLocator, NullLocator
 
-    in_bytes = find_metric(metric).unit is BYTES
-    axis.set_major_locator(LogLocator(base=2, numticks=12) if in_bytes else LogLocator(10, subs=(1, 2, 5), numticks=12))
-    axis.set_major_formatter(lambda value, _: show(round(value), metric))
-    axis.set_minor_formatter(lambda value, _: "")
+    low, high = axis.get_view_interval()
+    marks = round_numbers(low, high, base=2 if find_metric(metric).unit is BYTES else 10)
+    told = (len({show(round(mark), metric, digits=digits) for mark in marks}) for digits in range(3, 12))
+    digits = next((3 + number for number, different in enumerate(told) if different == len(marks)), 3)
+    axis.set_major_locator(FixedLocator(marks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: show(round(value), metric, digits=digits))
+
+
+def round_numbers(low: float, high: float, *, base: int) -> list[float]:
+    """Three to nine numbers from ``low`` to ``high``, round ones: powers of ``base`` if so many are there."""
+    for step in (base**n for n in (1, 2, 4, 8)):
+        first = math.ceil(math.log(low, step) - 1e-9)
+        found = [float(step) ** n for n in range(first, first + 10) if float(step) ** n <= high * (1 + 1e-9)]
+        if 3 <= len(found) <= _MOST_TICKS:
+            return found
+    for inside in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)) if base == 10 else ((1, 1.5), (1, 1.25, 1.5, 1.75)):
+        power = math.floor(math.log(low, base))
+        tried = [float(base) ** n * part for n in range(power, power + 10) for part in inside]
+        found = [number for number in tried if low * (1 - 1e-9) <= number <= high * (1 + 1e-9)]
+        if 3 <= len(found) <= _MOST_TICKS:
+            return found
+    span = high - low
+    apart = float(base) ** math.floor(math.log(span or 1, base))
+    while span / apart < 4:
+        apart /= 2
+    first = math.ceil(low / apart)
+    found = [apart * n for n in range(first, first + 10) if apart * n <= high]
+    return found if len(found) >= 3 else [low, math.sqrt(low * high), high]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ...judging.source import locate
 from ...text import units
 from ...text.line import shown
 from ...text.tables import plain_table
@@ -17,11 +18,19 @@ Source = Callable[[str], str]
 
 
 def where_lines(result: Result, *, most: int = 5, source: Source | None = None) -> list[str]:
-    """``where``: the ``most`` modules that hold most of the metric that the verdict is about.
+    """``where``: the ``most`` modules that hold most of the metric that the verdict is about, with their sources.
 
-    There are no lines where no module has anything of it.
+    ``source`` finds these; without it they are those that the result has. There are no lines where no module has
+    anything of it.
     """
     return _lines(result, costliest(result.cost, _metric(result), below=result.module, most=most), source)
+
+
+def sources_of(result: Result, root: str) -> dict[str, str]:
+    """``file:line`` of the modules in `where_lines`, to be found where their classes are loaded."""
+    rows = costliest(result.cost, _metric(result), below=result.module)
+    found = {row.name: locate(result.cost, row.name, root) for row in rows}
+    return {name: place for name, place in found.items() if place}
 
 
 def every_module(result: Result, *, source: Source | None = None) -> list[str]:
@@ -45,11 +54,18 @@ def _lines(result: Result, rows: Sequence[ModuleCost], source: Source | None) ->
     texts = []
     for row in rows:
         value = values[row.name]
-        texts.append([shown(row.name), shown(row.kind), show(value, metric), units.share(value, whole)])
-        if source is not None:
-            texts[-1].append(shown(source(row.name)))
+        texts.append([shown(row.name), shown(row.kind), show(value, metric), share_of(row, metric, value, whole)])
+        texts[-1].append(shown(source(row.name) if source is not None else result.sources.get(row.name, "")))
     note = [f"told by {metric}: modules do not have {worst}"] if metric != worst else []
     return labelled("where  ", [*plain_table(texts, right=(2, 3)).splitlines(), *note])
+
+
+def share_of(row: ModuleCost, metric: str, value: int, whole: int) -> str:
+    """The share of a module; of what it is tied to, the module that comes first has it, so that shares add up."""
+    tied = row.tied(metric)
+    if not tied:
+        return units.share(value, whole)
+    return "tied" if tied == value else f"{units.share(value - tied, whole)}, rest tied"
 
 
 def module_values(cost: Cost, metric: str) -> Mapping[str, int]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from ...grids.cell import Cell
 from ...grids.cells import Sweep
 from ...text.line import shown
-from ...values.devices import CARDS, GIB
+from ...values.devices import CARDS, GIB, Device
 from ...values.metrics import show
 from ...values.point import axis_names, find_axis
-from .panel import Panel, place
+from ..parts.picture import RED, round_numbers
+from .panel import Panel, named_device, place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_RED = "#c0392b"
 _SIZES = tuple(name for name in axis_names(ordered=True) if name != "batch")
 
 
@@ -37,12 +37,18 @@ def memory_maps(sweep: Sweep) -> list[Panel]:
         sizes = sorted({place(cell, size) for cell in cells})
         batches = sorted({place(cell, "batch") for cell in cells})
         if len(sizes) > 1 and len(batches) > 1:
-            draws.append(_map(label, {(place(c, size), place(c, "batch")): c for c in cells}, sizes, batches, size))
+            at = {(place(c, size), place(c, "batch")): c for c in cells}
+            draws.append(_map(label, at, sizes, batches, size, named_device(sweep)))
     return draws
 
 
 def _map(
-    label: str, cells: Mapping[tuple[int, int], Cell], sizes: Sequence[int], batches: Sequence[int], size: str
+    label: str,
+    cells: Mapping[tuple[int, int], Cell],
+    sizes: Sequence[int],
+    batches: Sequence[int],
+    size: str,
+    device: Device | None,
 ) -> Panel:
     values = [[cells[s, b].values.get("memory", 0) if (s, b) in cells else 0 for s in sizes] for b in batches]
     logs = [[math.log2(value / GIB) if value else math.nan for value in row] for row in values]
@@ -56,19 +62,26 @@ def _map(
             return
         mesh = axes.imshow(logs, origin="lower", aspect="auto", cmap="YlGnBu", norm=Normalize(min(inside), max(inside)))
         levels = {math.log2(card.memory / GIB): f"{card.memory // GIB} GiB" for card in CARDS}
-        crossed = {level: text for level, text in levels.items() if min(inside) < level < max(inside)}
+        if device is not None:  # its own line says more than those of others
+            levels = {math.log2(device.memory / GIB): f"{device.name}: {device.memory / GIB:.4g} GiB"}
+        crossed = {level: levels[level] for level in sorted(levels) if min(inside) < level < max(inside)}
         if crossed:
-            lines = axes.contour(logs, levels=list(crossed), colors=_RED, linewidths=1.4)
+            lines = axes.contour(logs, levels=list(crossed), colors=RED, linewidths=1.4)
             for text in axes.clabel(lines, fmt=crossed, fontsize=7, inline=False):
-                text.set(rotation=0, bbox={"facecolor": "white", "edgecolor": _RED, "pad": 1.2, "linewidth": 0.8})
+                text.set(rotation=0, bbox={"facecolor": "white", "edgecolor": RED, "pad": 1.2, "linewidth": 0.8})
         if len(sizes) * len(batches) <= 120:
             _write_values(axes, values, logs)
         axes.set_xticks(range(len(sizes)), [str(value) for value in sizes])
         axes.set_yticks(range(len(batches)), [str(value) for value in batches])
         axes.set_xlabel(find_axis(size).title)
         axes.set_ylabel(find_axis("batch").title)
-        axes.set_title(f"Peak memory: {shown(label, 60)}\nred: where it crosses the memory of common GPUs")
+        whose = "common GPUs" if device is None else device.name
+        crosses = f"\nred: where it crosses the memory of {whose}" if crossed else ""
+        axes.set_title(f"Peak memory: {shown(label, 60)}{crosses}")
         bar = axes.figure.colorbar(mesh, ax=axes)
+        ticks = round_numbers(2 ** (min(inside) + 30), 2 ** (max(inside) + 30) + 1, base=2)
+        bar.set_ticks([math.log2(tick) - 30 for tick in ticks])
+        bar.ax.minorticks_off()
         bar.ax.yaxis.set_major_formatter(lambda value, _: show(round(2 ** (value + 30)), "memory"))
 
     return draw

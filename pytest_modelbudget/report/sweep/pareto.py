@@ -78,8 +78,11 @@ def _panel(points: Sequence[tuple[Cell, int, float]], across: str, up: str) -> P
             for x, y, res in own:
                 axes.annotate(res, (x, y), xytext=(5, -9), textcoords="offset points", fontsize=7, color="#555555")
         front = pareto_front([(x, y) for _, x, y in points], higher=not up)
-        xs, ys = zip(*front, strict=True)
-        axes.plot(xs, ys, color=GREY, linewidth=5, alpha=0.6, zorder=1, drawstyle="steps-post", label="Pareto front")
+        if len(front) > 1:
+            xs, ys = zip(*front, strict=True)
+            axes.plot(
+                xs, ys, color=GREY, linewidth=5, alpha=0.6, zorder=1, drawstyle="steps-post", label="Pareto front"
+            )
         axes.set_xscale("log")
         metric_ticks(axes.xaxis, across)
         if up:

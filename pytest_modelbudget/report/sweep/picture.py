@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ...grids.cells import Sweep
+from ...text.line import shown
+from ...values.metrics import find_metric
+from ...values.point import axes as axes_of_points
+from ...values.point import find_axis
+from ...values.request import CONVENTIONS
 from ..parts.picture import write_picture
 from .accuracy import Accuracy
 from .curves import curves
@@ -16,6 +22,9 @@ from .pareto import pareto
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_NAMED = 4
+"""Models that a heading names; of others it says how many there are."""
 
 
 def sweep_plot(sweep: Sweep, path: Path, accuracy: Accuracy | None = None) -> None:
@@ -39,4 +48,15 @@ def sweep_figure(sweep: Sweep, accuracy: Accuracy) -> Figure:
         draw(axes)
     for axes in places[len(panels) :]:
         axes.set_axis_off()
+    figure.suptitle(_heading(sweep), fontsize=11)
     return figure
+
+
+def _heading(sweep: Sweep) -> str:
+    """The models and what all points have in common, so that the picture says by itself what it is of."""
+    several = [axis.name for axis in axes_of_points() if len({getattr(cell.point, axis.name) for cell in sweep}) > 1]
+    point = replace(sweep.cells[0].point, **{name: find_axis(name).default for name in several})
+    names = [shown(name, 60) for name in sweep.targets[:_NAMED]]
+    more = [f"{len(sweep.targets) - _NAMED} more"] if len(sweep.targets) > _NAMED else []
+    counted = any(find_metric(metric).by_convention for metric in sweep.metrics)
+    return f"{', '.join([*names, *more])}: {point}" + (f"\n{CONVENTIONS[sweep.convention]}" if counted else "")

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 import report_samples as samples
+import torch
+from torch import nn
 
-from pytest_modelbudget.report.parts.where import costliest, every_module, module_values, where_lines
+from pytest_modelbudget import measure
+from pytest_modelbudget.report.parts.where import costliest, every_module, module_values, share_of, where_lines
 from pytest_modelbudget.values.cost import Cost
 from pytest_modelbudget.values.result import Result
 from pytest_modelbudget.values.throughput import Throughput, Work
@@ -90,3 +93,32 @@ def test_a_predicted_time_is_that_of_the_modules() -> None:
         "where  a  Block  12 us  75 %",
         "       b  Block   4 us  25 %",
     ]
+
+
+def test_shares_of_tied_weights_add_up():
+    """6 * 4 of the 6 * 4 + 5 * 4 parameters are those of two layers: the first has them."""
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(6, 4)
+            self.body = nn.Linear(4, 5, bias=False)
+            self.head = nn.Sequential(nn.Linear(4, 6, bias=False), nn.Linear(5, 4, bias=False))
+            self.head[0].weight = self.embed.weight
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.head[0](self.embed(ids))
+
+    cost = measure(Tied, seq=3)
+    rows = cost.by_module()
+    assert (cost.params, rows[""].tied("params")) == (6 * 4 + 2 * 5 * 4, 0)
+    assert {name: (rows[name].params, rows[name].tied("params")) for name in ("embed", "body", "head", "head.0")} == {
+        "embed": (24, 0),
+        "body": (20, 0),
+        "head": (44, 24),
+        "head.0": (24, 24),
+    }
+    assert (rows["head"].weights, rows["head"].tied("weights")) == (4 * 44, 4 * 24)
+    named = [rows[name] for name in ("embed", "body", "head", "head.0")]
+    shares = [share_of(row, "params", row.params, cost.params) for row in named]
+    assert shares == ["38 %", "31 %", "31 %, rest tied", "tied"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from report.sweep.sweep_samples import GIB, grid
 
@@ -29,3 +31,20 @@ def test_refused_points_are_marked_in_the_map():
     figure = sweep_figure(Sweep(cells, whole.metrics, "fvcore"), {})
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert texts.count("refused") == 2
+
+
+def test_the_named_device_has_its_own_line_in_the_map():
+    pytest.importorskip("matplotlib")
+    whole = grid(["net"], [1, 2, 4, 8, 16], [1, 2, 4], lambda b, s: b * s * s * GIB)
+    cells = tuple(replace(c, point=replace(c.point, device="T4")) for c in whole.cells)
+    figure = sweep_figure(Sweep(cells, whole.metrics, "fvcore"), {})
+    (axes,) = (axes for axes in figure.axes if axes.get_title().startswith("Peak memory: net"))
+    assert {text.get_text() for text in axes.texts if ":" in text.get_text()} == {"T4: 16 GiB"}
+    assert axes.get_title().endswith("\nred: where it crosses the memory of T4")
+
+
+def test_a_map_that_crosses_nothing_has_no_word_of_lines():
+    pytest.importorskip("matplotlib")
+    figure = sweep_figure(grid(["net"], [1, 2], [8, 16], lambda b, s: b * s), {})
+    (axes,) = (axes for axes in figure.axes if axes.get_title().startswith("Peak memory: net"))
+    assert axes.get_title() == "Peak memory: net infer"

@@ -8,7 +8,6 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ....errors import UsageError
 from ....text.line import one_line
 from ....values.run import Report
 from ...parts.conditions import conventions
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def render(report: Report) -> str:
-    """The page. Raises `UsageError` where jinja2 is not installed."""
+    """The page, by jinja2."""
     template = _environment().get_template("report.html.j2")
     style, script = _text("report.css"), _text("report.js")
     return template.render(
@@ -41,10 +40,8 @@ def render(report: Report) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise UsageError("An HTML report needs jinja2: pip install pytest-modelbudget[html]") from error
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(_text),
         autoescape=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ....text import units
 from ....text.line import shown
 from ....values.cost import ModuleCost
 from ....values.growth import Growth, ModuleChange
@@ -13,6 +12,7 @@ from ....values.metrics import show
 from ....values.result import Result
 from ...parts.changes import biggest_first, difference, values
 from ...parts.description import describe, described, named
+from ...parts.where import share_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,6 @@ def _row(row: ModuleCost, change: ModuleChange | None, metric: str, whole: int, 
         was=Number(show(was, metric), was) if was is not None else None,
         now=Number(show(now, metric), now),
         by=by,
-        share=units.share(now, whole),
+        share=share_of(row, metric, now, whole),
         params=Number(show(row.params, "params"), row.params),
     )

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....judging.growth import row_metric
+from ....text import units
 from ....text.line import shown
 from ....values.growth import Growth
-from ....values.metrics import find_metric, title_of
+from ....values.metrics import find_metric, show, show_apart, title_of
 from ....values.result import Result
 from ....values.run import Report
 from ...parts.columns import Cell, cell, columns
@@ -32,6 +33,19 @@ _TONES = {"grew": "warn", "not comparable": "warn", "new": "info", "tighter": "g
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A metric of one result: what is used, of which budget, and since which baseline. Empty where there is none."""
+
+    title: str
+    used: str
+    budget: str
+    share: str
+    baseline: str
+    change: str
+    failed: bool
+
+
+@dataclass(frozen=True)
 class Entry:
     """Everything the page says of one result."""
 
@@ -46,6 +60,7 @@ class Entry:
     problems: Sequence[str]
     conditions: Sequence[str]
     cells: Sequence[Cell | None]
+    metrics: Sequence[Metric]
     metric: str
     why: str
     note: str
@@ -109,6 +124,7 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
         problems=[shown(line, 500) for line in problems if line != verdict.headline()],
         conditions=[shown(line, 500) for line in conditions(result.cost, result.module).splitlines()],
         cells=[cell(result, name) for name in metrics],
+        metrics=_metrics(result),
         metric=title_of(metric),
         why=why(result),
         note=shown(growth.note, 500) if growth is not None else "",
@@ -123,6 +139,37 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
         rows=rows,
         rows_left_out=rows_left_out,
     )
+
+
+def _metrics(result: Result) -> list[Metric]:
+    """Every metric that was judged, beside its budget and its baseline."""
+    comparison = result.comparison
+    known = comparison is not None and comparison.status != "not comparable"
+    before = comparison.before or {} if comparison is not None and known else {}
+    grown = {regressed.metric for regressed in result.verdict.regressed}
+    found = []
+    for judged in result.verdict.judged:
+        was = before.get(judged.metric)
+        texts = [show(judged.used, judged.metric)]
+        budget = baseline = ""
+        if judged.limit is not None:
+            used, budget = show_apart(judged.used, judged.limit, judged.metric)
+            texts.append(used)
+        if was is not None:
+            used, baseline = show_apart(judged.used, was, judged.metric)
+            texts.append(used)
+        found.append(
+            Metric(
+                title=title_of(judged.metric),
+                used=max(texts, key=len),
+                budget=budget,
+                share=units.share(judged.used, judged.limit) if judged.limit else "",
+                baseline=baseline,
+                change=units.change(judged.used, was) if was is not None and was != judged.used else "",
+                failed=judged.over or judged.metric in grown,
+            )
+        )
+    return found
 
 
 def _pictured(result: Result, growth: Growth | None) -> str:

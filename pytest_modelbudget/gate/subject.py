@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
 from ..errors import UsageError
-from ..judging.budget import Budget
+from ..grids.targets import FoundTarget, find_target
+from ..judging.budget import Budget, names_fixture
+from ..values.aliases import meaning
+from ..values.point import axes, axis_names, find_axis
 
 
 @dataclass(frozen=True)
 class TestCase:
     """What the gate needs to know of a test: its name, its place, and the values of its fixtures by name.
 
-    ``own`` names those that are arguments of the test, ``root`` is the folder that reports show paths relative to.
+    ``own`` names those that are arguments of the test, ``parametrized`` those that it was parametrized with; ``root``
+    is the folder that reports show paths relative to.
     """
 
     __test__ = False
@@ -27,6 +32,25 @@ class TestCase:
     arguments: Mapping[str, Any]
     root: str = ""
     own: tuple[str, ...] = ()
+    parametrized: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The ordered axes of the operating point that arguments and fixtures give.
+
+        A fixture that only has such a name, and is a batch of data, say, gives none; a parameter is taken for one.
+        """
+        given = {one.name: self.arguments[one.name] for one in axes(ordered=True) if one.name in self.arguments}
+        return {
+            name: value
+            for name, value in given.items()
+            if find_axis(name).kind.resembles(value) or (name in self.parametrized and value is not None)
+        }
+
+    @property
+    def own_sizes(self) -> tuple[str, ...]:
+        """The names of `sizes` that are the test's own."""
+        return tuple(name for name in self.sizes if name in self.own or name in self.parametrized)
 
     @property
     def models(self) -> dict[str, Any]:
@@ -55,7 +79,9 @@ def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
     """The model or factory a budget is about. Raises `UsageError` for none, and for two."""
     if budget.model is not None:
         target = budget.model
-        if isinstance(target, str):
+        if isinstance(target, str) and not names_fixture(target):
+            target = found_in(target, test.root)
+        elif isinstance(target, str):
             if target not in test.arguments:
                 raise UsageError(
                     f"no model: the fixture {target!r} was not set up, since this marker was added later. "
@@ -87,12 +113,35 @@ def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
     )
 
 
+def found_in(text: str, root: str) -> FoundTarget:
+    """The TARGET ``text``, of which a file is relative to ``root``. Raises as `find_target` does."""
+    place, _, name = text.rpartition(":")
+    if place.endswith(".py") and not Path(place).is_absolute():
+        return find_target(f"{Path(root, place)}:{name}")
+    return find_target(text)
+
+
 def _kind(value: Any) -> str:
     return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
 
 def _names(found: Iterable[str]) -> str:
     return " and ".join(repr(name) for name in found)
+
+
+def misnamed_size(test: TestCase, budget: Budget) -> str:
+    """That the test has an argument which sounds like a size that the budget leaves open, or an empty text."""
+    for name in dict.fromkeys((*test.parametrized, *test.own)):
+        size = meaning(name)
+        if size not in axis_names(ordered=True) or not find_axis(size).kind.resembles(test.arguments[name]):
+            continue
+        if size not in test.sizes and size not in budget.arguments and budget.arguments.get("inputs") is None:
+            value = test.arguments[name]
+            return (
+                f"{name}={value!r} is an argument of the test, and {size}= is left out: the model was not measured at "
+                f"{value!r}. Call the argument {size}, or say {size}= in @budget."
+            )
+    return ""
 
 
 def build_on_meta(function: Callable[[], Any]) -> tuple[Any, bool]:

@@ -54,7 +54,9 @@ class Config:
     """The settings: words of their `Choice`, where the baseline is, and how the run treats it.
 
     ``tolerance`` is in percent, ``None`` where none is given; ``update`` records instead of comparing. ``named`` says
-    that the user told where the baseline is, so that it is missed where it is not.
+    that the user told where the baseline is, so that it is missed where it is not. ``write`` says which limits are
+    written into their files, ``"open"`` or ``"all"``, ``headroom`` percent above what was measured. ``table`` says
+    whether a table's budgets are collected, ``"true"`` or ``"false"``; files are shown relative to ``root``.
     """
 
     flops: str = "fvcore"
@@ -64,9 +66,13 @@ class Config:
     named: bool = False
     tolerance: Decimal | None = None
     update: bool = False
+    write: str = ""
+    headroom: Decimal = Decimal(2)
     strict: bool = False
     measure: bool = False
     reports: tuple[Path, ...] = ()
+    table: str = ""
+    root: Path = Path()
 
     def settings(self) -> dict[str, Any]:
         """The arguments of a measurement that hold for the whole run."""
@@ -90,15 +96,22 @@ def read_config(values: Mapping[str, Any]) -> Config:
         raise UsageError(
             "budget_counter = fvcore counts in its own convention: set budget_flops = fvcore, or leave it out."
         )
-    tolerance = values.get("budget_tolerance")
+    tolerance, headroom = values.get("budget_tolerance"), values.get("budget_headroom")
+    table = str(values.get("budget_table") or "")
+    if table:
+        table = "true" if _flag("budget_table", table) else "false"
     return Config(
         **checked,
         baseline=Path(values.get("budget_baseline") or BASELINE),
         named=bool(values.get("budget_baseline_named")),
         tolerance=units.parse_percent(tolerance, "budget_tolerance") if tolerance else None,
         update=bool(values.get("budget_update")),
+        write=values.get("budget_write") or "",
+        headroom=units.parse_percent(headroom, "budget_headroom") if headroom else Config.headroom,
         strict=_flag("budget_strict", values.get("budget_strict")),
         measure=_flag("budget_measure", values.get("budget_measure")),
+        table=table,
+        root=Path(values.get("budget_root") or ""),
         reports=tuple(Path(path) for path in values.get("budget_report") or ()),
     )
 

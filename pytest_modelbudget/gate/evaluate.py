@@ -10,23 +10,26 @@ from typing import Any
 from ..counting.measure import count
 from ..counting.model.target import Prebuilt
 from ..counting.recording.course import record_course
-from ..errors import BudgetError
+from ..errors import BudgetError, UsageError
+from ..grids.targets import FoundTarget
 from ..judging.budget import Budget
 from ..judging.comparison import compare
 from ..judging.growth import Recount, explain
 from ..judging.judge import judge, look
 from ..judging.remedy import remedies
 from ..judging.scaling import measure_scaling
+from ..report.parts.where import sources_of
 from ..values.cost import Cost
 from ..values.course import Course
 from ..values.entry import Entry
 from ..values.growth import Comparison
-from ..values.point import OperatingPoint
+from ..values.point import OperatingPoint, axis_names
 from ..values.request import Request
 from ..values.result import Result
 from ..values.verdict import Scaled
+from . import filling
 from .config import Config
-from .subject import Body, TestCase, find_model
+from .subject import Body, TestCase, find_model, misnamed_size
 
 
 def evaluate(
@@ -38,29 +41,73 @@ def evaluate(
     """
     results = []
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
-        model = find_model(budget, test, body.returned)
+        model, sizes = find_model(budget, test, body.returned), test.sizes
+        if isinstance(model, FoundTarget):
+            model, sizes = model.model, {**_size_in_zoo(budget, model, sizes), **sizes}
         target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
-        request = replace(budget.request(test.arguments), **config.settings()).checked()
-        cost = count(target, request)
+        request = replace(budget.request(sizes, test.own_sizes), **config.settings()).checked()
+        hint = misnamed_size(test, budget)
+        cost = _counted(target, request, hint)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
         comparison = _compared(cost, entry, baseline, config, budget.module)
         recount = _recount(budget, test, body, target, request)
         scaling, problems = _scaling(budget, cost, recount)
+        missed = _missed(entry, baseline, config, test.root)
+        unapplied = _unapplied(budget, missed)
+        limits = filling.limits_now(budget, cost, config)
         verdict = judge(
             cost,
-            budget.limits,
+            limits,
             module=budget.module,
             unknown_ops=config.unknown_ops,
             comparison=comparison,
             tolerance=tolerance,
             recording=config.update,
             scaling=scaling,
-            problems=problems,
+            problems=(*problems, *filling.problems(budget, cost, config), *(unapplied if config.strict else ())),
+            warnings=(*([hint] if hint else []), *(() if config.strict else unapplied)),
+            missed=missed,
         )
-        fits = remedies(cost, budget.limits, recount, module=budget.module) if config.counter == "aten" else ()
+        fits = remedies(cost, limits, recount, module=budget.module) if config.counter == "aten" else ()
         result = Result(entry, test.nodeid, test.path, test.line, budget.module, cost, verdict, comparison, fits)
-        results.append(_explained(result, baseline, recount, test.root))
+        result = _explained(result, baseline, recount, test.root)
+        results.append(replace(result, sources={} if verdict.passed else sources_of(result, test.root)))
     return results
+
+
+def _size_in_zoo(budget: Budget, found: FoundTarget, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolution that its zoo gives a model, where the test says nothing of what it takes."""
+    given = {*sizes, *budget.arguments} & {*axis_names(ordered=True), "inputs"} - {"batch"}
+    return {} if given or found.res is None else {"res": found.res}
+
+
+def _counted(target: Any, request: Request, hint: str) -> Cost:
+    """The cost, or an error that has the ``hint``, too: a size that has another name in the test may be missing."""
+    try:
+        return count(target, request)
+    except UsageError as error:
+        if not hint:
+            raise
+        raise UsageError(f"{error}\n{hint}") from error
+
+
+def _missed(entry: str, baseline: Mapping[str, Entry], config: Config, root: str) -> str:
+    """Which baseline was looked for where there is none to compare with, or an empty text."""
+    if config.update or entry in baseline:
+        return ""
+    path = config.baseline
+    if not path.exists():
+        return f"There is no {path}"
+    file = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return f"{file} has no entry {entry}"
+
+
+def _unapplied(budget: Budget, missed: str) -> tuple[str, ...]:
+    """That a marker's ``tolerance`` held nothing, since there is no baseline to be near to."""
+    if budget.tolerance is None or not missed or not (budget.limits or budget.scaling):
+        return ()
+    why = f"tolerance={budget.tolerance:f}% was not applied, since nothing is recorded"
+    return (f"{why}\n{missed}. Record it with pytest --budget-update.",)
 
 
 def _scaling(budget: Budget, cost: Cost, recount: Recount) -> tuple[tuple[Scaled, ...], tuple[str, ...]]:
@@ -128,18 +175,22 @@ def observe(
     model: Any,
     request: Request,
     cost: Cost,
-    name: str | None,
+    budget: Budget,
     number: int,
     test: TestCase,
     config: Config,
     baseline: Mapping[str, Entry],
 ) -> Result:
-    """A cost measured through the fixture, as a result: it has no limits, but must be whole.
+    """A cost measured through the fixture, as a result: it must be whole, and within the limits of ``budget``.
 
-    The test's own code judges it. How it compares with its baseline is only reported.
+    Without limits the test's own code judges it. How it compares with its baseline is only reported.
     """
-    entry = name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
-    verdict = look(cost, unknown_ops=config.unknown_ops)
+    entry = budget.name or (test.nodeid if number == 0 else f"{test.nodeid} #{number + 1}")
+    limits, problems = filling.limits_now(budget, cost, config), tuple(filling.problems(budget, cost, config))
+    if limits or problems:
+        verdict = judge(cost, limits, unknown_ops=config.unknown_ops, problems=problems)
+    else:
+        verdict = look(cost, unknown_ops=config.unknown_ops)
     comparison = _compared(cost, entry, baseline, config)
     result = Result(entry, test.nodeid, test.path, test.line, "", cost, verdict, comparison)
     return _explained(result, baseline, lambda point: count(model, request.at(point)), test.root)
@@ -151,7 +202,7 @@ def _entries(budgets: list[Budget], test: TestCase) -> list[str]:
     names = [
         name
         if given.count(name) == 1
-        else f"{name} @ {budget.point(test.arguments)}" + (f", {budget.module}" if budget.module else "")
+        else f"{name} @ {budget.point(test.sizes, test.own_sizes)}" + (f", {budget.module}" if budget.module else "")
         for name, budget in zip(given, budgets, strict=True)
     ]
     return [name if names.count(name) == 1 else f"{name} #{i + 1}" for i, name in enumerate(names)]

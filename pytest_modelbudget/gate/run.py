@@ -5,14 +5,17 @@ Knows no pytest. It runs where reports are shown, so that with several processes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import BudgetError
+from ..values.entry import Entry
 from ..values.result import Result
 from ..values.run import Report
+from ..values.written import Wish
 from .config import Config
 
 
@@ -36,22 +39,34 @@ class Scope:
 class Collected:
     """What was seen while tests were collected: their ids, in order, and what was looked into.
 
-    ``cut_short`` says that some of it was left out. Processes that collect apart send each other plain data.
+    ``cut_short`` says that some of it was left out; ``left_out`` are tests that a hook took away and told nobody, as
+    shards do. ``clashes`` are ids that two tests have, with the file of each. Processes that collect apart send each
+    other plain data.
     """
 
     tests: dict[str, None] = field(default_factory=dict)
     files: dict[str, None] = field(default_factory=dict)
     cut_short: bool = False
+    left_out: dict[str, None] = field(default_factory=dict)
+    clashes: dict[str, list[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {"tests": list(self.tests), "files": list(self.files), "cut_short": self.cut_short}
+        return {
+            "tests": list(self.tests),
+            "files": list(self.files),
+            "cut_short": self.cut_short,
+            "left_out": list(self.left_out),
+            "clashes": self.clashes,
+        }
 
     def add(self, data: Mapping[str, Any]) -> None:
         """Take what another process saw."""
         self.tests.update(dict.fromkeys(data["tests"]))
         self.files.update(dict.fromkeys(data["files"]))
         self.cut_short = self.cut_short or data["cut_short"]
+        self.left_out.update(dict.fromkeys(data["left_out"]))
+        self.clashes.update(data["clashes"])
 
 
 @dataclass(frozen=True)
@@ -70,12 +85,17 @@ class Run:
     collected: Collected = field(default_factory=Collected)
     _results: dict[str, list[Result]] = field(default_factory=dict, init=False)
     _complete: set[str] = field(default_factory=set, init=False)
+    _wishes: dict[str, list[Wish]] = field(default_factory=dict, init=False)
 
-    def add(self, test: str, data: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
+    def add(
+        self, test: str, data: Iterable[Mapping[str, Any]], *, complete: bool, wishes: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
         """Take what one test measured; a test that ran again replaces what it had.
 
-        ``complete`` says that it ran to its end, and so measured all that it measures.
+        ``complete`` says that it ran to its end, and so measured all that it measures. ``wishes`` are the
+        limits to write.
         """
+        self._wishes[test] = [Wish.from_dict(wish) for wish in wishes]
         self._results.pop(test, None)
         self._complete.discard(test)
         if complete:
@@ -91,12 +111,18 @@ class Run:
         tests = sorted(self._results, key=lambda test: place.get(test, len(place)))
         return [result for test in tests for result in self._results[test]]
 
-    def finish(self, scope: Scope) -> Ending:
-        """Record the baseline if asked to, look for stale entries, and write the reports."""
+    def finish(self, scope: Scope, show: Callable[[str], None]) -> Ending:
+        """Write limits and the baseline if asked to, look for stale entries, and write the reports.
+
+        ``show`` gets the lines of what is about to be changed in people's files.
+        """
         lines: list[str] = []
         failed = False
         asked = bool(self._results) or self.config.update or self.config.strict
-        if asked or not scope.partial:
+        if self.collected.clashes:
+            lines += self._clashes()
+            failed = True
+        elif asked or not scope.partial:
             try:
                 ending = self._baseline(scope)
             except BudgetError as error:  # who tests no model in this run need not repair it first
@@ -114,7 +140,44 @@ class Run:
                 except BudgetError as error:
                     lines += str(error).splitlines()
                     failed = True
+        if self.config.write:
+            ending = self._fill_in(show)
+            lines += ending.lines
+            failed = failed or ending.failed
         return Ending(tuple(lines), failed)
+
+    def _fill_in(self, show: Callable[[str], None]) -> Ending:
+        """Write the limits that tests asked for into their files; limits that are there are shown as a diff first."""
+        from ..sources.rewrite import rewrites, write
+
+        unfinished = [test for test, wanted in self._wishes.items() if wanted and test not in self._complete]
+        lines = [f"not written: {test}: its test did not run to its end" for test in unfinished]
+        failed, written = bool(lines), 0
+        asked = [wish for test, wanted in self._wishes.items() if test in self._complete for wish in wanted]
+        for one in rewrites(asked, self.config.headroom):
+            file = os.path.relpath(one.file, self.config.root)
+            lines += one.refused
+            failed = failed or bool(one.refused)
+            if not one.lines:
+                continue
+            if self.config.write == "all":
+                for line in one.diff(file):
+                    show(line)
+            try:
+                write(one)
+            except BudgetError as error:
+                lines, failed = [*lines, *str(error).splitlines()], True
+                continue
+            written += len(one.lines)
+            lines += [f"{file}{line}" for line in one.lines]
+        return Ending((f"limits written: {written}", *lines), failed)
+
+    def _clashes(self) -> list[str]:
+        """What to say of tests that would stand for each other in the baseline and in reports."""
+        found = [f"{test}: {' and '.join(files)}" for test, files in self.collected.clashes.items()]
+        remedy = "Give pytest a --rootdir that has both files in it, or run them apart."
+        unwritten = [f"{self.config.baseline.name}: not updated."] if self.config.update else []
+        return ["two tests have one id, so one of them would stand for both:", *found, remedy, *unwritten]
 
     def _baseline(self, scope: Scope) -> Ending:
         path = self.config.baseline
@@ -126,8 +189,9 @@ class Run:
         old = read(path)
         entries = old.entries if old is not None else {}
         gone = [name for name, entry in entries.items() if self._is_gone(name, entry.test, scope)]
+        kept = self._unsure(entries, path.name, scope)
         if self.config.update:
-            return self._record(gone)
+            return Ending((*self._record(gone).lines, *kept))
         from ..report.baseline import tighter_lines
 
         lines = tighter_lines(self.results, path.name)
@@ -135,6 +199,7 @@ class Run:
             many, them = ("entries whose tests are", "them") if len(gone) > 1 else ("entry whose test is", "it")
             lines.append(f"{path.name}: {len(gone)} {many} gone; pytest --budget-update drops {them}:")
             lines += [f"    {name}" for name in gone]
+        lines += kept if self.config.strict else []
         return Ending(tuple(lines), failed=bool(gone) and self.config.strict)
 
     def _is_gone(self, name: str, test: str, scope: Scope) -> bool:
@@ -147,7 +212,21 @@ class Run:
             return False
         if test in self.collected.tests:
             return test in self._complete and name not in {r.entry for r in self._results.get(test, ())}
+        if test in self.collected.left_out:
+            return False
         return file in self.collected.files or not (scope.root / file).exists()
+
+    def _unsure(self, entries: Mapping[str, Entry], file: str, scope: Scope) -> list[str]:
+        """What to say of entries whose tests were left out, so that nothing is known of them."""
+        if scope.partial:
+            return []
+        tests = set(self.collected.left_out) - set(self.collected.tests)
+        number = sum(entry.test in tests for entry in entries.values())
+        if not number:
+            return []
+        many, their = (f"{number} entries are", "their tests were") if number > 1 else ("1 entry is", "its test was")
+        why = "collected, then left out by a hook that tells nobody, such as one that makes shards"
+        return [f"{file}: {many} kept and not judged, since {their} {why}."]
 
     def _record(self, gone: list[str]) -> Ending:
         from ..baseline.file import changes, merge, read, write
