@@ -108,15 +108,16 @@ def _message(error: Exception, model: torch.nn.Module, given: str, request: Requ
         for frame, line in _users_lines(error)
     ]
     what = f"{type(error).__name__}{_in_module(error, model)}: {error}{''.join(lines[-3:])}"
+    inputs = f"{request.point.called} was given: {given}"
     if request.counter == "fvcore":
         return (
-            f"Tracing the model for fvcore raised {what}\nIt was traced at {request.point}; forward was given: {given}."
+            f"Tracing the model for fvcore raised {what}\nIt was traced at {request.point}; {inputs}."
             " Without counter='fvcore' it need not be traced."
         )
     optimizer = _optimizer_in(error)
     who, whose = ("model", "model's") if optimizer is None else (f"optimizer {optimizer}", "optimizer's")
     return (
-        f"The {who} raised {what}\nThis is the {whose} own error, at {request.point}; forward was given: {given}."
+        f"The {who} raised {what}\nThis is the {whose} own error, at {request.point}; {inputs}."
         f"{hint_at_tensor(error, request.inputs)}"
     )
 

@@ -19,6 +19,9 @@ class Settings(TypedDict, total=False):
 
     channels: int
     optimizer: Literal["none", "sgd", "momentum", "adam", "adamw"] | Callable[..., Any]
+    step: str | Callable[..., Any]
+    accumulate: int
+    method: str
     amp: Any
     attention: Literal["fused", "math"]
     device: str

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..text.checks import a_record
 from ..text.json import Place
 from .devices import find_device
-from .kinds import Choice, Device, Dtype, Kind, Optimizer, Resolution, Whole, name_of
+from .kinds import Choice, Device, Dtype, Kind, Method, Named, Optimizer, Resolution, Step, Whole, name_of
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Axis:
     - ``factor``: the cause of growth it is. Costs at two values of an axis that has one are compared and its factor is
       found by counting again; at two values of another axis they are not comparable;
     - ``several``: a sweep may be given several values;
-    - ``training``: only a training step has it, with this value if none is given; ``implied``: a value that is the same
-      as none;
+    - ``training``: only a training step has it, with the value ``usual`` if neither it nor the axis ``decided_by`` is
+      given; ``implied``: a value that is the same as none;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
     - ``title``: its name on the axis of a picture; ``example``: how its values are written, in messages.
@@ -41,7 +41,9 @@ class Axis:
     by_name: bool = False
     factor: str = ""
     several: bool = False
-    training: str = ""
+    training: bool = False
+    usual: Any = None
+    decided_by: str = ""
     implied: Any = None
     always: bool = False
     text: str = ", {name} {value}"
@@ -72,8 +74,10 @@ class OperatingPoint:
     """Where a model is measured. ``None`` means that an axis was not given.
 
     ``res`` is ``(height, width)``; ``dtype`` is PyTorch's name (``"bfloat16"``) or ``None`` for the model's own, as
-    ``amp`` is that of autocast. ``optimizer`` is a name, and only there when training. ``attention`` is ``"math"``
-    where the score matrix is kept in memory, ``device`` whose memory rules (and speed) hold; ``None`` is exact bytes.
+    ``amp`` is that of autocast. ``optimizer`` is a name, and only there when training; with a ``step`` and none, it is
+    what the model's ``configure_optimizers`` gives. ``accumulate`` micro-batches of ``batch`` are in one step.
+    ``attention`` is ``"math"`` where the score matrix is kept in memory, ``device`` whose memory rules (and speed)
+    hold; ``None`` is exact bytes.
     """
 
     batch: int | None = axis(
@@ -104,9 +108,19 @@ class OperatingPoint:
         default="infer", several=True, always=True, text=", {value}",
     )  # fmt: skip
     optimizer: str | None = axis(
-        Optimizer(OPTIMIZERS), f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw)",
-        training="adamw", text=" with {value}",
+        Optimizer(OPTIMIZERS),
+        f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw; with --step, the model's configure_optimizers)",
+        training=True, usual="adamw", decided_by="step", text=" with {value}",
     )  # fmt: skip
+    step: str | None = axis(
+        Step(), "with --mode train: the model's method that gets the batch and returns the loss, such as training_step",
+        training=True,
+    )  # fmt: skip
+    accumulate: int | None = axis(
+        Whole(), "with --mode train: micro-batches of the batch in one optimizer step (default 1)",
+        training=True, implied=1, factor="accumulation",
+    )  # fmt: skip
+    method: str | None = axis(Method(), "the model's method that is called instead of forward", implied="forward")
     amp: str | None = axis(
         Dtype(("bfloat16", "float16"), "a dtype of autocast", "'bf16', 'fp16'"), "autocast: bf16 or fp16"
     )
@@ -125,6 +139,16 @@ class OperatingPoint:
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
         return "cpu" if self.device is None else find_device(self.device).kind
+
+    @property
+    def called(self) -> str:
+        """What of the model gets the inputs: forward, another method, or a training step."""
+        return self.step or self.method or "forward"
+
+    @property
+    def samples(self) -> int | None:
+        """The samples of a step: the batch, as often as the step has it."""
+        return self.batch if self.batch is None else self.batch * (self.accumulate or 1)
 
     def given(self) -> Iterator[tuple[Axis, Any]]:
         """The axes that have a value, with it."""
@@ -170,12 +194,14 @@ class OperatingPoint:
     def from_dict(cls, data: Mapping[str, Any]) -> OperatingPoint:
         """The inverse of `to_dict`; raises `UsageError` for values that are no operating point.
 
-        An optimizer may have any name: that of a callable is all that is written of it.
+        What may be a callable may have any name: that of a callable is all that is written of it.
         """
-        optimizer = data.get("optimizer")
-        if not isinstance(optimizer, str) or optimizer in OPTIMIZERS or data.get("mode") != "train":
-            return operating_point(**data)
-        return replace(operating_point(**{**data, "optimizer": None}), optimizer=optimizer)
+        named = {
+            one.name: data[one.name]
+            for one in axes(training=True)
+            if isinstance(one.kind, Named) and isinstance(data.get(one.name), str) and data.get("mode") == "train"
+        }
+        return replace(operating_point(**{**data, **dict.fromkeys(named, name_of)}), **named)  # a callable is allowed
 
     @classmethod
     def read(cls, tree: Any, place: Place) -> OperatingPoint:
@@ -235,9 +261,18 @@ def operating_point(**given: Any) -> OperatingPoint:
         found[one.name] = None if value == one.implied else value
     for one in axes(training=True):
         if found["mode"] == "train":
-            found[one.name] = found[one.name] or one.training
+            is_decided = one.decided_by and found[one.decided_by] is not None
+            found[one.name] = found[one.name] or (None if is_decided else one.usual)
         elif found[one.name] is not None:
             raise UsageError(
-                f"{one.name}={name_of(given[one.name])!r} is for mode='train': in inference nothing is optimised."
+                f"{one.name}={_shown(given[one.name])} is for mode='train': in inference nothing is optimised."
             )
+    if found["step"] is not None and found["method"] is not None:
+        raise UsageError(
+            f"Both step={found['step']!r} and method={found['method']!r} are given: a step says itself what it calls."
+        )
     return OperatingPoint(**found)
+
+
+def _shown(value: Any) -> str:
+    return repr(name_of(value)) if callable(value) else repr(value)

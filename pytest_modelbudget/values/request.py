@@ -32,14 +32,15 @@ SETTINGS = ("measured", "convention", "counter")
 class Request:
     """What is asked of a measurement, checked.
 
-    ``inputs`` is as the user gave it: a tensor, shapes, a callable; ``loss`` gets the model's output; ``optimizer`` is
-    the callable that makes one, where it is no name of the ``point``. ``measured`` also runs the step for real.
+    ``inputs`` is as the user gave it: a tensor, shapes, a callable; ``loss`` gets the model's output; ``optimizer`` and
+    ``step`` are callables, where they are no names of the ``point``. ``measured`` also runs the step for real.
     """
 
     point: OperatingPoint = field(default_factory=OperatingPoint)
     inputs: Any = None
     loss: Callable[[Any], Any] | None = None
     optimizer: Callable[..., Any] | None = None
+    step: Callable[..., Any] | None = None
     convention: str = "fvcore"
     counter: str = "aten"
     measured: bool = False
@@ -54,8 +55,7 @@ class Request:
         given = {name: value for name, value in arguments.items() if value is not None}
         point = operating_point(**{name: given[name] for name in axis_names() if name in given})
         options = {one.name: given[one.name] for one in _options() if one.name in given}
-        if not callable(options.get("optimizer")):
-            options.pop("optimizer", None)
+        options = {name: value for name, value in options.items() if name not in axis_names() or callable(value)}
         return cls(point, **options).checked()
 
     def checked(self) -> Request:
@@ -66,6 +66,10 @@ class Request:
             raise UsageError(f"loss={self.loss!r} is not a loss. Allowed: a callable that gets the model's output.")
         if self.loss is not None and self.point.mode != "train":
             raise UsageError("loss= is for mode='train': in inference there is none.")
+        if self.loss is not None and self.point.step is not None:
+            raise UsageError("loss= is for a model whose forward returns no loss: step= returns the loss itself.")
+        if self.counter == "fvcore" and self.point.called != "forward":
+            raise UsageError(f"counter='fvcore' counts forward only, and here is {self.point.called}(). Leave out one.")
         if self.counter == "fvcore" and self.convention != "fvcore":
             raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
         if self.counter == "fvcore" and self.card is not None:

@@ -22,6 +22,9 @@ VALUES = {
     "dtype": st.sampled_from(["fp32", "bf16", "float16", "double"]),
     "mode": st.sampled_from(["infer", "train"]),
     "optimizer": st.sampled_from(["none", "sgd", "momentum", "adam", "adamw"]),
+    "step": st.sampled_from(["training_step", "loss"]),
+    "accumulate": SIZES,
+    "method": st.sampled_from(["encode", "forward"]),
     "amp": st.sampled_from(["bf16", "fp16"]),
     "attention": st.sampled_from(["fused", "math"]),
     "device": st.sampled_from(["cuda", "cpu", "T4", "A100 80GB"]),
@@ -31,8 +34,11 @@ VALUES = {
 @st.composite
 def points(draw: st.DrawFn) -> OperatingPoint:
     given = {name: draw(values) for name, values in VALUES.items() if draw(st.booleans())}
-    if given.get("mode") != "train":
-        given.pop("optimizer", None)
+    for axis in axes(training=True):
+        if given.get("mode") != "train":
+            given.pop(axis.name, None)
+    if "step" in given:
+        given.pop("method", None)
     return operating_point(**given)
 
 
@@ -141,5 +147,5 @@ def test_where_one_value_is_looked_at_several_are_refused():
 
 
 def test_only_axes_with_a_factor_can_be_compared():
-    assert [axis.name for axis in axes(factor=True)] == ["batch", "res", "channels", "seq"]
+    assert [axis.name for axis in axes(factor=True)] == ["batch", "res", "channels", "seq", "accumulate"]
     assert find_axis("res").factor == "resolution"

@@ -14,6 +14,7 @@ from ..meta.layout import META
 from ..recording.made import note_new
 from .borrow import borrowed
 from .build import call_on_meta
+from .called import Function, called_of
 from .copies import same_tensors
 from .description import described
 from .inputs import Arguments, Inputs
@@ -43,9 +44,13 @@ class Attempt:
 
 
 class Call(NamedTuple):
-    """A borrowed model, all of its modules, the arguments of forward, those as text in ``given``, and their device."""
+    """A borrowed model, what of it is ``called``, all of its modules, and the arguments for that.
+
+    ``given`` are those as text, ``device`` is where they are.
+    """
 
     model: torch.nn.Module
+    called: Function
     modules: list[torch.nn.Module]
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
@@ -104,7 +109,15 @@ def _ready(
         else:
             arguments, keywords = _on_meta(inputs)
         note_new((arguments, keywords), given=request.inputs)
-        yield Call(model, modules, arguments, keywords, described(arguments, keywords), device or META)
+        yield Call(
+            model,
+            called_of(model, request),
+            modules,
+            arguments,
+            keywords,
+            described(arguments, keywords),
+            device or META,
+        )
 
 
 def _dtype(request: Request) -> torch.dtype | None:
