@@ -34,4 +34,5 @@ def training_step(call: Call, request: Request, autocast: str) -> TrainingStep:
         optimizers,
         point.accumulate or 1,
         autocast_of(point.amp, autocast),
+        own=point.step is not None,
     )

@@ -12,7 +12,7 @@ from ..text.units import parse_percent
 from ..values.devices import find_device, named_devices
 from ..values.frozen import freeze
 from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
-from ..values.point import OperatingPoint, axis_names
+from ..values.point import OperatingPoint, axis_names, dimensions
 from ..values.request import SETTINGS, Request, argument_names, without_unset
 from .scaling import parse_scaling
 
@@ -39,12 +39,15 @@ class Budget:
         freeze(self, "arguments", "limits")
 
     def request(self, test_arguments: Mapping[str, Any]) -> Request:
-        """What to measure; an ordered axis that the marker leaves out comes from the test's argument of that name.
+        """What to measure; a size that the marker leaves open comes from the test's argument of that name.
 
         One that nobody gives stays open, but a batch that is needed is 1. Raises `UsageError`.
         """
         from_test = {name: test_arguments.get(name) for name in axis_names(ordered=True)}
         given = {**from_test, **self.arguments}
+        if "dims" in given:
+            dims = dimensions(given["dims"])
+            given["dims"] = {n: test_arguments.get(n) if value is None else value for n, value in dims.items()}
         if given.get("mode") != "train":  # a class's default for those of its tests that train
             given = {name: value for name, value in given.items() if name not in _for_training()}
         request = Request.of(**without_unset(given))
@@ -88,7 +91,7 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     limits = {m: parse_limit(given.pop(m), m) for m in metric_names() if m in given}
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
     if "scaling" in own:
-        own["scaling"] = parse_scaling(own["scaling"])
+        own["scaling"] = parse_scaling(own["scaling"], dimensions(given.get("dims", {})))
     if "tolerance" in own:
         own["tolerance"] = parse_percent(own["tolerance"], "tolerance")
     budget = Budget(**own, arguments=given, limits=limits)

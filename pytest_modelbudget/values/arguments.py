@@ -37,6 +37,7 @@ class Arguments(Settings, total=False):
     batch: int
     res: int | tuple[int, int]
     seq: int
+    dims: Mapping[str, int | None] | Iterable[str]
     dtype: Any
     mode: Literal["infer", "train"]
     measured: bool
@@ -48,6 +49,7 @@ class GridArguments(Settings, total=False):
     batch: int | str | Iterable[int]
     res: int | str | tuple[int, int] | Iterable[int | tuple[int, int]]
     seq: int | str | Iterable[int]
+    dims: Mapping[str, int | str | Iterable[int] | None] | Iterable[str]
     dtype: Any
     mode: str | Iterable[str]
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError, nearest
 from .devices import Device, find_device
 from .kinds import Choice
-from .point import OperatingPoint, axis_names, operating_point
+from .point import OperatingPoint, axis_names, operating_point, point_arguments
 
 CONVENTIONS = {
     "fvcore": "FLOPs as fvcore counts them: 1 multiply-add = 1.",
@@ -53,7 +53,7 @@ class Request:
             if name not in allowed:
                 raise UsageError(f"{name!r} is not an argument.{nearest(name, allowed)} Allowed: {', '.join(allowed)}.")
         given = {name: value for name, value in arguments.items() if value is not None}
-        point = operating_point(**{name: given[name] for name in axis_names() if name in given})
+        point = operating_point(**{name: given[name] for name in point_arguments() if name in given})
         options = {one.name: given[one.name] for one in _options() if one.name in given}
         options = {name: value for name, value in options.items() if name not in axis_names() or callable(value)}
         return cls(point, **options).checked()
@@ -95,7 +95,7 @@ def _options() -> tuple[Any, ...]:
 
 def argument_names() -> tuple[str, ...]:
     """The names of all arguments: the axes of the operating point, and the options beside it."""
-    return tuple(dict.fromkeys((*axis_names(), *(one.name for one in _options()))))
+    return tuple(dict.fromkeys((*point_arguments(), *(one.name for one in _options()))))
 
 
 def without_unset(arguments: Mapping[str, Any]) -> dict[str, Any]:

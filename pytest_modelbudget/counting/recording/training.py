@@ -21,8 +21,8 @@ class TrainingStep:
     """A step of ``model``: ``accumulate`` micro-batches, and a step of each of its ``optimizers``.
 
     ``run`` calls forward, or the user's step, with a micro-batch; ``loss`` makes a scalar tensor of what it returns;
-    ``forward`` makes the context of both (autocast). A ``run`` that calls backward by itself needs no loss, and one
-    that calls the optimizers' steps is a whole step.
+    ``forward`` makes the context of both (autocast). A user's ``own`` step that calls backward by itself needs no loss,
+    and one that calls the optimizers' steps is a whole step.
     """
 
     model: torch.nn.Module
@@ -31,6 +31,7 @@ class TrainingStep:
     optimizers: Sequence[Any]
     accumulate: int
     forward: Callable[[], AbstractContextManager[Any]]
+    own: bool = False
 
 
 def counted_step(step: TrainingStep, mode: CountingMode) -> Peak:
@@ -116,7 +117,7 @@ class _MicroBatch:
         """Run one micro-batch. The loss is freed when this returns. Raises `UsageError` for several of a whole step."""
         step = self._step
         self._went_back = False
-        with step.forward(), self._watching():
+        with step.forward(), self._watching() if step.own else nullcontext():
             output = step.run()
             loss = None if self._went_back else step.loss(output)
             del output
