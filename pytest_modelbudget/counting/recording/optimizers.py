@@ -43,7 +43,7 @@ def make_optimizers(choice: Choice, model: torch.nn.Module, kind: str) -> list[A
         raise UsageError(f"{said} raised {type(error).__name__}: {error}{more}") from error
     found = list(_optimizers_in(made))
     for optimizer in found if found or (choice is None and made is None) else [made]:
-        _check(optimizer, said, kind)
+        _check(optimizer, made, said, kind)
     return found
 
 
@@ -60,11 +60,11 @@ def _optimizers_in(made: Any) -> Iterator[Any]:
         yield made
 
 
-def _check(optimizer: Any, said: str, kind: str) -> None:
-    """Raise `UsageError` for what is no optimizer that takes steps."""
+def _check(optimizer: Any, made: Any, said: str, kind: str) -> None:
+    """Raise `UsageError` for what is no optimizer that takes steps, where ``made`` was returned."""
     if not callable(getattr(optimizer, "step", None)) or not hasattr(optimizer, "state"):
         raise UsageError(
-            f"{said} returned a value of type {type(optimizer).__name__}, not an optimizer. "
+            f"{said} returned a value of type {type(made).__name__}, not an optimizer. "
             f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable such as "
             "lambda params: torch.optim.RMSprop(params)."
         )
