@@ -170,7 +170,7 @@ def test_diffusers_noise_and_encoding():
     assert (cost.flops, cost.memory) == really_run(model, step, [x])
 
     coder = diffusers.AutoencoderKL(block_out_channels=(32,), norm_num_groups=8)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with as_written(), FlopCounterMode(display=False) as counter, torch.no_grad():
         coder.encode(torch.zeros(1, 3, 32, 32))
     assert measure(coder, batch=1, res=32, method="encode", convention="torch").flops == counter.get_total_flops()
 
