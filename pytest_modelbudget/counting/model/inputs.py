@@ -25,6 +25,18 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments."""
 
 
+def example_of(model: torch.nn.Module, point: OperatingPoint) -> Any:
+    """What a model says itself that its forward takes, in a form of ``inputs=``; ``None`` where it says nothing.
+
+    That is Lightning's ``example_input_array``, or the ``dummy_inputs`` of transformers. It is taken only where
+    the operating point has no size, which an example could not follow.
+    """
+    if point.called != "forward" or any(axis.ordered for axis, _ in point.given()):
+        return None
+    found = (getattr(model, name, None) for name in ("example_input_array", "dummy_inputs"))
+    return next((example for example in found if example is not None), None)
+
+
 class Inputs:
     """Builds the arguments of forward, anew each time: what the user gave is copied, and never written into.
 
