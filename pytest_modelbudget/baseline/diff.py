@@ -159,7 +159,10 @@ def moved(old: Entry, new: Entry) -> tuple[str, str] | None:
 
 def shift(old: Entry, new: Entry) -> str:
     """What of the operating point differs, or else the inputs: ``res 224 -> 448``; empty where nothing does."""
-    pairs = ((axis.name, old.point.show(axis.name), new.point.show(axis.name)) for axis in axes(factor=True))
+    pairs = (
+        (axis.name, old.point.show(axis.name), new.point.show(axis.name))
+        for axis in axes(old.point, new.point, factor=True)
+    )
     said = [f"{name} {was or 'none'} -> {now or 'none'}" for name, was, now in pairs if was != now]
     if not said and old.inputs != new.inputs:
         said = [f"inputs {old.inputs} -> {new.inputs}"]

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..grids.axes import one_value
 from ..values.input_tensor import tensor
-from ..values.point import axes, axis_names
+from ..values.point import axes, axis_names, dimensions, point_arguments
 from ..values.request import CONVENTIONS, COUNTERS
 
 TARGET = "package.module:factory, path/file.py:factory, torchvision:resnet50 or timm:vit_base_patch16_224"
@@ -23,6 +23,8 @@ def add_measurement(command: argparse.ArgumentParser, *, several: bool) -> None:
     for axis in axes():
         more = f"; {_RANGES if axis.ordered else 'several with commas'}" if several and axis.swept else ""
         command.add_argument(f"--{axis.name}", metavar=axis.kind.metavar.upper() or None, help=f"{axis.help}{more}")
+    command.add_argument("--dim", dest="dims", action="append", type=_dimension, metavar="NAME=N",
+                         help="a dimension of your own, by its name in --inputs; repeatable")  # fmt: skip
     command.add_argument(
         "--inputs",
         action="append",
@@ -45,8 +47,10 @@ _OPTIONS = ("inputs", "convention", "counter", "measured")
 
 def grid_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was given of the flags, as `sweep` and `fit` take it."""
-    names = (*axis_names(), *_OPTIONS)
+    names = (*point_arguments(), *_OPTIONS)
     given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    if "dims" in given:
+        given["dims"] = dict(given["dims"])
     if "inputs" in given:
         given["inputs"] = [tensor(*shape) for shape in given["inputs"]]
     return given
@@ -55,6 +59,8 @@ def grid_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
 def measurement_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was given of the flags, as `measure` takes it: one value of each axis. Raises `UsageError`."""
     given = grid_arguments(arguments)
+    if "dims" in given:
+        given["dims"] = {name: one_value(name, value) for name, value in dimensions(given["dims"]).items()}
     return {name: one_value(name, value) if name in axis_names() else value for name, value in given.items()}
 
 
@@ -62,6 +68,14 @@ def check_apart(paths: list[Path]) -> None:
     """Raise `UsageError` where one file is named for two outputs."""
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("One file is named twice: each output needs its own.")
+
+
+def _dimension(text: str) -> tuple[str, str | None]:
+    """A name and its values; of a name alone, they are left open."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not name or (equals and not value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=N, such as frames=16")
+    return name, value or None
 
 
 def _shape(text: str) -> tuple[int | str, ...]:

@@ -113,9 +113,10 @@ def _message(error: Exception, model: torch.nn.Module, given: str, request: Requ
         for frame, line in _users_lines(error)
     ]
     what = f"{type(error).__name__}{_in_module(error, model)}: {error}{''.join(lines[-3:])}"
+    inputs = f"{request.point.called} was given: {given}"
     if request.counter == "fvcore":
         return (
-            f"Tracing the model for fvcore raised {what}\nIt was traced at {request.point}; forward was given: {given}."
+            f"Tracing the model for fvcore raised {what}\nIt was traced at {request.point}; {inputs}."
             " Without counter='fvcore' it need not be traced."
         )
     loss, optimizer = frame_of_loss(error), _optimizer_in(error)
@@ -124,7 +125,7 @@ def _message(error: Exception, model: torch.nn.Module, given: str, request: Requ
         output = described((loss.f_locals["output"],), {})
         return f"The loss raised {what}\nThis is the loss's own error, at {request.point}; it was given: {output}."
     return (
-        f"The {who} raised {what}\nThis is the {whose} own error, at {request.point}; forward was given: {given}."
+        f"The {who} raised {what}\nThis is the {whose} own error, at {request.point}; {inputs}."
         f"{hint_at_tensor(error, request.inputs)}"
     )
 

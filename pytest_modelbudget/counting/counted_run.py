@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from ..values.cost import Cost
 from ..values.peak import Peak
@@ -28,11 +27,11 @@ from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
 from .recording.made import note_references
-from .recording.optimizers import make_optimizer
 from .recording.outside import OutsideMode
 from .recording.tensors import tensors_in
-from .recording.training import counted_step
+from .recording.training import TrainingStep, counted_step
 from .recording.work import WorkRecorder
+from .training_step import training_step
 
 
 def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: Sequence[str] = ()) -> Cost:
@@ -74,7 +73,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             inputs=call.given,
             executed="real" if attempt.real else "meta",
             notes=(*notes, *(outside.notes() if outside is not None else ())),
-            throughput=predict(work.work(), card, point.batch) if card is not None and work is not None else None,
+            throughput=predict(work.work(), card, point.samples) if card is not None and work is not None else None,
         )
 
 
@@ -89,15 +88,20 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode, out
     point = request.point
     if point.mode == "train":
         with fused_optimizers_on_meta():
-            optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
-            if optimizer is not None:  # some have state before their first step
+            step = training_step(call, request, point.rules)
+            for optimizer in step.optimizers:  # some have state before their first step
                 mode.ledger.hold(tensors_in(optimizer.state), "optimizer")
-            return _run_under(call, request, attempt, mode, outside, optimizer)
+            return _run_under(call, request, attempt, mode, outside, step)
     return _run_under(call, request, attempt, mode, outside, None)
 
 
 def _run_under(
-    call: Call, request: Request, attempt: Attempt, mode: CountingMode, outside: OutsideMode | None, optimizer: Any
+    call: Call,
+    request: Request,
+    attempt: Attempt,
+    mode: CountingMode,
+    outside: OutsideMode | None,
+    step: TrainingStep | None,
 ) -> Peak:
     point, real = request.point, attempt.real
     with (
@@ -108,20 +112,11 @@ def _run_under(
         counting(mode, grad=attempt.grad, outside=outside),
         without_compiler(),
     ):
-        forward = autocast_of(point.amp, point.rules)
-        if point.mode != "train":
-            with forward():
-                out = call.model(*call.arguments, **call.keywords)
-            if outside is not None:
-                outside.returned(out)
-            del out
-            return mode.ledger.peak(("forward",))
-        return counted_step(
-            call.model,
-            call.arguments,
-            call.keywords,
-            mode,
-            loss=request.loss,
-            optimizer=optimizer,
-            forward=forward,
-        )
+        if step is not None:
+            return counted_step(step, mode)
+        with autocast_of(point.amp, point.rules)():
+            out = call.called(*call.arguments, **call.keywords)
+        if outside is not None:
+            outside.returned(out)
+        del out
+        return mode.ledger.peak(("forward",))

@@ -9,9 +9,13 @@ from types import CodeType, TracebackType
 from torch import nn
 
 from .meta.user_frames import is_users
+from .model import called
 
 _DEVICE = frozenset({"device", "is_cpu", "is_cuda", "is_meta", "is_mps", "is_xpu", "get_device", "data_ptr"})
 """What code asks a tensor for that depends on its device."""
+
+_CALLERS = (nn.modules.module.__file__, called.__file__)
+"""The files that call forward, and what is called instead of it."""
 
 _OF_NAMES = (KeyError, AttributeError, NameError, ImportError)
 """Errors of looking something up, which no operator raises."""
@@ -52,5 +56,5 @@ def _is_stated(raised: TracebackType | None) -> bool:
 
 
 def _is_of_the_call(error: BaseException, codes: list[CodeType]) -> bool:
-    """Whether a module could not be called: the innermost function is where PyTorch calls forward."""
-    return isinstance(error, TypeError) and bool(codes) and codes[-1].co_filename == nn.modules.module.__file__
+    """Whether a module or method could not be called: the innermost function is where it is called."""
+    return isinstance(error, TypeError) and bool(codes) and codes[-1].co_filename in _CALLERS

@@ -24,9 +24,9 @@ from .model.packed import packed_bytes
 from .model.target import model_of
 from .recording.ledger import Ledger
 from .recording.made import note_references
-from .recording.optimizers import make_optimizer
 from .recording.tensors import tensors_in
 from .recording.training import plain_step
+from .training_step import training_step
 
 _RUNS = 5
 
@@ -40,32 +40,23 @@ def real_run(target: Any, request: Request) -> Measured:
     model = model_of(target, point, real=True)
     allocated = torch.cuda.memory_allocated() if device.type == "cuda" else 0
     with ready_on(device, model, request) as call:
-        training, optimizer = point.mode == "train", None
-        if training:
-            optimizer = make_optimizer(request.optimizer or str(point.optimizer), call.model, point.rules)
+        training = training_step(call, request, device.type) if point.mode == "train" else None
         forward = autocast_of(point.amp, device.type)
 
         def step() -> None:
-            arguments, keywords = call.again()
             with attention_kernels(point.attention, real=True):
-                if training:
-                    plain_step(
-                        call.model,
-                        arguments,
-                        keywords,
-                        loss=request.loss,
-                        optimizer=optimizer,
-                        forward=forward,
-                    )
-                else:
-                    with torch.no_grad(), forward():
-                        call.model(*arguments, **keywords)
+                if training is not None:
+                    plain_step(training)
+                    return
+                arguments, keywords = call.again()
+                with torch.no_grad(), forward():
+                    call.called(*arguments, **keywords)
 
         ledger = Ledger(point.rules, on_meta=False)
         ledger.hold(weights_of(call.model, call.modules), "weights")
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
-        if optimizer is not None:  # some have state before their first step
+        for optimizer in training.optimizers if training is not None else ():  # some have state before their first step
             ledger.hold(tensors_in(optimizer.state), "optimizer")
         try:
             with blaming(call.model, call.given, request):

@@ -160,7 +160,7 @@ def _recount(budget: Budget, test: TestCase, body: Body, target: Any, request: R
         model = target
         own = {name: value for name, value in point.arguments().items() if name in test.own}
         for name in own:
-            given, value = test.arguments[name], getattr(point, name)
+            given, value = test.arguments[name], point.value(name)
             if isinstance(given, (tuple, list)) and isinstance(value, tuple):
                 own[name] = type(given)(value)  # as the test is used to get it
         again = body.again

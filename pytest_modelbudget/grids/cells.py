@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..values.frozen import freeze
 from ..values.kinds import Resolution
 from ..values.metrics import find_metric
-from ..values.point import OperatingPoint, axes, axis_names
+from ..values.point import Axis, OperatingPoint, axes, axis_names
 from .axes import one_value
 from .cell import Cell, batches_that_pay
 from .sweep_table import sweep_table
@@ -49,8 +49,13 @@ class Sweep:
         """The names of the models, in order."""
         return tuple(dict.fromkeys(cell.target for cell in self.cells))
 
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The names of all axes with an order, the dimensions of one's own among them."""
+        return axis_names(*(cell.point for cell in self.cells), ordered=True)
+
     def at(self, **where: Any) -> Cell:
-        """The one cell at ``batch=``, ``res=``, ``seq=``, ``dtype=``, ``mode=``, ``target=``.
+        """The one cell at ``batch=``, ``res=``, ``seq=``, ``dtype=``, ``mode=``, ``target=``, a dimension by its name.
 
         Raises `UsageError` if there is none, or if there are several.
         """
@@ -59,7 +64,7 @@ class Sweep:
         found = [
             cell
             for cell in self.cells
-            if target in (None, cell.target) and all(getattr(cell.point, n) == v for n, v in wanted.items())
+            if target in (None, cell.target) and all(cell.point.value(n) == v for n, v in wanted.items())
         ]
         if len(found) != 1:
             said = ", ".join(f"{name}={value!r}" for name, value in where.items())
@@ -79,9 +84,9 @@ class Sweep:
 
     def rows(self) -> list[dict[str, Any]]:
         """A flat row for each cell: the point, each metric in total and per sample, the extras, ``refused``."""
-        found = []
+        found, axes_there = [], axes(*(cell.point for cell in self.cells))
         for number, cell in enumerate(self.cells):
-            row: dict[str, Any] = {"target": cell.target, **_flat(cell.point)}
+            row: dict[str, Any] = {"target": cell.target, **_flat(cell.point, axes_there)}
             for metric in self.metrics:
                 row[metric] = cell.values.get(metric)
                 if find_metric(metric).per_sample:
@@ -97,7 +102,7 @@ class Sweep:
         except ImportError as error:
             raise UsageError("Sweep.to_pandas() needs pandas: pip install pandas") from error
         frame = pandas.DataFrame(self.rows())
-        whole = ("height", "width", *axis_names(ordered=True), *self.metrics)
+        whole = ("height", "width", *self.sizes, *self.metrics)
         return frame.astype({name: "Int64" for name in whole if name in frame})
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,12 +130,12 @@ class Sweep:
         return sweep_table(self.cells, self.metrics, self.convention, self.extras)
 
 
-def _flat(point: OperatingPoint) -> dict[str, Any]:
+def _flat(point: OperatingPoint, axes_there: Iterable[Axis]) -> dict[str, Any]:
     """The axes that a sweep may vary, a column each; the sides of a picture are two."""
     row: dict[str, Any] = {}
-    for axis in axes():
+    for axis in axes_there:
         if isinstance(axis.kind, Resolution):
-            row["height"], row["width"] = getattr(point, axis.name) or (None, None)
+            row["height"], row["width"] = point.value(axis.name) or (None, None)
         elif axis.ordered or axis.several:
-            row[axis.name] = getattr(point, axis.name)
+            row[axis.name] = point.value(axis.name)
     return row

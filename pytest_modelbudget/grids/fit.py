@@ -11,7 +11,7 @@ from ..judging.search import Look, Search
 from ..values.arguments import FitArguments, explicit
 from ..values.frozen import freeze
 from ..values.metrics import metric_names, parse_limit
-from ..values.point import OperatingPoint, axis_names, find_axis
+from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import Request, without_unset
 from .axes import axis_values, one_value
 from .fit_table import fit_table
@@ -82,7 +82,9 @@ def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[Fi
     """
     asked = without_unset(arguments)
     limits = {m: parse_limit(asked.pop(m), m) for m in metric_names() if m in asked}
-    given = {name: axis_values(name, asked.pop(name, None)) for name in axis_names(ordered=True)}
+    own = dimensions(asked.pop("dims", {}))
+    sizes = {**{name: asked.pop(name, None) for name in axis_names(ordered=True)}, **own}
+    given = {name: axis_values(name, value) for name, value in sizes.items()}
     settings = {name: one_value(name, asked.pop(name)) for name in axis_names(several=True) if name in asked}
     request = Request.of(**asked, **settings)
     if not limits:
@@ -92,16 +94,17 @@ def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[Fi
     if more:
         raise UsageError("fit() takes one model.")
     image = given["seq"] == (None,) and request.inputs is None
-    several = [size for size in axis_names(ordered=True) if len(given[size]) > 1]
-    left_out = [size for size in ("res", "batch") if given[size] == (None,) and (size == "batch" or image)]
+    several = [size for size in given if len(given[size]) > 1]
+    left_out = [size for size in own if given[size] == (None,)]
+    left_out += [size for size in ("res", "batch") if given[size] == (None,) and (size == "batch" or image)]
     free = [*several, *left_out]
     if len(free) > 2:
-        raise UsageError("Two sizes can be searched at once: give one of batch, res and seq.")
+        raise UsageError(f"Two sizes can be searched at once: give one of {', '.join(free)}.")
     if len(given["res"]) > 1 and any(height != width for height, width in given["res"]):
         raise UsageError(
             f"res={arguments.get('res')!r}: only square pictures are searched. Give one of height x width to keep it."
         )
-    start = replace(request.point, **{size: values[0] for size, values in given.items() if size not in free})
+    start = request.point.at(**{size: values[0] for size, values in given.items() if size not in free})
     return _Finder(name, model, replace(request, point=start), limits, given, progress).fit(free)
 
 
@@ -152,7 +155,7 @@ class _Finder:
 
     @staticmethod
     def _sorted(free: list[str]) -> tuple[str, str]:
-        outer, inner = sorted(free, key=("batch", "seq", "res").index)
+        outer, inner = sorted(free, key=lambda size: (find_axis(size).power, size != "batch"))
         return outer, inner
 
     def _alone(self) -> Fitting | None:
@@ -236,9 +239,9 @@ class _Finder:
             best = self._largest(inner, _with(self._request.point, outer, value))
             if best is not None:
                 found.append(best)
-            elif any(getattr(p, outer) == value and not look.refused for p, look in self._known.items()):
+            elif any(p.value(outer) == value and not look.refused for p, look in self._known.items()):
                 break  # over already at the smallest size; a batch that is refused says nothing of the next
-        reached = {getattr(fitting.point, inner): fitting for fitting in found}
+        reached = {fitting.point.value(inner): fitting for fitting in found}
         widest = [self._largest(outer, fitting.point) for fitting in reached.values()]
         points = [fitting for fitting in widest if fitting is not None]
         return [one for one in points if not any(_beats(other.point, one.point) for other in points)]
@@ -250,5 +253,5 @@ def _with(point: OperatingPoint, size: str, value: int) -> OperatingPoint:
 
 def _beats(one: OperatingPoint, other: OperatingPoint) -> bool:
     """Whether a point is at least as large in everything, and larger in something."""
-    pairs = [(one.side(name) or 0, other.side(name) or 0) for name in axis_names(ordered=True)]
+    pairs = [(one.side(name) or 0, other.side(name) or 0) for name in axis_names(one, other, ordered=True)]
     return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

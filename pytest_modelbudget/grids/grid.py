@@ -229,7 +229,7 @@ _STAGES = (Grid.corners, Grid.plain, Grid.between, Grid.again, Grid.rest)
 
 def _size(point: OperatingPoint) -> tuple[Any, ...]:
     """Every ordered axis but the batch."""
-    return tuple(getattr(point, name) for name in axis_names(ordered=True) if name != "batch")
+    return tuple(point.value(name) for name in axis_names(point, ordered=True) if name != "batch")
 
 
 def _extent(point: OperatingPoint) -> tuple[int, tuple[Any, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from ..errors import ModelError, UsageError
 from ..values.aliases import named_metric
 from ..values.arguments import GridArguments, explicit
 from ..values.metrics import find_metric, metric_names
-from ..values.point import OperatingPoint, axes, axis_names
+from ..values.point import OperatingPoint, axes, axis_names, dimensions, find_axis, is_dimension
 from ..values.request import Request, without_unset
 from .axes import MOST, axis_values
 from .cell import Cell
@@ -48,6 +47,8 @@ def sweep(
     """
     given = without_unset(arguments)
     grid = {axis.name: axis_values(axis.name, given.pop(axis.name, axis.default)) for axis in axes() if axis.swept}
+    own = dimensions(given.pop("dims", {}))
+    grid.update((name, axis_values(name, value)) for name, value in own.items())
     by_mode = {mode: _request(given, mode, grid["mode"]) for mode in grid["mode"]}
     first = next(iter(by_mode.values()))
     timed = first.card is not None
@@ -107,14 +108,17 @@ def _metrics(metrics: Iterable[str] | str | None, *, timed: bool) -> tuple[str, 
 def _points(grid: Mapping[str, tuple[Any, ...]], model: Any, by_mode: Mapping[str, Request]) -> list[OperatingPoint]:
     """The points for a model: the resolution that its zoo gives it stands in for one that is left out."""
     given, inputs = dict(grid), next(iter(by_mode.values())).inputs
-    sized = any(given[name] != (None,) for name in axis_names(ordered=True) if name != "batch")
+    sized = any(given[name] != (None,) for name in given if find_axis(name).ordered and name != "batch")
     if isinstance(model, FoundTarget) and not sized and inputs is None:
         given["res"] = axis_values("res", model.res)
-    slowest_first = [name for name in reversed(axis_names()) if name in given]
+    slowest_first = [
+        *reversed([name for name in axis_names() if name in given]),
+        *(n for n in given if is_dimension(n)),
+    ]
     found = []
     for values in product(*(given[name] for name in slowest_first)):
         at = dict(zip(slowest_first, values, strict=True))
-        found.append(replace(by_mode[at["mode"]].point, **at).with_batch_if_needed())
+        found.append(by_mode[at["mode"]].point.at(**at).with_batch_if_needed())
     return found
 
 

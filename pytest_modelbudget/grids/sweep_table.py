@@ -8,7 +8,7 @@ from typing import Any
 from ..text.line import shown
 from ..text.tables import plain_table
 from ..values.metrics import find_metric, show, title_of
-from ..values.point import axis_names
+from ..values.point import axis_names, find_axis
 from ..values.request import CONVENTIONS
 from .cell import Cell, batches_that_pay
 
@@ -73,19 +73,19 @@ def _columns(cells: Sequence[Cell], metrics: Sequence[str]) -> tuple[list[str], 
         or any(cell.values.get("params") != cell.values.get(metric) for cell in cells)
     ]
     parts = ["target"] if _targets(cells) > 1 else []
-    ordered, several = axis_names(ordered=True), axis_names(several=True)
-    parts += [name for name in ordered if any(getattr(c.point, name) is not None for c in cells)]
-    parts += [name for name in several if len({getattr(c.point, name) for c in cells}) > 1]
+    ordered, several = axis_names(*(cell.point for cell in cells), ordered=True), axis_names(several=True)
+    parts += [name for name in ordered if any(c.point.value(name) is not None for c in cells)]
+    parts += [name for name in several if len({c.point.value(name) for c in cells}) > 1]
     return worth, parts
 
 
 def _part(cell: Cell, name: str) -> str:
     if name == "target":
         return shown(cell.target, 60)
-    value = getattr(cell.point, name)
+    value = cell.point.value(name)
     if value is None:
         return "-"
-    return cell.point.show(name) if name in axis_names(ordered=True) else str(value)
+    return cell.point.show(name) if find_axis(name).ordered else str(value)
 
 
 def _values(cell: Cell, metric: str, *, per_sample: bool) -> Sequence[str]:

@@ -13,7 +13,7 @@ from ..values.aliases import did_you_mean
 from ..values.devices import find_device, named_devices
 from ..values.frozen import freeze
 from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
-from ..values.point import OperatingPoint, axis_names, find_axis
+from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import SETTINGS, Request, argument_names, without_unset
 from ..values.written import Place, Written
 from .scaling import parse_scaling
@@ -45,18 +45,22 @@ class Budget:
         freeze(self, "arguments", "limits", "places")
 
     def request(self, sizes: Mapping[str, Any], own: Iterable[str] = ()) -> Request:
-        """What to measure; an ordered axis that the marker leaves out comes from ``sizes``, which the test knows.
+        """What to measure; a size that the marker leaves open comes from ``sizes``, which the test knows.
 
         Those named in ``own`` are the test's own arguments: they go before what its class or module says, and have to
         agree with what its marker says. An axis that nobody gives stays open, but a batch that is needed is 1. Raises
         `UsageError`.
         """
-        given = {**sizes, **self.arguments}
+        from_test = {name: sizes.get(name) for name in axis_names(ordered=True)}
+        given = {**from_test, **self.arguments}
         for name in set(own) & set(self.arguments):
             if name in self.inherited:
                 given[name] = sizes[name]
             else:
                 _check_agreement(name, given[name], sizes[name])
+        if "dims" in given:
+            dims = dimensions(given["dims"])
+            given["dims"] = {n: sizes.get(n) if value is None else value for n, value in dims.items()}
         if given.get("mode") != "train":  # a class's default for those of its tests that train
             given = {name: value for name, value in given.items() if name not in _for_training()}
         request = Request.of(**without_unset(given))
@@ -117,7 +121,7 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     limits = {m: parse_limit(value, m) for m, value in written.items() if value is not ...}
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
     if "scaling" in own:
-        own["scaling"] = parse_scaling(own["scaling"])
+        own["scaling"] = parse_scaling(own["scaling"], dimensions(given.get("dims", {})))
     if "tolerance" in own:
         own["tolerance"] = parse_percent(own["tolerance"], "tolerance")
     left_open = tuple(m for m in written if m not in limits)

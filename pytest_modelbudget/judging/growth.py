@@ -7,7 +7,6 @@ they multiply to the total exactly.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..errors import BudgetError
 from ..values.cost import Cost
@@ -26,15 +25,17 @@ def explain(cost: Cost, old: Entry, recount: Recount, metric: str, *, module: st
     """Why ``metric`` is not what it was: its factors, and the modules that changed at the old operating point."""
     before, after = old.totals[metric], cost.metric(metric, module) or 0
     point = cost.point
-    changed = [axis for axis in axes(factor=True) if getattr(point, axis.name) != getattr(old.point, axis.name)]
-    at_old = replace(point, **{axis.name: getattr(old.point, axis.name) for axis in changed})
+    changed = [
+        axis for axis in axes(point, old.point, factor=True) if point.value(axis.name) != old.point.value(axis.name)
+    ]
+    at_old = point.at(**{axis.name: old.point.value(axis.name) for axis in changed})
     try:
         architecture = recount(at_old) if changed else cost
         now = Entry.of(architecture, old.name, module=module)
         factors = [_first_factor(now, old, before, architecture.metric(metric, module) or 0)]
         here = at_old
         for axis in changed:
-            here = replace(here, **{axis.name: getattr(point, axis.name)})
+            here = here.at(**{axis.name: point.value(axis.name)})
             step = cost if here == point else recount(here)
             reached = step.metric(metric, module) or 0
             was, is_ = (at.show(axis.name) or "none" for at in (old.point, point))

@@ -30,7 +30,7 @@ def remedies(
     if not over or not set(over) <= set(metric_names(grows=True)) or cost.executed != "meta" or cost.uncounted:
         return ()
     found = []
-    for axis in axes(ordered=True):
+    for axis in axes(cost.point, ordered=True):
         value = cost.point.side(axis.name)
         if value is not None and value > 1:
             at_most = _largest(cost, axis, value, limits, count, module)

@@ -9,8 +9,7 @@ of an operator in a module. So a small part that grows too fast is not hidden by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -27,11 +26,14 @@ CountAt = Callable[[OperatingPoint], tuple[Cost, Course]]
 """Counts the model at a point and tells how. Raises `BudgetError` where it cannot run there."""
 
 
-def parse_scaling(value: Any) -> dict[str, str]:
-    """Check the argument ``scaling=``: names to exponents. Raises `UsageError`."""
+def parse_scaling(value: Any, dims: Iterable[str]) -> dict[str, str]:
+    """Check the argument ``scaling=``: names to exponents. ``dims`` are the user's own. Raises `UsageError`."""
     if not isinstance(value, Mapping) or not value:
         raise UsageError(f'scaling={value!r} is not a mapping such as {{"batch": 1, "res": 2}}.')
-    found, allowed = {}, (*axis_names(ordered=True), "params")  # of FLOPs along an axis, of the parameters along each
+    found, allowed = (
+        {},
+        (*axis_names(ordered=True), *dims, "params"),
+    )  # of FLOPs along an axis, of the parameters along each
     for name, exponent in value.items():
         if name not in allowed:
             raise UsageError(
@@ -59,10 +61,10 @@ def measure_scaling(
     """
     found: list[Scaled] = []
     problems: dict[str, str] = {}
-    ordered = axis_names(ordered=True)
+    ordered = axis_names(cost.point, ordered=True)
     for name, exponent in allowed.items():
-        dimensions = [d for d in ordered if getattr(cost.point, d) is not None] if name == "params" else [name]
-        if not dimensions or getattr(cost.point, dimensions[0]) is None:
+        dimensions = [d for d in ordered if cost.point.value(d) is not None] if name == "params" else [name]
+        if not dimensions or cost.point.value(dimensions[0]) is None:
             missing = f"none of {', '.join(ordered)}" if name == "params" else f"no {name}"
             raise UsageError(f"scaling={{{name!r}: {exponent}}}: the operating point has {missing}. Give one.")
         for dimension in dimensions:
@@ -84,18 +86,18 @@ def measure_scaling(
 
 def _at(point: OperatingPoint, dimension: str, octave: int) -> OperatingPoint | None:
     """The point with one dimension doubled (or halved) so many times; ``None`` where that is not whole."""
-    value = getattr(point, dimension)
+    value = point.value(dimension)
     sides = value if isinstance(value, tuple) else (value,)
     moved = [Fraction(side) * Fraction(2) ** octave for side in sides]
     if any(side.denominator != 1 for side in moved):
         return None
     sizes = tuple(int(side) for side in moved)
     changed: Any = sizes if isinstance(value, tuple) else sizes[0]
-    return replace(point, **{dimension: changed})
+    return point.at(**{dimension: changed})
 
 
 def _size(point: OperatingPoint, dimension: str) -> int:
-    value = getattr(point, dimension)
+    value = point.value(dimension)
     return int(value[0] if isinstance(value, tuple) else value)
 
 

@@ -60,11 +60,7 @@ def _measured(cost: Cost, metric: str, value: int) -> list[str]:
 
 def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
     """A budget at what the model costs now, rounded up so that it passes."""
-    axes = [
-        f"{axis.name}={axis.kind.code(value)}"
-        for axis, value in cost.point.given()
-        if value not in (axis.unsaid, axis.default)
-    ]
+    axes = [f"{name}={code}" for name, code in cost.point.code().items()]
     arguments = [*_limits(cost, metric_names(headline=True)), *axes, *_limits(cost, metric_names(estimate=True))]
     if inputs is not None:
         arguments.append(f"inputs={_code(inputs[0] if len(inputs) == 1 else inputs)}")

@@ -20,6 +20,9 @@ class Settings(TypedDict, total=False):
 
     channels: int
     optimizer: Literal["none", "sgd", "momentum", "adam", "adamw"] | Callable[..., Any]
+    step: str | Callable[..., Any]
+    accumulate: int
+    method: str
     amp: Any
     attention: Literal["fused", "math"]
     device: str
@@ -35,6 +38,7 @@ class Arguments(Settings, total=False):
     batch: int
     res: int | tuple[int, int]
     seq: int
+    dims: Mapping[str, int | None] | Iterable[str]
     dtype: Any
     mode: Literal["infer", "train"]
     measured: bool
@@ -46,6 +50,7 @@ class GridArguments(Settings, total=False):
     batch: int | str | Iterable[int]
     res: int | str | tuple[int, int] | Iterable[int | tuple[int, int]]
     seq: int | str | Iterable[int]
+    dims: Mapping[str, int | str | Iterable[int] | None] | Iterable[str]
     dtype: Any
     mode: str | Iterable[str]
 

@@ -254,11 +254,44 @@ class Device(Text):
 
 
 @dataclass(frozen=True)
-class Optimizer(Text):
-    """An optimizer by its name. A callable that makes one has a name, too, which may be any."""
+class Method(Text):
+    """A method of the model, by its name."""
+
+    metavar: str = "NAME"
+    said: str = "the name of a method of the model, such as 'encode'"
+
+    def parse(self, name: str, value: Any) -> str:
+        """A name as Python writes it."""
+        if not isinstance(value, str) or not value.isidentifier():
+            raise UsageError(f"{name}={value!r} is not a method. Allowed: {self.said}.")
+        return value
+
+
+class Named(Text):
+    """A kind whose values are texts or callables. Of a callable, the name is kept, which may be any."""
+
+    metavar: str = "NAME"
+
+
+@dataclass(frozen=True)
+class Step(Named):
+    """A training step: a method of the model by its name, or a callable."""
+
+    def parse(self, name: str, value: Any) -> str:
+        """The name of a method, or of a callable."""
+        if callable(value):
+            return name_of(value)
+        return Method(
+            said="the name of a method of the model, such as 'training_step', or a callable that gets the batch, or "
+            "the model and the batch, and returns the loss"
+        ).parse(name, value)
+
+
+@dataclass(frozen=True)
+class Optimizer(Named):
+    """An optimizer by its name, or a callable that makes one."""
 
     words: Sequence[str]
-    metavar: str = "NAME"
 
     def parse(self, name: str, value: Any) -> str:
         """One of the words, or the name of a callable."""

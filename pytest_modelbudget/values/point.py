@@ -1,17 +1,23 @@
-"""The operating point: where a model is measured, one field an axis. Whoever needs an axis asks its field."""
+"""The operating point: where a model is measured, one field an axis. Whoever needs an axis asks its field.
+
+A dimension of the user's own, as ``dims={"frames": 16}`` gives it, is an axis like batch and seq, of the points that
+have it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from keyword import iskeyword
 from typing import Any
 
 from ..errors import UsageError
-from ..text.checks import a_record
+from ..text.checks import Wrong, a_record, an_object
 from ..text.json import Place
 from .devices import find_device
-from .kinds import Choice, Device, Dtype, Kind, Optimizer, Resolution, Whole, name_of
+from .kinds import Choice, Device, Dtype, Kind, Method, Named, Optimizer, Resolution, Step, Whole, name_of
+from .metrics import metric_names
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,8 @@ class Axis:
     - ``factor``: the cause of growth it is. Costs at two values of an axis that has one are compared and its factor is
       found by counting again; at two values of another axis they are not comparable;
     - ``several``: a sweep may be given several values;
-    - ``training``: only a training step has it, with this value if none is given; ``implied``: a value that is the same
-      as none;
+    - ``training``: only a training step has it, with the value ``usual`` if neither it nor the axis ``decided_by`` is
+      given; ``implied``: a value that is the same as none;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
     - ``title``: its name on the axis of a picture, ``each`` what is counted along it;
@@ -43,7 +49,9 @@ class Axis:
     by_name: bool = False
     factor: str = ""
     several: bool = False
-    training: str = ""
+    training: bool = False
+    usual: Any = None
+    decided_by: str = ""
     implied: Any = None
     always: bool = False
     text: str = ", {name} {value}"
@@ -76,8 +84,10 @@ class OperatingPoint:
     """Where a model is measured. ``None`` means that an axis was not given.
 
     ``res`` is ``(height, width)``; ``dtype`` is PyTorch's name (``"bfloat16"``) or ``None`` for the model's own, as
-    ``amp`` is that of autocast. ``optimizer`` is a name, and only there when training. ``attention`` is ``"math"``
-    where the score matrix is kept in memory, ``device`` whose memory rules (and speed) hold; ``None`` is exact bytes.
+    ``amp`` is that of autocast. ``optimizer`` is a name, and only there when training; with a ``step`` and none, it is
+    what the model's ``configure_optimizers`` gives. ``accumulate`` micro-batches of ``batch`` are in one step.
+    ``attention`` is ``"math"`` where the score matrix is kept in memory, ``device`` whose memory rules (and speed)
+    hold; ``None`` is exact bytes.
     """
 
     batch: int | None = axis(
@@ -118,9 +128,19 @@ class OperatingPoint:
         default="infer", several=True, always=True, text=", {value}", aliases=("train", "training"),
     )  # fmt: skip
     optimizer: str | None = axis(
-        Optimizer(OPTIMIZERS), f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw)",
-        training="adamw", text=" with {value}", aliases=("optim", "opt"),
+        Optimizer(OPTIMIZERS),
+        f"with --mode train: {', '.join(OPTIMIZERS)} (default adamw; with --step, the model's configure_optimizers)",
+        training=True, usual="adamw", decided_by="step", text=" with {value}", aliases=("optim", "opt"),
     )  # fmt: skip
+    step: str | None = axis(
+        Step(), "with --mode train: the model's method that gets the batch and returns the loss, such as training_step",
+        training=True,
+    )  # fmt: skip
+    accumulate: int | None = axis(
+        Whole(), "with --mode train: micro-batches of the batch in one optimizer step (default 1)",
+        training=True, implied=1, factor="accumulation",
+    )  # fmt: skip
+    method: str | None = axis(Method(), "the model's method that is called instead of forward", implied="forward")
     amp: str | None = axis(
         Dtype(("bfloat16", "float16"), "a dtype of autocast", "'bf16', 'fp16'"), "autocast: bf16 or fp16",
         aliases=("autocast", "mixed_precision"),
@@ -137,16 +157,38 @@ class OperatingPoint:
         Device(), "cuda, or a card such as T4: its memory rules, and its predicted time", text=", {value}",
         aliases=("gpu", "card", "hardware"),
     )  # fmt: skip
+    dims: tuple[tuple[str, int], ...] = ()
+    """The dimensions of the user's own that are given, sorted by their names, each of which is an axis."""
+
+    def value(self, name: str) -> Any:
+        """The value of an axis; ``None`` where it was not given."""
+        return getattr(self, name) if name in axis_names() else dict(self.dims).get(name)
+
+    def at(self, **values: Any) -> OperatingPoint:
+        """The same point with other values of some axes; ``None`` takes one away."""
+        own = {name: values.pop(name) for name in list(values) if name not in axis_names()}
+        dims = {name: value for name, value in {**dict(self.dims), **own}.items() if value is not None}
+        return replace(self, **values, dims=tuple(sorted(dims.items())))
 
     @property
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
         return "cpu" if self.device is None else find_device(self.device).kind
 
+    @property
+    def called(self) -> str:
+        """What of the model gets the inputs: forward, another method, or a training step."""
+        return self.step or self.method or "forward"
+
+    @property
+    def samples(self) -> int | None:
+        """The samples of a step: the batch, as often as the step has it."""
+        return self.batch if self.batch is None else self.batch * (self.accumulate or 1)
+
     def given(self) -> Iterator[tuple[Axis, Any]]:
         """The axes that have a value, with it."""
-        for one in axes():
-            value = getattr(self, one.name)
+        for one in axes(self):
+            value = self.value(one.name)
             if value is not None:
                 yield one, value
 
@@ -161,18 +203,18 @@ class OperatingPoint:
 
     def show(self, name: str) -> str:
         """One axis in a text; empty where it was not given."""
-        value = getattr(self, name)
+        value = self.value(name)
         return "" if value is None else find_axis(name).kind.show(value)
 
     def side(self, name: str) -> int | None:
         """One ordered axis as one number; ``None`` where it was not given, and for a picture that is no square."""
-        value = getattr(self, name)
+        value = self.value(name)
         number = value if value is None else find_axis(name).kind.argument(value)
         return number if isinstance(number, int) else None
 
     def with_side(self, name: str, number: int) -> OperatingPoint:
         """The same point with one ordered axis at ``number``: a square of that side."""
-        return replace(self, **{name: find_axis(name).kind.parse(name, number)})
+        return self.at(**{name: find_axis(name).kind.parse(name, number)})
 
     def arguments(self) -> dict[str, Any]:
         """What a callable that asks by name gets: ``res`` is one number when the picture is square."""
@@ -181,32 +223,50 @@ class OperatingPoint:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. What few points have is there only if they have it."""
         plain = {one.name: one.kind.plain(value) for one, value in self.given()}
-        return {one.name: plain.get(one.name) for one in axes() if one.always or one.name in plain}
+        found = {one.name: plain.get(one.name) for one in axes() if one.always or one.name in plain}
+        return {**found, "dims": dict(self.dims)} if self.dims else found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> OperatingPoint:
         """The inverse of `to_dict`; raises `UsageError` for values that are no operating point.
 
-        An optimizer may have any name: that of a callable is all that is written of it.
+        What may be a callable may have any name: that of a callable is all that is written of it.
         """
-        optimizer = data.get("optimizer")
-        if not isinstance(optimizer, str) or optimizer in OPTIMIZERS or data.get("mode") != "train":
-            return operating_point(**data)
-        return replace(operating_point(**{**data, "optimizer": None}), optimizer=optimizer)
+        named = {
+            one.name: data[one.name]
+            for one in axes(training=True)
+            if isinstance(one.kind, Named) and isinstance(data.get(one.name), str) and data.get("mode") == "train"
+        }
+        return replace(operating_point(**{**data, **dict.fromkeys(named, name_of)}), **named)  # a callable is allowed
 
     @classmethod
     def read(cls, tree: Any, place: Place) -> OperatingPoint:
         """Read plain data strictly, as from a file. Raises `Wrong`, with the place, for anything else."""
         always = [one.name for one in axes() if one.always]
         sometimes = [one.name for one in axes() if not one.always]
-        data = a_record(tree, place, always, sometimes)
+        data = a_record(tree, place, always, [*sometimes, "dims"])
         found: dict[str, Any] = {}
         for one in axes():
             value = data.get(one.name)
             if value is not None or (one.name in data and (one.default is not None or not one.always)):
                 value = one.kind.read(value, (*place, one.name))
             found[one.name] = value
-        return cls(**found)
+        dims = an_object(data["dims"], (*place, "dims")) if "dims" in data else {}
+        for name in dims:
+            if not is_dimension(name):
+                raise Wrong("no name of a dimension", (*place, "dims", name))
+        own = {name: find_axis(name).kind.read(value, (*place, "dims", name)) for name, value in dims.items()}
+        return cls(**found, dims=tuple(sorted(own.items())))
+
+    def code(self) -> dict[str, str]:
+        """The arguments that give this point, each as Python code; without those that have their usual value."""
+        found = {
+            one.name: one.kind.code(value)
+            for one, value in self.given()
+            if one.name in axis_names() and value not in (one.unsaid, one.default)
+        }
+        dims = ", ".join(f'"{name}": {value}' for name, value in self.dims)
+        return {**found, "dims": f"{{{dims}}}"} if dims else found
 
     def with_batch_one(self) -> OperatingPoint:
         """The same point with the default batch, when something else needs one."""
@@ -214,33 +274,85 @@ class OperatingPoint:
 
     def with_batch_if_needed(self) -> OperatingPoint:
         """The same point, with the default batch if it has a size: a picture or a sequence."""
-        sized = any(getattr(self, name) is not None for name in axis_names(ordered=True) if name != "batch")
+        sized = any(self.value(name) is not None for name in axis_names(self, ordered=True) if name != "batch")
         return self.with_batch_one() if sized else self
 
 
-def axes(**wanted: bool) -> tuple[Axis, ...]:
-    """The axes of an operating point, in order; those whose attributes are as ``wanted``, such as ``ordered=True``."""
+def axes(*points: OperatingPoint, **wanted: bool) -> tuple[Axis, ...]:
+    """The axes of every operating point, in order, and the dimensions of the user's own that some of ``points`` have.
+
+    Only those whose attributes are as ``wanted``, such as ``ordered=True``.
+    """
     found = _axes_of(OperatingPoint)
+    if own := sorted({name for point in points for name, _ in point.dims}):
+        last = max(number for number, one in enumerate(found) if one.ordered)  # they are sizes, as those before it
+        found = (*found[: last + 1], *map(find_axis, own), *found[last + 1 :])
     return tuple(one for one in found if all(bool(getattr(one, name)) is value for name, value in wanted.items()))
 
 
 @cache
 def _axes_of(kind: type[OperatingPoint]) -> tuple[Axis, ...]:
-    return tuple(Axis(name=one.name, **one.metadata) for one in fields(kind))
+    return tuple(Axis(name=one.name, **one.metadata) for one in fields(kind) if one.metadata)
 
 
-def axis_names(**wanted: bool) -> tuple[str, ...]:
+def axis_names(*points: OperatingPoint, **wanted: bool) -> tuple[str, ...]:
     """The names of `axes`."""
-    return tuple(one.name for one in axes(**wanted))
+    return tuple(one.name for one in axes(*points, **wanted))
+
+
+def point_arguments() -> tuple[str, ...]:
+    """The arguments that give an operating point."""
+    return (*axis_names(), "dims")
 
 
 def find_axis(name: str) -> Axis:
-    """The axis of that name, which must be one."""
-    return next(one for one in axes() if one.name == name)
+    """The axis of that name, which is a dimension of the user's own if it is of no field."""
+    return next((one for one in axes() if one.name == name), None) or _dimension(name)
+
+
+@cache
+def _dimension(name: str) -> Axis:
+    return Axis(
+        name, Whole(), "a dimension of your own", ordered=True, by_name=True, factor=name, title=name,
+        example="16, 8,16 or 8:64:8", start=(1, 2, 4, 8, 16),
+    )  # fmt: skip
+
+
+_TAKEN = frozenset({*(one.name for one in fields(OperatingPoint)), *metric_names(), "target", "uncounted", "refused"})
+"""Names of axes, metrics and columns, which no dimension of the user's own may have."""
+
+
+def is_dimension(name: Any) -> bool:
+    """Whether a name can be that of a dimension of the user's own."""
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and name not in _TAKEN
+
+
+def dimensions(dims: Any) -> dict[str, Any]:
+    """The dimensions that ``dims=`` names, each with what is written for its value; ``None`` where that is left open.
+
+    A mapping from names to values, or names alone. Raises `UsageError` for what is neither, and for a name that
+    something else has.
+    """
+    if isinstance(dims, Mapping):
+        found = dict(dims)
+    elif isinstance(dims, Iterable) and not isinstance(dims, (str, bytes)):
+        found = dict.fromkeys(dims)
+    else:
+        raise UsageError(f"dims={dims!r} is not a mapping such as {{'frames': 16}}, nor names such as ['frames'].")
+    for name in found:
+        if name in axis_names():
+            raise UsageError(f"dims={dims!r}: {name!r} is an argument itself. Write {name}=.")
+        if not is_dimension(name):
+            raise UsageError(
+                f"dims={dims!r}: {name!r} is not a name for a dimension. Allowed: a name as Python writes it, that no "
+                "column of a report has."
+            )
+    return found
 
 
 def operating_point(**given: Any) -> OperatingPoint:
     """Check what the user wrote for each axis and make an operating point of it. Raises `UsageError`."""
+    dims = dimensions(given.pop("dims", None) or {})
     for name in given:
         if name not in axis_names():
             raise UsageError(f"{name!r} is no axis of an operating point. Allowed: {', '.join(axis_names())}.")
@@ -252,9 +364,19 @@ def operating_point(**given: Any) -> OperatingPoint:
         found[one.name] = None if value == one.implied else value
     for one in axes(training=True):
         if found["mode"] == "train":
-            found[one.name] = found[one.name] or one.training
+            is_decided = one.decided_by and found[one.decided_by] is not None
+            found[one.name] = found[one.name] or (None if is_decided else one.usual)
         elif found[one.name] is not None:
             raise UsageError(
-                f"{one.name}={name_of(given[one.name])!r} is for mode='train': in inference nothing is optimised."
+                f"{one.name}={_shown(given[one.name])} is for mode='train': in inference nothing is optimised."
             )
-    return OperatingPoint(**found)
+    if found["step"] is not None and found["method"] is not None:
+        raise UsageError(
+            f"Both step={found['step']!r} and method={found['method']!r} are given: a step says itself what it calls."
+        )
+    own = {name: find_axis(name).kind.parse(name, value) for name, value in dims.items() if value is not None}
+    return OperatingPoint(**found, dims=tuple(sorted(own.items())))
+
+
+def _shown(value: Any) -> str:
+    return repr(name_of(value)) if callable(value) else repr(value)

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from .aliases import did_you_mean
 from .devices import Device, find_device
 from .kinds import Choice, name_of
-from .point import OperatingPoint, axis_names, operating_point
+from .point import OperatingPoint, axis_names, operating_point, point_arguments
 
 CONVENTIONS = {
     "fvcore": "FLOPs as fvcore counts them: 1 multiply-add = 1.",
@@ -34,14 +34,15 @@ SETTINGS = ("measured", "convention", "counter")
 class Request:
     """What is asked of a measurement, checked.
 
-    ``inputs`` is as the user gave it: a tensor, shapes, a callable; ``loss`` gets the model's output; ``optimizer`` is
-    the callable that makes one, where it is no name of the ``point``. ``measured`` also runs the step for real.
+    ``inputs`` is as the user gave it: a tensor, shapes, a callable; ``loss`` gets the model's output; ``optimizer`` and
+    ``step`` are callables, where they are no names of the ``point``. ``measured`` also runs the step for real.
     """
 
     point: OperatingPoint = field(default_factory=OperatingPoint)
     inputs: Any = None
     loss: Callable[[Any], Any] | None = None
     optimizer: Callable[..., Any] | None = None
+    step: Callable[..., Any] | None = None
     convention: str = "fvcore"
     counter: str = "aten"
     measured: bool = False
@@ -55,10 +56,9 @@ class Request:
                 hint = did_you_mean(name, allowed)
                 raise UsageError(f"{name!r} is not an argument.{hint} Allowed: {', '.join(allowed)}.")
         given = {name: value for name, value in arguments.items() if value is not None}
-        point = operating_point(**{name: given[name] for name in axis_names() if name in given})
+        point = operating_point(**{name: given[name] for name in point_arguments() if name in given})
         options = {one.name: given[one.name] for one in _options() if one.name in given}
-        if not callable(options.get("optimizer")):
-            options.pop("optimizer", None)
+        options = {name: value for name, value in options.items() if name not in axis_names() or callable(value)}
         return cls(point, **options).checked()
 
     def checked(self) -> Request:
@@ -71,6 +71,10 @@ class Request:
             _check_loss(self.loss)
         if self.loss is not None and self.point.mode != "train":
             raise UsageError("loss= is for mode='train': in inference there is none.")
+        if self.loss is not None and self.point.step is not None:
+            raise UsageError("loss= is for a model whose forward returns no loss: step= returns the loss itself.")
+        if self.counter == "fvcore" and self.point.called != "forward":
+            raise UsageError(f"counter='fvcore' counts forward only, and here is {self.point.called}(). Leave out one.")
         if self.counter == "fvcore" and self.convention != "fvcore":
             raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
         if self.counter == "fvcore" and self.card is not None:
@@ -112,7 +116,7 @@ def _options() -> tuple[Any, ...]:
 
 def argument_names() -> tuple[str, ...]:
     """The names of all arguments: the axes of the operating point, and the options beside it."""
-    return tuple(dict.fromkeys((*axis_names(), *(one.name for one in _options()))))
+    return tuple(dict.fromkeys((*point_arguments(), *(one.name for one in _options()))))
 
 
 def without_unset(arguments: Mapping[str, Any]) -> dict[str, Any]:

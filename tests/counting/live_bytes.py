@@ -32,6 +32,10 @@ class LiveBytes(TorchDispatchMode):
         return out
 
     def _see(self, tensor: torch.Tensor) -> None:
+        if tensor.layout is torch.sparse_coo:
+            self._see(tensor._indices())
+            self._see(tensor._values())
+            return
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self._known:

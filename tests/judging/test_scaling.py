@@ -31,7 +31,7 @@ def scaled(factory, allowed, *, module="", **point):
             where = {"batch": at.batch, "res": at.res, "seq": at.seq}
             return measure(factory, **where), recorder.course()
 
-    return measure_scaling(parse_scaling(allowed), measure(factory, **point), count, module=module)
+    return measure_scaling(parse_scaling(allowed, ()), measure(factory, **point), count, module=module)
 
 
 class WithoutPadding(nn.Module):

@@ -13,13 +13,15 @@ from pytest_modelbudget.judging.budget import marker_arguments
 from pytest_modelbudget.values.arguments import Arguments, BudgetArguments, FitArguments, GridArguments, Limits
 from pytest_modelbudget.values.entry import ModuleRow
 from pytest_modelbudget.values.metrics import all_metrics, metric_names
-from pytest_modelbudget.values.point import axes, find_axis
+from pytest_modelbudget.values.point import OperatingPoint, axes, find_axis, point_arguments
 from pytest_modelbudget.values.request import CONVENTIONS, COUNTERS, Request, argument_names
 
 
 def test_arguments_are_the_axes_and_the_options():
     assert set(Arguments.__annotations__) == set(argument_names())
-    assert set(argument_names()) == {axis.name for axis in axes()} | {f.name for f in fields(Request)} - {"point"}
+    point = {f.name for f in fields(OperatingPoint)}
+    assert point == {*(axis.name for axis in axes()), "dims"} == set(point_arguments())
+    assert set(argument_names()) == point | {f.name for f in fields(Request)} - {"point"}
 
 
 def test_a_grid_takes_what_a_measurement_takes_but_runs_nothing():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_modelbudget import OperatingPoint, UsageError
 from pytest_modelbudget.grids.axes import axis_values, one_value
 from pytest_modelbudget.text.checks import Wrong
-from pytest_modelbudget.values.point import axes, find_axis, operating_point
+from pytest_modelbudget.values.point import axes, axis_names, find_axis, operating_point
 
 SIZES = st.integers(1, 10**6)
 VALUES = {
@@ -22,6 +22,9 @@ VALUES = {
     "dtype": st.sampled_from(["fp32", "bf16", "float16", "double"]),
     "mode": st.sampled_from(["infer", "train"]),
     "optimizer": st.sampled_from(["none", "sgd", "momentum", "adam", "adamw"]),
+    "step": st.sampled_from(["training_step", "loss"]),
+    "accumulate": SIZES,
+    "method": st.sampled_from(["encode", "forward"]),
     "amp": st.sampled_from(["bf16", "fp16"]),
     "attention": st.sampled_from(["fused", "math"]),
     "device": st.sampled_from(["cuda", "cpu", "T4", "A100 80GB"]),
@@ -31,8 +34,12 @@ VALUES = {
 @st.composite
 def points(draw: st.DrawFn) -> OperatingPoint:
     given = {name: draw(values) for name, values in VALUES.items() if draw(st.booleans())}
-    if given.get("mode") != "train":
-        given.pop("optimizer", None)
+    for axis in axes(training=True):
+        if given.get("mode") != "train":
+            given.pop(axis.name, None)
+    if "step" in given:
+        given.pop("method", None)
+    given["dims"] = draw(st.dictionaries(st.sampled_from(["frames", "größe", "width"]), SIZES))
     return operating_point(**given)
 
 
@@ -49,10 +56,11 @@ def test_plain_data_is_read_back(point):
 
 @given(points())
 def test_code_and_a_commands_text_are_read_back(point):
-    code = ", ".join(f"{axis.name}={axis.kind.code(value)}" for axis, value in point.given())
+    code = ", ".join(f"{name}={text}" for name, text in point.code().items())
     assert eval(f"operating_point({code})", {"operating_point": operating_point}) == point
-    texts = {axis.name: axis.kind.show(value) for axis, value in point.given()}
-    assert operating_point(**{name: one_value(name, text) for name, text in texts.items()}) == point
+    values = {axis.name: one_value(axis.name, axis.kind.show(value)) for axis, value in point.given()}
+    dims = {name: values.pop(name) for name, _ in point.dims}
+    assert operating_point(**values, dims=dims) == point
 
 
 def test_the_text_of_a_point():
@@ -62,7 +70,20 @@ def test_the_text_of_a_point():
     assert str(operating_point(batch=1, seq=7, dtype="fp16", channels=1, device="t4")) == (
         "batch 1, channels 1, seq 7, fp16, infer, T4"
     )
+    assert str(operating_point(batch=2, seq=7, dims={"frames": 16, "beams": 4})) == (
+        "batch 2, seq 7, beams 4, frames 16, infer"
+    )
     assert str(operating_point()) == "infer"
+
+
+def test_a_dimension_of_ones_own_is_an_axis_of_the_points_that_have_it():
+    point, other = operating_point(batch=2, dims={"frames": 16}), operating_point(seq=3)
+    assert axis_names(point, other, ordered=True) == ("batch", "res", "seq", "frames")
+    assert "frames" not in axis_names()
+    assert (point.value("frames"), other.value("frames"), point.value("batch")) == (16, None, 2)
+    assert point.at(frames=None, batch=3) == operating_point(batch=3)
+    assert other.at(frames=16).arguments() == {"seq": 3, "frames": 16}
+    assert point == operating_point(dims=[*{"frames": 0}], batch=2).with_side("frames", 16)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +96,9 @@ def test_the_text_of_a_point():
         ({"amp": None}, ("amp",), "null where one of"),
         ({"dtype": "int8"}, ("dtype",), '"int8" where one of'),
         ({"pixels": 1}, ("pixels",), "unknown field."),
+        ({"dims": {"frames": 0}}, ("dims", "frames"), "0 where a whole number from 1"),
+        ({"dims": {"batch": 2}}, ("dims", "batch"), "no name of a dimension"),
+        ({"dims": [1]}, ("dims",), "where an object belongs"),
     ],
 )
 def test_wrong_plain_data_is_told_by_its_place(data, place, says):
@@ -141,5 +165,5 @@ def test_where_one_value_is_looked_at_several_are_refused():
 
 
 def test_only_axes_with_a_factor_can_be_compared():
-    assert [axis.name for axis in axes(factor=True)] == ["batch", "res", "channels", "seq"]
+    assert [axis.name for axis in axes(factor=True)] == ["batch", "res", "channels", "seq", "accumulate"]
     assert find_axis("res").factor == "resolution"

@@ -29,9 +29,10 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
             if parameter.default is parameter.empty or what == "inputs=":
                 keywords[parameter.name] = given[parameter.name]
         elif parameter.default is parameter.empty:
-            names = axis_names(by_name=True)
+            names = axis_names(point, by_name=True)
             missing = f"Add {parameter.name}=." if parameter.name in names else (
-                f"Only {', '.join(map(repr, names))} are given by name; bind the rest, as in "
+                f"Only {', '.join(map(repr, names))} are given by name; give a dimension of your own as "
+                f"dims={{{parameter.name!r}: ...}}, and bind the rest, as in "
                 f"functools.partial(..., {parameter.name}=...) or a lambda."
             )  # fmt: skip
             name = getattr(function, "__name__", repr(function))

@@ -14,9 +14,10 @@ from ..meta.layout import META
 from ..recording.made import note_new
 from .borrow import borrowed
 from .build import call_on_meta
+from .called import Function, called_of
 from .copies import same_tensors
 from .description import described
-from .inputs import Arguments, Inputs
+from .inputs import Arguments, Inputs, example_of
 from .modes import set_mode
 from .modules import modules_of
 from .process import no_garbage_collection
@@ -43,9 +44,13 @@ class Attempt:
 
 
 class Call(NamedTuple):
-    """A borrowed model, all of its modules, the arguments of forward, those as text in ``given``, and their device."""
+    """A borrowed model, what of it is ``called``, all of its modules, and the arguments for that.
+
+    ``given`` are those as text, ``device`` is where they are.
+    """
 
     model: torch.nn.Module
+    called: Function
     modules: list[torch.nn.Module]
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
@@ -96,15 +101,24 @@ def _ready(
     with borrowed(model, replacement), no_garbage_collection():
         modules = modules_of(model)
         set_mode(model, modules, training=request.point.mode == "train")
-        inputs = Inputs(request.inputs, request.point, floating, cast=dtype is not None, same=modules)
+        spec = request.inputs if request.inputs is not None else example_of(model, request.point)
+        inputs = Inputs(spec, request.point, floating, cast=dtype is not None, same=modules)
         if device is not None:
             arguments, keywords = inputs.real(device)
         elif keep_small_data:
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
-        note_new((arguments, keywords), given=request.inputs)
-        yield Call(model, modules, arguments, keywords, described(arguments, keywords), device or META)
+        note_new((arguments, keywords), given=spec)
+        yield Call(
+            model,
+            called_of(model, request),
+            modules,
+            arguments,
+            keywords,
+            described(arguments, keywords),
+            device or META,
+        )
 
 
 def _dtype(request: Request) -> torch.dtype | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import BuiltinFunctionType, FunctionType, GeneratorType, ModuleType
 from typing import Any
 
@@ -27,8 +27,9 @@ class Copier:
     """Copies values deeply, so that a model writes into the copies.
 
     ``tensor`` returns what takes the place of a tensor, ``new`` of a shape or an `InputTensor`. What occurs twice is
-    copied once, but for shapes: Python makes one constant of equal tuples. Shapes are read in dictionaries, lists and
-    tuples, not in the attributes of objects. The values in ``same`` stay as they are, such as modules of the model.
+    copied once, but for shapes: Python makes one constant of equal tuples. Shapes, which name one of ``dimensions``,
+    are read in dictionaries, lists and tuples, not in the attributes of objects. The values in ``same`` stay as they
+    are, such as modules of the model.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Copier:
         tensor: Callable[[torch.Tensor], torch.Tensor],
         new: Callable[[Shape | InputTensor], Any],
         same: Iterable[Any] = (),
+        dimensions: Collection[str] = (),
     ) -> None:
+        self._dimensions = dimensions
         self._tensor = tensor
         self._new = new
         self._done: dict[int, tuple[Any, Any]] = {id(value): (value, value) for value in same}
@@ -53,7 +56,7 @@ class Copier:
         known = self._done.get(id(value))
         if known is not None:
             return known[1]
-        if shapes and is_shape(value):
+        if shapes and is_shape(value, self._dimensions):
             return self._new(value)
         if isinstance(value, torch.Tensor):
             return self._copied_tensor(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from inspect import isroutine
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 
 from ...errors import BudgetError, UsageError
 from ...values.input_tensor import InputTensor
-from ...values.point import OperatingPoint
+from ...values.point import OperatingPoint, axis_names
 from ..meta.layout import META
 from ..recording.tensors import tensors_in
 from .by_name import call_by_name
@@ -23,6 +23,18 @@ from .shapes import Shape, is_shape, is_top_level_shape, sizes_at
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments."""
+
+
+def example_of(model: torch.nn.Module, point: OperatingPoint) -> Any:
+    """What a model says itself that its forward takes, in a form of ``inputs=``; ``None`` where it says nothing.
+
+    That is Lightning's ``example_input_array``, or the ``dummy_inputs`` of transformers. It is taken only where
+    the operating point has no size, which an example could not follow.
+    """
+    if point.called != "forward" or any(axis.ordered for axis, _ in point.given()):
+        return None
+    found = (getattr(model, name, None) for name in ("example_input_array", "dummy_inputs"))
+    return next((example for example in found if example is not None), None)
 
 
 class Inputs:
@@ -58,7 +70,8 @@ class Inputs:
             spec = _returned_by(spec, self._point)
             if spec is None:
                 raise _unreadable(spec)
-        found = _tensors_of(spec, self._same)
+        dimensions = axis_names(self._point, by_name=True)
+        found = _tensors_of(spec, self._same, dimensions)
         tensors = InputTensors(
             self._dtype,
             cast=self._cast,
@@ -75,7 +88,8 @@ class Inputs:
                 return tensors.new(sizes)
             return tensors.new(sizes, getattr(torch, shape.dtype) if shape.dtype else None, shape.high)
 
-        return _read(spec, Copier(tensors.like, new, self._same).copy, new, is_object=bool(found))
+        copy = Copier(tensors.like, new, self._same, dimensions).copy
+        return _read(spec, copy, new, dimensions, is_object=bool(found))
 
     def _default(self, tensors: InputTensors) -> tuple[torch.Tensor]:
         """One image, or one tensor of token ids, where nothing was given."""
@@ -99,7 +113,9 @@ def _is_function(spec: Any) -> bool:
     return isinstance(spec, (type, partial)) or isroutine(spec) or next(tensors_in(spec), None) is None
 
 
-def _tensors_of(spec: Any, same: Iterable[Any]) -> list[torch.Tensor | Shape | InputTensor]:
+def _tensors_of(
+    spec: Any, same: Iterable[Any], dimensions: Collection[str]
+) -> list[torch.Tensor | Shape | InputTensor]:
     """The user's tensors in ``inputs=``, and what stands for new ones."""
     found: list[Any] = []
 
@@ -107,26 +123,34 @@ def _tensors_of(spec: Any, same: Iterable[Any]) -> list[torch.Tensor | Shape | I
         found.append(value)
         return value
 
-    Copier(note, note, same).copy(spec)
+    Copier(note, note, same, dimensions).copy(spec)
     return found
 
 
-def _read(spec: Any, copy: Callable[[Any], Any], new: Callable[[Shape], torch.Tensor], *, is_object: bool) -> Arguments:
+def _read(
+    spec: Any,
+    copy: Callable[[Any], Any],
+    new: Callable[[Shape], torch.Tensor],
+    dimensions: Collection[str],
+    *,
+    is_object: bool,
+) -> Arguments:
     """The arguments that a form of ``inputs=`` means. Raises `UsageError` for what is none.
 
-    ``copy`` copies a value, with tensors in place of what stands for them; ``new`` makes a tensor of a shape.
+    ``copy`` copies a value, with tensors in place of what stands for them; ``new`` makes a tensor of a shape, which may
+    have ``dimensions`` by name.
     ``is_object``: a value that is nothing else is one argument, since there are tensors in it.
     """
     if _is_keywords(spec):
         return (), _keywords(spec, copy)
-    if is_top_level_shape(spec):
+    if is_top_level_shape(spec, dimensions):
         return (new(spec),), {}
     if type(spec) is tuple and spec:
-        if len(spec) == 2 and type(spec[0]) is tuple and not is_shape(spec[0]) and _is_keywords(spec[1]):
+        if len(spec) == 2 and type(spec[0]) is tuple and not is_shape(spec[0], dimensions) and _is_keywords(spec[1]):
             return tuple([copy(value) for value in spec[0]]), _keywords(spec[1], copy)
         return tuple([copy(value) for value in spec]), {}
     if type(spec) is list and spec:
-        if all(isinstance(one, InputTensor) or is_top_level_shape(one) for one in spec):
+        if all(isinstance(one, InputTensor) or is_top_level_shape(one, dimensions) for one in spec):
             return tuple([copy(one) if isinstance(one, InputTensor) else new(one) for one in spec]), {}
         return (copy(spec),), {}
     if is_object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,17 +15,16 @@ Shape = tuple[int | str, ...]
 """Numbers and names of dimensions."""
 
 
-def is_shape(value: Any) -> bool:
-    """Whether a value is a shape wherever it is: a ``torch.Size``, or a tuple that names a dimension."""
+def is_shape(value: Any, names: Collection[str]) -> bool:
+    """Whether a value is a shape wherever it is: a ``torch.Size``, or a tuple that names one of the dimensions."""
     if type(value) is not tuple:
         return isinstance(value, torch.Size)
-    names = axis_names(by_name=True)
     return _is_text_and_numbers(value) and any(size in names for size in value if isinstance(size, str))
 
 
-def is_top_level_shape(value: Any) -> bool:
+def is_top_level_shape(value: Any, names: Collection[str]) -> bool:
     """Whether a value is a shape at the top level of ``inputs=``, where a tuple with numbers is one, too."""
-    return is_shape(value) or (
+    return is_shape(value, names) or (
         type(value) is tuple and _is_text_and_numbers(value) and any(isinstance(size, int) for size in value)
     )
 
@@ -50,12 +49,13 @@ def _size(size: int | str, point: OperatingPoint, sides: Iterator[int], said: An
         if size < 0:
             raise UsageError(f"inputs={said!r}: {size} is not a size. A size is zero or more.")
         return size
-    names = axis_names(by_name=True)
+    names = axis_names(point, by_name=True)
     if size not in names:
         text = " A list of text is passed as it is." if isinstance(said, tuple) else ""
         raise UsageError(
             f"inputs={said!r}: {size!r} is not a dimension. "
-            f"Allowed: numbers, {', '.join(map(repr, names))}.{nearest(size, names)}{text}"
+            f"Allowed: numbers, {', '.join(map(repr, names))}, and those of dims=, such as dims={{{size!r}: 16}}."
+            f"{nearest(size, names)}{text}"
         )
     if size == "res" and point.res is not None:
         return next(sides, point.res[0])

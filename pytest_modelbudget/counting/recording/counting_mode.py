@@ -157,9 +157,46 @@ class CountingMode(ExecutionMode):
             self.recorder.call(module, operator, count, out)
 
     def phase(self, name: str) -> None:
-        """Begin the next phase of a training step: ``backward``, ``optimizer``."""
+        """Begin the next phase of a training step, or go on with it: ``forward``, ``backward``, ``optimizer``."""
         self._phase = name
         self.ledger.phase(name)
+
+    @contextmanager
+    def in_phase(self, name: str) -> Iterator[None]:
+        """Run what is inside in a phase, and go on with the phase before."""
+        before = self._phase
+        self.phase(name)
+        try:
+            yield
+        finally:
+            self.phase(before)
+
+    @contextmanager
+    def repeated(self, times: int) -> Iterator[None]:
+        """Count what runs inside as often as that."""
+        sums = [one for one in (self.tallies, self.work) if one is not None]
+        for one in sums:
+            one.times = times
+        try:
+            yield
+        finally:
+            for one in sums:
+                one.times = 1
+
+    def needs_data(self, operator: str) -> None:
+        """Say that an operator asks for data. Raises `NeedsData` where there is none."""
+        if self._execution is not None:
+            raise self._execution.missing.add(operator)
+
+    def start_again(self) -> None:
+        """Forget what was counted, and begin with the forward of a step that finds what the one before left."""
+        self.tallies.clear()
+        if self.work is not None:
+            self.work.clear()
+        if self.recorder is not None:
+            self.recorder.start()
+        self._phase = "forward"
+        self.ledger.start_again()
 
     @property
     def is_paused(self) -> bool:

@@ -217,10 +217,21 @@ class Ledger:
     # -- phases and peaks ------------------------------------------------------------------------------------------
 
     def phase(self, name: str) -> None:
-        """Begin a phase with a peak of its own. After forward, new storages are temporaries, unless reassigned."""
+        """Begin a phase with a peak of its own, or go on with it.
+
+        After forward, new storages are temporaries, unless reassigned.
+        """
         self._kind = "activations" if name == "forward" else "temporaries"
         self._clock += 1
-        self._highest = self._phases[name] = _Highest(self._live, self._clock)
+        known = self._phases.get(name)
+        if known is None or self._live > known.live:
+            known = self._phases[name] = _Highest(self._live, self._clock)
+        self._highest = known
+
+    def start_again(self) -> None:
+        """Begin with the forward of another step. What is alive stays so; the peaks until now are forgotten."""
+        self._phases.clear()
+        self.phase("forward")
 
     def highest(self, phase: str) -> int:
         """The most bytes that were alive at once in a phase."""
@@ -235,13 +246,15 @@ class Ledger:
         return sum(self._base.values())
 
     def peak(self, phases: Iterable[str], later: Iterable[str] = ()) -> Peak:
-        """The highest peak among ``phases``. Blocks of the kinds in ``later`` count as alive from the beginning.
+        """The highest peak among ``phases`` that there were.
+
+        Blocks of the kinds in ``later`` count as alive from the beginning.
 
         That gives the steady state from a single step: the optimizer's state is allocated at its end, and exists
         throughout every later step.
         """
         later = frozenset(later)
-        alive = {name: self._alive(self._phases[name], later) for name in phases}
+        alive = {name: self._alive(self._phases[name], later) for name in phases if name in self._phases}
         base = sum(self._base.values())
         totals = {
             name: base + sum(b.size for b in blocks) + self._phases[name].temporaries for name, blocks in alive.items()

@@ -11,6 +11,24 @@ from ...errors import ModelError, UsageError
 from .tensors import tensors_in
 
 
+def loss_of_step(value: Any) -> torch.Tensor:
+    """The loss that a training step returned: a scalar tensor, the first of a tuple, or what is named ``loss`` in it.
+
+    Raises `UsageError` for anything else, `ModelError` where it does not require grad.
+    """
+    found = value[0] if isinstance(value, tuple) and value and not hasattr(value, "_fields") else value
+    if not isinstance(found, torch.Tensor):
+        found = found.get("loss") if isinstance(found, Mapping) else getattr(found, "loss", None)
+    if not isinstance(found, torch.Tensor) or found.numel() != 1:
+        raise UsageError(
+            f"step= returned {_described(value if found is None else found)}, not a loss. Allowed: a scalar tensor, a "
+            "tuple that begins with one, or a dict or object with one named 'loss'."
+        )
+    if not found.requires_grad:
+        raise ModelError("mode='train': the loss that step= returned depends on no parameter that requires grad.")
+    return found
+
+
 def loss_of(output: Any, loss: Callable[[Any], Any] | None) -> torch.Tensor:
     """What ``loss`` returns for the output, or the output's own ``loss``, or the sum of its floating tensors.
 

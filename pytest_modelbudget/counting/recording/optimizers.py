@@ -1,9 +1,9 @@
-"""The optimizer of a training step, made from its name or by the user's callable."""
+"""The optimizers of a training step, made from a name, by the user's callable, or by the model itself."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,32 +15,62 @@ from ...values.point import OPTIMIZERS
 _LR = 1e-3  # its value costs nothing
 
 
-def make_optimizer(choice: str | Callable[[list[torch.nn.Parameter]], Any], model: torch.nn.Module, kind: str) -> Any:
-    """The optimizer of the parameters of ``model`` that require grad; ``None`` if there are none, or for ``"none"``.
+Choice = str | Callable[[list[torch.nn.Parameter]], Any] | None
 
-    ``choice`` is one of `OPTIMIZERS`, or is called with those parameters. On the device type ``kind`` ``"cuda"``, it
-    works on lists of tensors (``foreach``), which is PyTorch's default there. Raises `UsageError` where the callable
-    raises, or returns a value without ``step()`` or ``state``, or one whose step
-    needs a closure.
+
+def make_optimizers(choice: Choice, model: torch.nn.Module, kind: str) -> list[Any]:
+    """The optimizers of the parameters of ``model`` that require grad; none if there are none, or for ``"none"``.
+
+    ``choice`` is one of `OPTIMIZERS`, or is called with those parameters and gives one optimizer or several; ``None``
+    asks the model's ``configure_optimizers``, and is ``"adamw"`` where it has none. On the device type ``kind``
+    ``"cuda"``, they work on lists of tensors (``foreach``), which is PyTorch's default there. Raises `UsageError` where
+    the callable raises, or returns a value without ``step()`` or ``state``, or one whose step needs a closure.
     """
-    make = _class_named(choice) if isinstance(choice, str) else choice
     parameters = [p for p in model.parameters() if p.requires_grad]
+    if choice is None:
+        configure = getattr(model, "configure_optimizers", None)
+        said = "configure_optimizers()"
+        make = (lambda _: configure()) if callable(configure) else _class_named("adamw")
+    else:
+        make = _class_named(choice) if isinstance(choice, str) else choice
+        said = f"optimizer={choice if isinstance(choice, str) else getattr(choice, '__name__', type(choice).__name__)}"
     if make is None or not parameters:
-        return None
-    name = choice if isinstance(choice, str) else getattr(choice, "__name__", type(choice).__name__)
+        return []
     try:
-        optimizer = make(parameters)
+        made = make(parameters)
     except Exception as error:
-        raise UsageError(f"optimizer={name} raised {type(error).__name__}: {error}") from error
+        more = "" if choice is not None else " Without a trainer, say which one: optimizer='adamw'."
+        raise UsageError(f"{said} raised {type(error).__name__}: {error}{more}") from error
+    found = list(_optimizers_in(made))
+    for optimizer in found if found or (choice is None and made is None) else [made]:
+        _check(optimizer, made, said, kind)
+    return found
+
+
+def _optimizers_in(made: Any) -> Iterator[Any]:
+    """The optimizers in what a callable returned: Lightning's forms are one, several, with schedulers, and dicts."""
+    if isinstance(made, (list, tuple)):
+        if len(made) == 2 and all(isinstance(part, (list, tuple)) for part in made):  # optimizers, schedulers
+            made = made[0]
+        for one in made:
+            yield from _optimizers_in(one)
+    elif isinstance(made, Mapping) and "optimizer" in made:
+        yield made["optimizer"]
+    elif made is not None:
+        yield made
+
+
+def _check(optimizer: Any, made: Any, said: str, kind: str) -> None:
+    """Raise `UsageError` for what is no optimizer that takes steps, where ``made`` was returned."""
     if not callable(getattr(optimizer, "step", None)) or not hasattr(optimizer, "state"):
         raise UsageError(
-            f"optimizer={name} returned a value of type {type(optimizer).__name__}, not an optimizer. "
+            f"{said} returned a value of type {type(made).__name__}, not an optimizer. "
             f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable such as "
             "lambda params: torch.optim.RMSprop(params)."
         )
     if _needs_closure(optimizer):
         raise UsageError(
-            f"optimizer={name}: a step of {type(optimizer).__name__} calls forward and backward as often as it likes, "
+            f"{said}: a step of {type(optimizer).__name__} calls forward and backward as often as it likes, "
             "by a closure. A budget counts one forward and one backward in a step, so it cannot count this optimizer. "
             f"Allowed: {', '.join(map(repr, OPTIMIZERS))}, or a callable whose optimizer has a step() without "
             'arguments; "none" counts one evaluation of the closure.'
@@ -48,13 +78,16 @@ def make_optimizer(choice: str | Callable[[list[torch.nn.Parameter]], Any], mode
     for group in getattr(optimizer, "param_groups", ()):
         if kind == "cuda" and not group.get("fused") and group.get("foreach", 0) is None:
             group["foreach"] = True
-    return optimizer
 
 
 def _needs_closure(optimizer: Any) -> bool:
     """Whether ``optimizer.step()`` has an argument that must be given, as that of ``LBFGS`` has."""
     parameters = inspect.signature(optimizer.step).parameters.values()
-    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    return any(
+        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        for p in parameters
+        if p.name != "self"  # a scheduler puts an unbound function around it
+    )
 
 
 def _class_named(name: str) -> Callable[[list[torch.nn.Parameter]], Any] | None:

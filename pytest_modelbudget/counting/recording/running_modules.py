@@ -74,7 +74,7 @@ class RunningModules:
         tally = self._tallies.modules.get(name)
         if tally is None:
             tally = self._tallies.modules[name] = Tally()
-        tally.calls += 1
+        tally.calls += self._tallies.times
         stack.append((name, module))
         if self.differentiates:
             self._begin_nodes()

@@ -33,10 +33,15 @@ class Tallies:
 
     ``modules`` have the operators that each module calls itself, without its submodules, and how often the module is
     called; ``operators`` those of one name; ``backward`` those of the backward pass. ``uncounted`` are the calls of
-    operators without a formula, ``uncounted_in`` the modules that made them, in order.
+    operators without a formula, ``uncounted_in`` the modules that made them, in order. What is added counts ``times``.
     """
 
     def __init__(self) -> None:
+        self.times = 1
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again with nothing."""
         self.modules: dict[str, Tally] = {"": Tally()}
         self.operators: dict[str, Tally] = {}
         self.backward = Tally()
@@ -45,6 +50,8 @@ class Tallies:
 
     def add(self, operator: str, module: str, count: Count, phase: str) -> Count:
         """Add one call, and return its cost as it was added: only outputs of the forward pass are activations."""
+        if self.times > 1:
+            count = Count(*[number * self.times for number in count])
         if phase != "forward":
             count = count._replace(activations=0)
             if phase == "backward":
@@ -54,10 +61,10 @@ class Tallies:
         if tally is None:
             tally = self.operators[operator] = Tally()
         tally.add(count)
-        tally.calls += 1
+        tally.calls += self.times
         return count
 
     def report(self, operator: str, module: str) -> None:
         """Add one call that cannot be counted."""
-        self.uncounted[operator] += 1
+        self.uncounted[operator] += self.times
         self.uncounted_in.setdefault(operator, {})[module] = None

@@ -56,9 +56,10 @@ _SCATTERS = _names("""
 
 
 class WorkRecorder:
-    """Records the operator calls of one run, and how often each one occurs."""
+    """Records the operator calls of one run, and how often each one occurs. What is recorded counts ``times``."""
 
     def __init__(self) -> None:
+        self.times = 1
         self._calls: Counter[tuple[str, str, str, int, int, int]] = Counter()
         self._signatures: dict[Any, _Signature] = {}
 
@@ -75,11 +76,15 @@ class WorkRecorder:
         flops = count.torch if count is not None else 0
         launches = _launches(args, kwargs, signature) if signature.name in _RECURRENT else 1
         dtype = _dtype((args, tuple(kwargs.values())), out, signature.name)
-        self._calls[module, signature.name, dtype, flops, moved, launches] += 1
+        self._calls[module, signature.name, dtype, flops, moved, launches] += self.times
 
     def record_function(self, name: str, module: str, input: torch.Tensor, out: torch.Tensor) -> None:
         """Record the call of a function that counts as one operator."""
-        self._calls[module, name, _dtype(input, out, name), 0, _size(input) + _size(out), 1] += 1
+        self._calls[module, name, _dtype(input, out, name), 0, _size(input) + _size(out), 1] += self.times
+
+    def clear(self) -> None:
+        """Begin again with nothing."""
+        self._calls.clear()
 
     def work(self) -> tuple[Work, ...]:
         """All calls, equal ones together, in the order of the first of them."""

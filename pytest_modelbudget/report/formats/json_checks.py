@@ -20,7 +20,7 @@ from ...values.devices import find_device
 from ...values.growth import Comparison, Growth, ModuleChange
 from ...values.metrics import metric_names
 from ...values.peak import KINDS, PHASES, Peak
-from ...values.point import OperatingPoint, axis_names
+from ...values.point import OperatingPoint, axis_names, is_dimension
 from ...values.request import CONVENTIONS
 from ...values.result import Result
 from ...values.throughput import BOUNDS, Throughput
@@ -57,7 +57,7 @@ def any_text(value: Any, place: Place) -> str:
 
 def _check_record(value: Any, kind: Any, place: Place) -> None:
     shape = _shape(kind)
-    sometimes = axis_names(always=False) if kind is OperatingPoint else ()
+    sometimes = (*axis_names(always=False), "dims") if kind is OperatingPoint else ()
     a_record(value, place, [name for name in shape if name not in sometimes], sometimes)
     for name, inner in shape.items():
         if name not in value:
@@ -79,6 +79,8 @@ def _shape(kind: Any) -> dict[str, Any]:
     shape = {field.name: hints[field.name] for field in fields(kind)}
     if kind is Cost:
         shape["modules"] = list[ModuleCost]
+    if kind is OperatingPoint:
+        shape["dims"] = dict[str, int]
     if kind is Verdict:
         shape = {"passed": bool, "metrics": shape.pop("judged"), **shape}
     return shape
@@ -91,9 +93,7 @@ _WORDS: dict[tuple[Any, str], Iterable[str]] = {
     (Judged, "metric"): metric_names(),
     (Regressed, "metric"): metric_names(recorded=True),
     (Growth, "metric"): metric_names(recorded=True),
-    (Remedy, "size"): axis_names(ordered=True),
     (Scaled, "metric"): ("flops", "params"),
-    (Scaled, "dimension"): axis_names(ordered=True),
     (ModuleChange, "status"): ("added", "removed", "changed", "renamed"),
     (Comparison, "status"): ("new", "same", "changed", "not comparable"),
 }
@@ -155,10 +155,20 @@ def _own_module(data: dict[str, Any], place: Place) -> None:
         raise Wrong("not one of the model's modules", (*place, "module"))
 
 
+def _remedy(data: dict[str, Any], place: Place) -> None:
+    _size(data["size"], (*place, "size"))
+
+
+def _size(name: str, place: Place) -> None:
+    if not is_dimension(name):
+        one_of(name, place, axis_names(ordered=True))
+
+
 def _exponent(data: dict[str, Any], place: Place) -> None:
-    text = data["allowed"]
+    text, dimension = data["allowed"], data["dimension"]
+    _size(dimension, (*place, "dimension"))
     try:
-        known = parse_scaling({data["dimension"]: Decimal(text)})
+        known = parse_scaling({dimension: Decimal(text)}, [dimension])
     except (UsageError, ArithmeticError):
         known = {}
     if text not in known.values():
@@ -167,6 +177,7 @@ def _exponent(data: dict[str, Any], place: Place) -> None:
 
 _MORE: dict[Any, Callable[[dict[str, Any], Place], None]] = {
     Peak: _peak,
+    Remedy: _remedy,
     Scaled: _exponent,
     OperatingPoint: _point,
     Regressed: _tolerance,

@@ -12,6 +12,8 @@ def fits_line(result: Result) -> list[str]:
         return []
     text = ", or ".join(f"{remedy.size} <= {remedy.at_most}" for remedy in result.remedies)
     point, size = result.cost.point, result.remedies[0].size
-    held = [f"{name} {point.show(name)}" for name in axis_names(ordered=True) if name != size and point.show(name)]
+    held = [
+        f"{name} {point.show(name)}" for name in axis_names(point, ordered=True) if name != size and point.show(name)
+    ]
     alone = len(result.remedies) == 1 and held
     return [f"fits   {text} at {', '.join(held)}" if alone else f"fits   {text}"]

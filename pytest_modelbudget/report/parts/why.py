@@ -51,12 +51,14 @@ def _factors(comparison: Comparison, growth: Growth) -> list[Factor]:
         return []
     point, found = comparison.point, list(growth.factors)
     have = {factor.name for factor in found}
-    given = [axis for axis in axes(ordered=True) if point is not None and getattr(point, axis.name) is not None]
+    points = () if point is None else (point,)
+    given = [axis for axis in axes(*points, ordered=True) if point is not None and point.value(axis.name) is not None]
     still = [Factor(axis.factor, 1, 1) for axis in given if axis.factor not in have]
-    place = [axis.factor for axis in axes(ordered=True)] + [axis.factor for axis in axes(factor=True, ordered=False)]
-    return sorted(  # the model comes first
-        [*found, *still], key=lambda factor: place.index(factor.name) if factor.name in place else -1
-    )
+    place = [axis.factor for axis in axes(*points, ordered=True)]
+    model, *moved = found
+    known = [factor for factor in (*moved, *still) if factor.name in place]
+    others = [factor for factor in moved if factor.name not in place]
+    return [model, *sorted(known, key=lambda factor: place.index(factor.name)), *others]
 
 
 def _total(metric: str, before: int, after: int) -> str:

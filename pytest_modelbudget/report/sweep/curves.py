@@ -30,9 +30,7 @@ def curves(sweep: Sweep) -> list[Panel]:
     """
     growing = metric_names(headline=True, grows=True)
     metrics = [metric for metric in sweep.metrics if metric in growing] or list(sweep.metrics[:1])
-    names = [
-        name for name in axis_names(ordered=True) if len({place(cell, name) for cell in sweep if not cell.refused}) > 1
-    ]
+    names = [name for name in sweep.sizes if len({place(cell, name) for cell in sweep if not cell.refused}) > 1]
     speeds = [_speed(sweep)] if "latency" in sweep.metrics and "batch" in names else []
     return [*(_curve(sweep, metric, name) for metric in metrics for name in names), *speeds]
 
@@ -100,15 +98,16 @@ def _series(sweep: Sweep, value: Callable[[Cell], int | None], name: str) -> dic
             continue
         more = [str(getattr(cell.point, other)) for other in several]
         label = " ".join([shown(cell.target, 40), *more])
-        others = tuple(place(cell, other) for other in axis_names(ordered=True) if other != name)
+        others = tuple(place(cell, other) for other in sweep.sizes if other != name)
         if first.setdefault(label, others) == others:
             found.setdefault(label, {})[place(cell, name)] = known
-    return {_at(label, first[label], name): sorted(points.items()) for label, points in found.items()}
+    held = [size for size in sweep.sizes if size != name]
+    return {_at(label, first[label], held): sorted(points.items()) for label, points in found.items()}
 
 
-def _at(label: str, others: tuple[int, ...], name: str) -> str:
+def _at(label: str, others: tuple[int, ...], names: Sequence[str]) -> str:
     """A label with where the other axes are."""
-    held = [f"{n} {v}" for n, v in zip([n for n in axis_names(ordered=True) if n != name], others, strict=True) if v]
+    held = [f"{name} {value}" for name, value in zip(names, others, strict=True) if value]
     return f"{label} at {', '.join(held)}" if held else label
 
 

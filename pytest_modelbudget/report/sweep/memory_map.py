@@ -18,7 +18,6 @@ from .panel import Panel, named_device, place
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SIZES = tuple(name for name in axis_names(ordered=True) if name != "batch")
 
 
 def memory_maps(sweep: Sweep) -> list[Panel]:
@@ -31,7 +30,8 @@ def memory_maps(sweep: Sweep) -> list[Panel]:
         found.setdefault(" ".join([cell.target, *(str(part) for part in parts if part)]), []).append(cell)
     draws = []
     for label, cells in found.items():
-        size = next((name for name in _SIZES if any(getattr(cell.point, name) for cell in cells)), "")
+        sizes_there = (name for name in sweep.sizes if name != "batch")
+        size = next((name for name in sizes_there if any(cell.point.value(name) for cell in cells)), "")
         if not size:
             continue
         sizes = sorted({place(cell, size) for cell in cells})

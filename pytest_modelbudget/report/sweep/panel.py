@@ -23,7 +23,7 @@ MARKERS = "osD^vP*X"
 
 def place(cell: Cell, axis: str) -> int:
     """Where a cell stands on an ordered axis, as one number; 0 where the axis was not given."""
-    value = getattr(cell.point, axis)
+    value = cell.point.value(axis)
     return 0 if value is None else find_axis(axis).kind.size(value)
 
 
