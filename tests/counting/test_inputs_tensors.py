@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from counting import fingerprint
+from counting.layer_and_call import Net
 from one_attempt import attempt
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
@@ -21,16 +22,6 @@ WAYS = pytest.mark.parametrize(
         pytest.param({"real": True}, id="real"),
     ],
 )
-
-
-class Net(nn.Module):
-    def __init__(self, call):
-        super().__init__()
-        self.layer = nn.Linear(8, 8, bias=False)
-        self.call = call
-
-    def forward(self, *arguments, **keywords):
-        return self.call(self.layer, *arguments, **keywords)
 
 
 def inputs_of(inputs, how, call=lambda layer, *x: None, **arguments):

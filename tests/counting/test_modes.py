@@ -135,8 +135,8 @@ def test_what_does_more_than_set_the_mode_is_not_called(name: str) -> None:
     assert fingerprint.differences(before, fingerprint.of_model(model)) == []
 
 
-class FrozenNorm(nn.Module):
-    """Keeps its batch norm in eval mode, as detectors do in training."""
+class Normed(nn.Module):
+    """A layer with batch norm below."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,6 +144,10 @@ class FrozenNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Any:
         return self.net(x)
+
+
+class FrozenNorm(Normed):
+    """Keeps its batch norm in eval mode, as detectors do in training."""
 
     def train(self, mode: bool = True) -> Any:
         super().train(mode)
@@ -197,15 +201,8 @@ def test_weights_that_are_merged_in_eval_are_merged_for_the_count_only() -> None
     assert fingerprint.differences(before, fingerprint.of_model(model)) == []
 
 
-class HasNoModes(nn.Module):
+class HasNoModes(Normed):
     """Says that it has none, as exported programs do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = normed()
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.net(x)
 
     def train(self, mode: bool = True) -> Any:
         raise NotImplementedError("Calling train() is not supported.")

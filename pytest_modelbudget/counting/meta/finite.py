@@ -7,12 +7,12 @@ by ``all``, ``any``, negation, ``and`` and ``or`` alone is known on the meta dev
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from .by_storage import ByStorage
 from .output_rules.registry import operators_named
 
 Known = Callable[[Any], bool | None]
@@ -79,7 +79,7 @@ class FiniteGuards:
     """The storages of one run whose every element is known, and its value."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Any], bool]] = {}
+        self._known: ByStorage[bool] = ByStorage()
 
     def call(
         self, operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], tuple[Any, int]]
@@ -95,24 +95,19 @@ class FiniteGuards:
             return value, 0
         out = run()
         if value is not None and _is_meta(out[0]) and out[0].dtype is torch.bool and args[0].numel():
-            self._keep(out[0].untyped_storage(), value)
+            self._known.put(out[0], value)
         return out
 
     def _value(self, tensor: Any) -> bool | None:
         if not _is_meta(tensor) or tensor.dtype is not torch.bool:
             return None
-        known = self._known.get(tensor.untyped_storage()._cdata)
-        return None if known is None else known[1]
-
-    def _keep(self, storage: Any, value: bool) -> None:
-        key = storage._cdata
-        self._known[key] = (weakref.ref(storage, lambda _: self._known.pop(key, None)), value)
+        return self._known.get(tensor)
 
     def _forget(self, values: Any) -> None:
         """What an operator may have changed in place is known no longer."""
         for tensor in values:
             if _is_meta(tensor):
-                self._known.pop(tensor.untyped_storage()._cdata, None)
+                self._known.forget(tensor)
 
 
 def _is_meta(value: Any) -> bool:
