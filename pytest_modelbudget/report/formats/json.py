@@ -8,8 +8,8 @@ from typing import Any
 
 from ...text.checks import Wrong, a_count, a_record, an_object, one_of, show
 from ...text.json import Damaged, decode, lines_of, parse
-from ...values.entry import ModuleRow
 from ...values.result import Result
+from ...values.rows import ModuleRow
 from ...values.run import SCHEMA, Report, ReportError
 from .json_checks import any_text, check
 
@@ -26,7 +26,7 @@ def render(report: Report) -> str:
         "schema": SCHEMA,
         **{name: getattr(report, name) for name in _VERSIONS},
         "results": [result.to_dict() for result in report.results],
-        "before": {entry: [vars(row) for row in rows] for entry, rows in report.before.items()},
+        "before": {entry: [row.to_dict() for row in rows] for entry, rows in report.before.items()},
     }
     return json.dumps(data, indent=1) + "\n"
 
