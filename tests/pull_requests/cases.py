@@ -12,8 +12,8 @@ Edit = tuple[str, str, str]
 class Pull:
     """A pull request on ``model``: the arguments of its budget ``before`` and ``after``, and the edits.
 
-    ``module`` is that of the first row, ``line`` a text that is in its line of the new code. ``said`` is in the sentence
-    that says what changed. ``metric`` is the one that leads.
+    ``module`` is that of the first row, ``line`` a text that is in its line of the new code. ``said`` is in the
+    sentence that says what changed. ``metric`` is the one that leads.
     """
 
     model: str
@@ -87,22 +87,25 @@ PULLS = {
          ("gpt.py", "nn.Linear(width, 4 * width", "nn.Linear(width, 6 * width"),
          ("gpt.py", "nn.Linear(4 * width", "nn.Linear(6 * width")),
         "transformer.h.*.ffn", "self.ffn = FeedForward(width, dropout)",
-        "transformer.h.*.ffn (was mlp) renamed and changed: MLP -> FeedForward, c_fc: Linear(768, 3072) -> Linear(768, 4608)",
+        "transformer.h.*.ffn (was mlp) renamed and changed: MLP -> FeedForward, c_fc: Linear(768, 3072) -> ",
     ),
     "one bmm more in the attention of a GPT of 12 layers": Pull(
         f"gpt:{SMALL}", TOKENS, TOKENS,
-        (("gpt.py", "        y = y.transpose(1, 2)", "        y = torch.matmul(y, y.transpose(-2, -1) @ y)\n        y = y.transpose(1, 2)"),),
+        (("gpt.py", "        y = y.transpose(1, 2)",
+          "        y = torch.matmul(y, y.transpose(-2, -1) @ y)\n        y = y.transpose(1, 2)"),),
         "transformer.h.*.attn", "y = torch.matmul(y, y.transpose(-2, -1) @ y)", "calls 2 matmul more",
     ),
     "batch norm becomes group norm in a U-Net": Pull(
         "unet:UNet()", IMAGE, IMAGE,
-        (("unet.py", "        nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),\n        nn.BatchNorm2d(after),",
+        (("unet.py",
+          "        nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),\n        nn.BatchNorm2d(after),",
           "        nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),\n        nn.GroupNorm(8, after),"),),
         "inc.1", "nn.GroupNorm(8, after)", "BatchNorm2d(64) -> GroupNorm(8, 64)",
     ),
     "ReLU no longer in place in a ResNet": Pull(
         "resnet:ResNet()", "batch=16, res=224", "batch=16, res=224",
-        (("resnet.py", "        self.relu = nn.ReLU(inplace=True)\n        self.downsample", "        self.relu = nn.ReLU()\n        self.downsample"),),
+        (("resnet.py", "        self.relu = nn.ReLU(inplace=True)\n        self.downsample",
+          "        self.relu = nn.ReLU()\n        self.downsample"),),
         "layer1.0.relu", "self.relu = nn.ReLU()", "no longer in place", "memory",
     ),
     "a dilated last stage in a DETR": Pull(
@@ -112,9 +115,10 @@ PULLS = {
         "backbone.0.body.layer4.0.conv2", "self.conv2 = nn.Conv2d(width, width, 3, stride=stride",
         "Conv2d(512, 512, 3, stride=2) -> Conv2d(512, 512, 3, stride=1)",
     ),
-    "a stage removed from a ResNet's pooling": Pull(
+    "no pooling any more in a ResNet": Pull(
         "resnet:ResNet()", IMAGE, IMAGE,
-        (("resnet.py", "x = self.maxpool(self.relu(self.bn1(self.conv1(image))))", "x = self.relu(self.bn1(self.conv1(image)))"),),
+        (("resnet.py", "x = self.maxpool(self.relu(self.bn1(self.conv1(image))))",
+          "x = self.relu(self.bn1(self.conv1(image)))"),),
         "maxpool", "self.maxpool = nn.MaxPool2d(", "called never, was once",
     ),
     "deeper third stage of a ResNet": Pull(
@@ -131,9 +135,10 @@ PULLS = {
          ("detr.py", "return self.class_embed(found), ", "return self.class_embed(found), self.mask_embed(found), ")),
         "mask_embed", "self.mask_embed = nn.Sequential(", "mask_embed added: Sequential", "params",
     ),
-    "a norm renamed in a ConvNeXt": Pull(
+    "a head renamed and one class more in a ConvNeXt": Pull(
         "convnext:ConvNeXt()", IMAGE, IMAGE,
-        (("convnext.py", "self.head = nn.Linear(widths[-1], classes)", "self.classifier = nn.Linear(widths[-1], classes)"),
+        (("convnext.py", "self.head = nn.Linear(widths[-1], classes)",
+          "self.classifier = nn.Linear(widths[-1], classes)"),
          ("convnext.py", "return self.head(", "return self.classifier("),
          ("convnext.py", "classes=1000", "classes=1001")),
         "classifier", "self.classifier = nn.Linear(", "classifier (was head) renamed and changed", "params",
@@ -141,6 +146,7 @@ PULLS = {
     "wider kernels, a larger batch and resolution together in a ConvNeXt": Pull(
         "convnext:ConvNeXt()", IMAGE, "batch=4, res=320",
         (("convnext.py", "kernel_size=7, padding=3, groups=width", "kernel_size=11, padding=5, groups=width"),),
-        "stages.*.*.dwconv", "self.dwconv = nn.Conv2d(", "Conv2d(96, 96, 7, padding=3, groups=96) -> Conv2d(96, 96, 11, padding=5, groups=96), 18 times",
+        "stages.*.*.dwconv", "self.dwconv = nn.Conv2d(",
+        "Conv2d(96, 96, 7, padding=3, groups=96) -> Conv2d(96, 96, 11, padding=5, groups=96), 18 times",
     ),
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """A ConvNeXt: depthwise convolutions, and norms over the channels."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -32,7 +34,7 @@ class ConvNeXt(nn.Module):
                 LayerNorm2d(widths[0]),
             )
         )
-        for before, after in zip(widths, widths[1:]):
+        for before, after in pairwise(widths):
             self.downsample_layers.append(
                 nn.Sequential(
                     LayerNorm2d(before),
@@ -40,13 +42,13 @@ class ConvNeXt(nn.Module):
                 )
             )
         self.stages = nn.ModuleList(
-            nn.Sequential(*[Block(width) for _ in range(depth)]) for depth, width in zip(depths, widths)
+            nn.Sequential(*[Block(width) for _ in range(depth)]) for depth, width in zip(depths, widths, strict=True)
         )
         self.norm = nn.LayerNorm(widths[-1])
         self.head = nn.Linear(widths[-1], classes)
 
     def forward(self, image):
         x = image
-        for down, stage in zip(self.downsample_layers, self.stages):
+        for down, stage in zip(self.downsample_layers, self.stages, strict=True):
             x = stage(down(x))
         return self.head(self.norm(torch.mean(x, dim=(2, 3))))

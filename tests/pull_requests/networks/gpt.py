@@ -62,7 +62,7 @@ class GPT(nn.Module):
         super().__init__()
         self.checkpoints = checkpoints
         self.transformer = nn.ModuleDict(
-            dict(
+            dict(  # noqa: C408 - as people write it
                 wte=nn.Embedding(vocabulary, width),
                 wpe=nn.Embedding(longest, width),
                 drop=nn.Dropout(dropout),
