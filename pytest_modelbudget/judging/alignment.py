@@ -8,7 +8,6 @@ a parent was renamed if it is alike; what is left elsewhere was moved if it is e
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -16,7 +15,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from ..values.metrics import metric_names
-from ..values.rows import ModuleRow
+from ..values.rows import ModuleRow, ranges
 
 Key: TypeAlias = tuple[object, ...]
 ALIKE = 0.4
@@ -36,7 +35,7 @@ class Node:
         self.count = Fraction(row.times, parent.row.times if parent is not None else 1)
         self._key: Key | None = None
         self._kinds: list[str] | None = None
-        self._keys: set[Key] | None = None
+        self._keys: set[tuple[Key, int]] | None = None
 
     @property
     def is_numbered(self) -> bool:
@@ -59,10 +58,10 @@ class Node:
         return self._kinds
 
     @property
-    def keys_below(self) -> set[Key]:
-        """The keys of everything inside that costs something."""
+    def keys_below(self) -> set[tuple[Key, int]]:
+        """The keys of everything inside that costs something, and how often it is there."""
         if self._keys is None:
-            self._keys = {node.key for node in self.below() if node.costs}
+            self._keys = {(node.key, node.row.times) for node in self.below() if node.costs}
         return self._keys
 
     def below(self) -> Iterator[Node]:
@@ -100,10 +99,16 @@ def tree(rows: Iterable[ModuleRow], top: str = "") -> Node | None:
 
 
 class Part(NamedTuple):
-    """Modules that a node stands for: all of them, or, of siblings that repeat, a ``share``."""
+    """Modules that a node stands for: all of them, or, of siblings that repeat, a ``share``, which has a name."""
 
     node: Node
     share: Fraction = Fraction(1)
+    named: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the row, or of the part of it that this is."""
+        return self.named or self.node.row.name
 
     @property
     def times(self) -> int:
@@ -120,7 +125,8 @@ class Part(NamedTuple):
 
     def inside(self) -> list[Part]:
         """The children."""
-        return [Part(child, self.share) for child in self.node.children]
+        names = (f"{self.named}.{child.label}" if self.named else "" for child in self.node.children)
+        return [Part(child, self.share, name) for child, name in zip(self.node.children, names, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -169,25 +175,46 @@ def _matches(
     pairs = [(named[part.node.label], part) for part in new if part.node.label in named]
     taken = {id(part.node) for pair in pairs for part in pair}
     before, after = ([part for part in parts if id(part.node) not in taken] for parts in (old, new))
-    if max(sum(part.node.count for part in parts) for parts in (before, after)) > MOST:
-        members = []
-    else:
-        members = _aligned(_members(before), _members(after))
-    for (i, j), many in Counter(members).items():
-        pairs.append((_some(before[i], many), _some(after[j], many)))
+    members = [_members(parts) for parts in (before, after)]
+    few = max(map(len, members)) <= MOST
+    places = _aligned([m.node for m in members[0]], [m.node for m in members[1]]) if few else []
+    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for i, j in places:
+        was, now = members[0][i], members[1][j]
+        found.setdefault((was.part, now.part), []).append((was.number, now.number))
+    for (i, j), numbers in found.items():
+        pairs.append((_some(before[i], [was for was, _ in numbers]), _some(after[j], [now for _, now in numbers])))
     for parts, side, missing in ((before, 0, removed), (after, 1, added)):
-        found = Counter(pair[side] for pair in members)
-        left = [_some(part, int(part.node.count) - found[i]) for i, part in enumerate(parts)]
-        missing += [part for part in left if part.share and part.node.costs]
+        paired = {place[side] for place in places}
+        left: dict[int, list[int]] = {}
+        for place, member in enumerate(members[side]):
+            if place not in paired:
+                left.setdefault(member.part, []).append(member.number)
+        missing += [_some(parts[i], numbers) for i, numbers in left.items() if parts[i].node.costs]
     return sorted(pairs, key=lambda pair: pair[1].node.order)
 
 
-def _some(part: Part, many: int) -> Part:
-    return Part(part.node, part.share * many / part.node.count)
+def _some(part: Part, numbers: Sequence[int]) -> Part:
+    """The part of siblings that repeat with these numbers."""
+    count = int(part.node.count)
+    if len(numbers) == count:
+        return part
+    match = _NUMBERS.fullmatch(part.node.label)
+    parent = part.name.rpartition(".")[0]
+    last = (match[1] if match else "") + ranges(numbers)
+    return Part(part.node, part.share * len(numbers) / count, f"{parent}.{last}" if parent else last)
 
 
-def _members(parts: Sequence[Part]) -> list[tuple[int, Node]]:
-    """Each single child, as the place in ``parts`` of the one it belongs to, in the order of their numbers."""
+class _Member(NamedTuple):
+    """A single child: the place of the part that it belongs to, and its number."""
+
+    part: int
+    node: Node
+    number: int
+
+
+def _members(parts: Sequence[Part]) -> list[_Member]:
+    """Each single child, in the order of their numbers. There are no more than a few more than `MOST`."""
     first: dict[str, int] = {}
     found = []
     for i, part in enumerate(parts):
@@ -195,31 +222,35 @@ def _members(parts: Sequence[Part]) -> list[tuple[int, Node]]:
         match = _NUMBERS.fullmatch(label)
         prefix = match[1] if match else label
         first.setdefault(prefix, i)
-        numbers = _numbers(match[2], int(part.node.count)) if match else [0]
-        found += [(first[prefix], number, i, part.node) for number in numbers]
-    return [(i, node) for _, _, i, node in sorted(found, key=lambda item: item[:3])]
+        for number in _numbers(match[2], int(part.node.count)) if match else [0]:
+            found.append((first[prefix], number, i, part.node))
+            if len(found) > MOST:
+                break
+    return [_Member(i, node, number) for _, number, i, node in sorted(found, key=lambda item: item[:3])]
 
 
 _NUMBERS = re.compile(r"(.*?)(\*|\d+(?:[,-]\d+)*)")
 
 
-def _numbers(text: str, count: int) -> list[int]:
-    """``0-2,5`` is 0, 1, 2, 5; ``*`` is as many as there are."""
-    if text == "*":
-        return list(range(count))
-    ends = [part.split("-") for part in text.split(",")]
-    return [number for end in ends for number in range(int(end[0]), int(end[-1]) + 1)]
+def _numbers(text: str, count: int) -> Iterator[int]:
+    """``0-2,5`` is 0, 1, 2, 5; ``*`` is as many as there are, as is what says another number of them."""
+    ends = [part.split("-") for part in text.split(",")] if text != "*" else []
+    if sum(int(end[-1]) - int(end[0]) + 1 for end in ends) != count:
+        yield from range(count)
+        return
+    for end in ends:
+        yield from range(int(end[0]), int(end[-1]) + 1)
 
 
-def _aligned(old: Sequence[tuple[int, Node]], new: Sequence[tuple[int, Node]]) -> list[tuple[int, int]]:
-    """The alignment of two sequences whose pairs are the most alike, by Needleman and Wunsch; gaps cost nothing."""
+def _aligned(old: Sequence[Node], new: Sequence[Node]) -> list[tuple[int, int]]:
+    """The places in two sequences whose pairs are the most alike, by Needleman and Wunsch; gaps cost nothing."""
     known: dict[tuple[int, int], float] = {}
     alike = [[0.0] * len(new) for _ in old]
-    for i, (was, one) in enumerate(old):
-        for j, (now, other) in enumerate(new):
-            if (was, now) not in known:
-                known[was, now] = _alike(one, other)
-            alike[i][j] = known[was, now]
+    for i, was in enumerate(old):
+        for j, now in enumerate(new):
+            if (id(was), id(now)) not in known:
+                known[id(was), id(now)] = _alike(was, now)
+            alike[i][j] = known[id(was), id(now)]
     best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) - 1, -1, -1):
         for j in range(len(new) - 1, -1, -1):
@@ -228,7 +259,7 @@ def _aligned(old: Sequence[tuple[int, Node]], new: Sequence[tuple[int, Node]]) -
     pairs, i, j = [], 0, 0
     while i < len(old) and j < len(new):
         if alike[i][j] and best[i][j] == best[i + 1][j + 1] + alike[i][j]:
-            pairs.append((old[i][0], new[j][0]))
+            pairs.append((i, j))
             i, j = i + 1, j + 1
         elif best[i][j] == best[i + 1][j]:
             i += 1
@@ -242,7 +273,7 @@ def _alike(old: Node, new: Node) -> float:
     same = 0.05 if old.label == new.label else 0.0
     if old.key == new.key:
         return 1.0 + same
-    if old.key in new.keys_below or new.key in old.keys_below:
+    if (old.key, old.row.times) in new.keys_below or (new.key, new.row.times) in old.keys_below:
         return 0.0  # put into another module, or taken out of it
     if old.children and new.children:
         inside = 0.4 * _ratio(old, new)
@@ -284,12 +315,12 @@ def _find_moved(found: Alignment) -> None:
         (removed, [node for one in added for node in one.below()]),
         ([node for one in removed for node in one.below()], added),
     ):
-        candidates: dict[Key, list[Node]] = {}
+        candidates: dict[tuple[Key, int], list[Node]] = {}
         for node in after:
             if node.costs:
-                candidates.setdefault(node.key, []).append(node)
+                candidates.setdefault((node.key, node.row.times), []).append(node)
         for was in before:
-            same = [now for now in candidates.get(was.key, ()) if not touches(now, taken)]
+            same = [now for now in candidates.get((was.key, was.row.times), ()) if not touches(now, taken)]
             if same and not touches(was, taken):
                 now = min(same, key=lambda node: node.label != was.label)
                 found.moved.append(Pair(Part(was), Part(now)))

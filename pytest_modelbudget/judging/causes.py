@@ -236,7 +236,7 @@ def _plain(name: str) -> str:
     """The name of an operator as people write it: ``scaled_dot_product_attention`` for any of its kernels."""
     if name.startswith("_scaled_dot_product"):
         return "scaled_dot_product_attention"
-    return name.removeprefix("_").removeprefix("native_")
+    return name.removeprefix("_").removeprefix("native_").removeprefix("safe_")
 
 
 def _listed(calls: Mapping[str, Fraction]) -> str:

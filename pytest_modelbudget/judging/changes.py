@@ -74,7 +74,7 @@ class _Found:
         self.metric, self._versions_differ, self._source = metric, versions_differ, source
         self._built = find_metric(metric).built
         self._changes: list[tuple[_Rank, ModuleChange]] = []
-        self._followers = 0
+        self._followers = self._followed = 0
 
     # -- modules that are in both ----------------------------------------------------------------------------------
 
@@ -97,6 +97,7 @@ class _Found:
             self._add(self._change("changed", pair, flow, words), new.order, words == _PARAMETERS_ONLY)
         elif not changed and not pair.whole and self._own(pair.old, pair) != self._own(pair.new, pair):
             self._followers += pair.new.times
+            self._followed += self._own(pair.old, pair)
         before, affected = len(self._changes), changed
         for child in pair.inside:
             affected = self._meets(child, pair, flow, affected, told) or affected
@@ -136,8 +137,8 @@ class _Found:
         expected = stays + int((before - stays) * flow.inputs)
         row, was = pair.new.node.row, pair.old.node.row
         return ModuleChange(
-            status, row.name, row.kind, row.config, before, after, was.name, was.kind, was.config,
-            source=self._source(row.name, sought_of(flow, words)),
+            status, pair.new.name, row.kind, row.config, before, after, pair.old.name, was.kind, was.config,
+            source=self._source(pair.new.name, sought_of(flow, words)),
             times=pair.new.times, own=abs(after - expected), what=words,
         )  # fmt: skip
 
@@ -180,11 +181,11 @@ class _Found:
     def _one_sided(self, status: str, part: Part, value: int) -> ModuleChange:
         row = part.node.row
         if status == "added":
-            source = self._source(row.name, Sought())
+            source = self._source(part.name, Sought())
             return ModuleChange(
-                "added", row.name, row.kind, row.config, 0, value, source=source, times=part.times, own=value
+                "added", part.name, row.kind, row.config, 0, value, source=source, times=part.times, own=value
             )
-        was = (row.name, row.kind, row.config)
+        was = (part.name, row.kind, row.config)
         above = part.node.parent.row.name if part.node.parent is not None else ""
         return ModuleChange(
             "removed", *was, value, 0, *was, source=self._source(above, Sought()), times=part.times, own=value
@@ -199,10 +200,10 @@ class _Found:
         """The changes in their order. What they do not add up to follows from them."""
         affects = self._followers > 0 or self.metric == "memory"
         found = [c for _, c in _merged(self._changes) if affects or _costs(c)]
-        rest = (before - sum(c.before for c in found), after - sum(c.after for c in found))
-        least = min(0, *rest)  # parts that cannot be told apart may make up for one another
-        found_too = self._followers and rest[0] != rest[1]
-        follows = Followed(self._followers, rest[0] - least, rest[1] - least) if found_too else None
+        rest = after - before - sum(c.after - c.before for c in found)
+        least = max(0, -rest - self._followed)  # parts that cannot be told apart may make up for one another
+        was = self._followed + least
+        follows = Followed(self._followers, was, was + rest) if self._followers and rest else None
         return Changes(tuple(found), follows)
 
 
@@ -233,7 +234,7 @@ def _as_one(group: Sequence[tuple[_Rank, ModuleChange]]) -> tuple[_Rank, ModuleC
 
 
 def _costs(change: ModuleChange) -> bool:
-    return bool(change.before or change.after or change.what or change.status != "changed")
+    return bool(change.before or change.after or change.what or change.inside)
 
 
 _PARAMETERS_ONLY = ("own parameters",)

@@ -21,7 +21,9 @@ def locate(
     code calls that, first or, with ``again``, last; with ``call``, where the module is called, if that is found. Paths
     inside ``root`` are relative to it, paths of installed packages start at the package.
     """
-    name = first_member(name, cost.modules)
+    asked, name = name, first_member(name, cost.modules)
+    if asked and not name:
+        return ""
     if operator:
         seen = cost.lines.get((name, operator))
         place = (seen[0], seen[2 if again else 1]) if seen else called(_class(_own_class(cost, name)), operator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .cost import ModuleCost
@@ -184,13 +184,18 @@ def _label(names: Sequence[str], numbered: Mapping[str, int]) -> str:
     prefix = _NUMBERED.fullmatch(names[0])[1]  # type: ignore[index]
     if numbered[prefix] == len(names):
         return f"{prefix}*"
-    ranges: list[list[int]] = []
-    for number in sorted(int(name[len(prefix) :]) for name in names):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
+    return prefix + ranges(int(name[len(prefix) :]) for name in names)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """``0-5,7`` of 0, 1, 2, 3, 4, 5 and 7."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
         else:
-            ranges.append([number, number])
-    return prefix + ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)
+            found.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
 
 
 def _prefix(node: _Node) -> str:

@@ -124,7 +124,7 @@ PULLS = {
     "deeper third stage of a ResNet": Pull(
         "resnet:ResNet()", IMAGE, IMAGE,
         (("resnet.py", "blocks=(3, 4, 6, 3)", "blocks=(3, 4, 23, 3)"),),
-        "layer3.1-22", "layers.append(Bottleneck(self.before, width, dilation=dilation))",
+        "layer3.6-22", "layers.append(Bottleneck(self.before, width, dilation=dilation))",
         "added: Bottleneck, 17 times",
     ),
     "a second head on a DETR": Pull(
