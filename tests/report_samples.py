@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_modelbudget.values.cost import Cost, ModuleCost
-from pytest_modelbudget.values.entry import ModuleRow
 from pytest_modelbudget.values.growth import Comparison, Factor, Growth, ModuleChange
 from pytest_modelbudget.values.point import OperatingPoint, operating_point
 from pytest_modelbudget.values.result import Result
+from pytest_modelbudget.values.rows import ModuleRow, rows_of
 from pytest_modelbudget.values.run import Report
 from pytest_modelbudget.values.verdict import Judged, Regressed, Verdict
 
@@ -45,9 +45,9 @@ def cost(point: OperatingPoint, model: str, *modules: ModuleCost, **changed: Any
     return replace(made, **changed)
 
 
-def row(name: str, kind: str, flops: int, params: int, config: str = "") -> ModuleRow:
-    """A module as the baseline keeps it."""
-    return ModuleRow(name, kind, config, flops, flops, params, 0)
+def rows(*modules: ModuleCost) -> tuple[ModuleRow, ...]:
+    """Modules as the baseline keeps them: each without what is below it."""
+    return rows_of({row.name: row for row in modules}, modules[0].name)
 
 
 def verdict(cost: Cost, limits: dict[str, int] | None = None, **more: Any) -> Verdict:
@@ -84,14 +84,14 @@ NET = cost(
     module("layer2", "Conv2d", 11 * G, 20 * M, f"512, 768, {CONV}"),
     module("classifier", "Linear", 1 * G, 5 * M, "in_features=768, out_features=1000, bias=True"),
 )
-NET_BEFORE = (
-    row("", "Net", 4 * G, 20 * M),
-    row("stem", "Conv2d", 500 * M, 1 * M, f"3, 64, {CONV}"),
-    row("layer1", "Sequential", 1500 * M, 4 * M),
-    row("layer1.0", "Conv2d", 500 * M, 1 * M, f"64, 64, {CONV}"),
-    row("layer1.1", "Conv2d", 1000 * M, 3 * M, f"64, 512, {CONV}"),
-    row("layer2", "Conv2d", 1750 * M, 10 * M, f"512, 512, {CONV}"),
-    row("head", "Linear", 250 * M, 5 * M, "in_features=768, out_features=1000, bias=True"),
+NET_BEFORE = rows(
+    module("", "Net", 4 * G, 20 * M),
+    module("stem", "Conv2d", 500 * M, 1 * M, f"3, 64, {CONV}"),
+    module("layer1", "Sequential", 1500 * M, 4 * M),
+    module("layer1.0", "Conv2d", 500 * M, 1 * M, f"64, 64, {CONV}"),
+    module("layer1.1", "Conv2d", 1000 * M, 3 * M, f"64, 512, {CONV}"),
+    module("layer2", "Conv2d", 1750 * M, 10 * M, f"512, 512, {CONV}"),
+    module("head", "Linear", 250 * M, 5 * M, "in_features=768, out_features=1000, bias=True"),
 )
 NET_GROWTH = Growth(
     "flops",
@@ -101,7 +101,7 @@ NET_GROWTH = Growth(
     (
         ModuleChange(
             "changed", "layer2", "Conv2d", f"512, 768, {CONV}", 1750 * M, 2750 * M,
-            "layer2", "Conv2d", f"512, 512, {CONV}", "models/net.py:21",
+            "layer2", "Conv2d", f"512, 512, {CONV}", "models/net.py:21", own=1000 * M,
         ),
         ModuleChange(
             "renamed", "classifier", "Linear", "in_features=768, out_features=1000, bias=True", 250 * M, 250 * M,
@@ -145,17 +145,17 @@ REGRESSED = result(
             (
                 ModuleChange(
                     "added", "adapter", "Linear", "in_features=1000, out_features=1000, bias=True", 0, 100 * M,
-                    source="models/text.py:40",
+                    source="models/text.py:40", own=100 * M,
                 ),
             ),
         ),
     ),
     line=19,
 )  # fmt: skip
-TEXT_BEFORE = (
-    row("", "TextNet", 1000 * M, 11 * M),
-    row("embed", "Embedding", 0, 8 * M, "8000, 1000"),
-    row("body", "Linear", 1000 * M, 3 * M, "in_features=1000, out_features=3000, bias=True"),
+TEXT_BEFORE = rows(
+    module("", "TextNet", 1000 * M, 11 * M),
+    module("embed", "Embedding", 0, 8 * M, "8000, 1000"),
+    module("body", "Linear", 1000 * M, 3 * M, "in_features=1000, out_features=3000, bias=True"),
 )
 
 

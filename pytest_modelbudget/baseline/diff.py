@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import TargetError, UsageError
 from ..judging.changes import module_changes
 from ..judging.comparison import compare
-from ..judging.growth import row_metric
+from ..judging.growth import beside, most_grown, row_metric
 from ..judging.judge import uncounted
 from ..text.json import Damaged, decode, parse
 from ..values.entry import Entry
@@ -177,15 +177,33 @@ def _explained(old: Entry, new: Side) -> Growth | None:
     if moved(old, new.entry):
         return None
     shared = [m for m in metric_names(recorded=True) if m in old.totals and m in new.entry.totals]
-    metric = next((m for m in shared if old.totals[m] != new.entry.totals[m]), shared[0])
-    modules = module_changes(old.modules, new.entry.modules, row_metric(metric), top=new.entry.module)
+    metric = most_grown({m: (old.totals[m], new.entry.totals[m]) for m in shared})
+    found = module_changes(
+        old.modules,
+        new.entry.modules,
+        row_metric(metric),
+        top=new.entry.module,
+        versions_differ=old.torch_version != new.entry.torch_version,
+    )
     before, after = old.totals[metric], new.entry.totals[metric]
-    if before == after and not modules:
+    if before == after and not found.modules:
         return None
     factors = (Factor("architecture", before, after),) if before != after else ()
     counted = old.counted_with, new.entry.counted_with
     note = f"Counted with {counted[0]}, then with {counted[1]}, which may be a part of it."
-    return Growth(metric, before, after, factors, modules, note if factors and counted[0] != counted[1] else "")
+    note = note if factors and counted[0] != counted[1] else ""
+    peaks = (old.peak, new.entry.peak) if metric == "memory" else ()
+    return Growth(
+        metric,
+        before,
+        after,
+        factors,
+        found.modules,
+        note,
+        beside(old, new.entry, metric),
+        found.follows,
+        tuple(peak for peak in peaks if peak is not None) if None not in peaks else (),
+    )
 
 
 def _counted_again(old: Entry, new: Side) -> Growth | None:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .._version import __version__
 from ..errors import BudgetError
-from ..text.checks import Wrong, a_count, a_list, a_record, a_text, an_object, one_of, show
+from ..text.checks import Wrong, a_count, a_record, a_text, an_object, one_of, show
 from ..text.json import Conflict, Damaged, Place, decode, lines_of, parse
-from ..values.entry import Entry, ModuleRow
+from ..values.entry import Entry
 from ..values.frozen import freeze
 from ..values.metrics import metric_names
+from ..values.peak import KINDS, PHASES, Peak
 from ..values.point import OperatingPoint
 from ..values.request import CONVENTIONS
 from ..values.result import Result
+from ..values.rows import ModuleRow
+from .rows import build_line, cost_columns, read_builds, read_costs
 
-FORMAT = 1
+FORMAT = 2
 """The format this version writes, and the only one it reads. Their history:
 
-1 (0.1.0): entries by name; of each its operating point, totals, versions, and one row a module.
+1: entries by name; of each its operating point, totals, versions, and one row a module with everything below it.
+2 (0.1.0): a row for blocks that repeat; what each module is and costs itself; what the peak of memory was for.
 """
-
-_EXPANDED_ABOVE = 6  # percent of an entry's FLOPs or parameters: a module that holds more has its children listed
 
 
 class BaselineError(BudgetError):
@@ -49,35 +51,31 @@ class Baseline:
 
 
 _TEXTS = ("test", "model", "inputs", "module", "counter", "plugin_version", "torch_version")
-_ENTRY = tuple(field.name for field in fields(Entry) if field.name != "name")
-_ROW = tuple(field.name for field in fields(ModuleRow))
-_ROW_TEXTS, _ROW_COUNTS = _ROW[:3], _ROW[3:]
+_SOMETIMES = ("name", "test", "module", "peak")
+"""Fields that are left out where they say nothing: the test of the entry's name, the whole model, no memory."""
+_FIELDS = (*(field.name for field in fields(Entry) if field.name not in _SOMETIMES), "costs")
+_ORDER = ("test", "model", "module", *_FIELDS[1:-2], "peak", *_FIELDS[-2:])
+"""The fields of an entry as they are written."""
 
 
 def entry_of(result: Result, plugin_version: str = __version__) -> Entry:
-    """What the baseline keeps of a result: the rows from its module down, below every module that holds much of it.
-
-    Raises `UsageError` where its ``module`` is not in the model.
-    """
-    entry = Entry.of(result.cost, result.entry, test=result.nodeid, module=result.module, plugin_version=plugin_version)
-    return replace(entry, modules=tuple(_story(entry)))
-
-
-def _story(entry: Entry) -> Iterator[ModuleRow]:
-    expanded = {entry.module}
-    for row in entry.modules:  # a module comes before its children
-        if row.name == entry.module or row.name.rpartition(".")[0] in expanded:
-            yield row
-            if any(getattr(row, m) * 100 > _EXPANDED_ABOVE * entry.totals[m] for m in ("flops", "params")):
-                expanded.add(row.name)
+    """What the baseline keeps of a result. Raises `UsageError` where its ``module`` is not in the model."""
+    return Entry.of(result.cost, result.entry, test=result.nodeid, module=result.module, plugin_version=plugin_version)
 
 
 def to_json(baseline: Baseline) -> str:
     """Write a baseline: ASCII, sorted, one line a field and one line a module, the same text for the same data.
 
-    Raises `BaselineError` for values that `from_json` would refuse.
+    Entries whose modules are the same, whatever they cost, have them written with the first of these entries, which the
+    others name. Raises `BaselineError` for values that `from_json` would refuse.
     """
-    entries = {name: _plain(baseline.entries[name]) for name in sorted(baseline.entries)}
+    first: dict[str, str] = {}  # by what the modules are: the entry that has them written
+    entries = {}
+    for name in sorted(baseline.entries):
+        entry = baseline.entries[name]
+        builds = [build_line(row) for row in entry.modules]
+        like = first.setdefault(json.dumps(builds), name)
+        entries[name] = _plain(entry, builds if like == name else like)
     try:
         _read_entries(entries)
     except Wrong as wrong:
@@ -86,19 +84,45 @@ def to_json(baseline: Baseline) -> str:
     return f'{{\n  "format": {FORMAT},\n  "entries": {{' + (f"\n{body}\n  " if body else "") + "}\n}\n"
 
 
-def _plain(entry: Entry) -> dict[str, Any]:
+def _plain(entry: Entry, modules: list[dict[str, Any]] | str) -> dict[str, Any]:
+    """An entry as plain data; ``modules`` are its own, or the name of the entry that has the same."""
     ordered = dict.fromkeys((*metric_names(recorded=True), *entry.totals))
-    totals = {metric: entry.totals[metric] for metric in ordered if metric in entry.totals}
-    modules = [vars(row) for row in entry.modules]
-    known = {**vars(entry), "point": entry.point.to_dict(), "totals": totals, "modules": modules}
-    return {field: known[field] for field in _ENTRY}
+    known = {
+        **vars(entry),
+        "point": entry.point.to_dict(),
+        "totals": {metric: entry.totals[metric] for metric in ordered if metric in entry.totals},
+        "modules": modules,
+        "costs": cost_columns(entry.modules),
+    }
+    if entry.peak is not None:
+        kinds = {kind: size for kind, size in entry.peak.kinds.items() if size}
+        known["peak"] = {"phase": entry.peak.phase, "kinds": kinds, "phases": dict(entry.peak.phases)}
+    unsaid = {"test": entry.name, "module": "", "peak": None}
+    return {field: known[field] for field in _ORDER if field not in unsaid or known[field] != unsaid[field]}
 
 
 def _entry_text(name: str, data: dict[str, Any]) -> str:
-    lines = [f"      {json.dumps(field)}: {json.dumps(value)}" for field, value in data.items() if field != "modules"]
-    rows = ",\n".join(f"        {json.dumps(row)}" for row in data["modules"])
-    lines.append('      "modules": [' + (f"\n{rows}\n      ]" if rows else "]"))
-    return f"    {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n    }"
+    return f"    {json.dumps(name)}: {{\n" + ",\n".join(_field_text(*item) for item in data.items()) + "\n    }"
+
+
+def _field_text(field: str, value: Any) -> str:
+    """A field on a line; of modules, and of what they cost, a line for each."""
+    if field == "costs" and value:
+        lines = ",\n".join(f"        {json.dumps(metric)}: {_compact(column)}" for metric, column in value.items())
+        text = f"{{\n{lines}\n      }}"
+    elif field == "modules" and isinstance(value, list) and value:
+        text = "[\n" + ",\n".join(f"        {json.dumps(row)}" for row in value) + "\n      ]"
+    else:
+        text = json.dumps(value)
+    return f"      {json.dumps(field)}: {text}"
+
+
+def _compact(column: list[int]) -> str:
+    return json.dumps(column, separators=(",", ":"))
+
+
+class _Older(Wrong):
+    """The file is of a format that this version does not know any more."""
 
 
 class _Newer(Wrong):
@@ -128,6 +152,8 @@ def from_json(text: str | bytes, file: str) -> Baseline:
         remedy = f"{restore}, or correct that line, then run pytest --budget-update."
         if isinstance(wrong, _Newer):
             remedy = "Upgrade this one with pip install --upgrade pytest-modelbudget."
+        if isinstance(wrong, _Older):
+            remedy = f"Record it anew: rm {name}, then run pytest --budget-update."
     raise BaselineError(f"{file}:{line}: {what}.\n{remedy}")
 
 
@@ -138,17 +164,30 @@ def _read(tree: Any) -> Baseline:
         if number > FORMAT:
             what = f"{number} was written by a newer pytest-modelbudget; this one, {__version__}, reads {FORMAT}"
             raise _Newer(what, ("format",))
+        if number < FORMAT:
+            what = f"{number} is older than what this pytest-modelbudget, {__version__}, reads, which is {FORMAT}"
+            raise _Older(what, ("format",))
     return _read_entries(a_record(data, (), ("format", "entries"))["entries"])
 
 
 def _read_entries(tree: Any) -> Baseline:
     entries = an_object(tree, ("entries",))
-    return Baseline.of(_read_entry(name, data, ("entries", name)) for name, data in entries.items())
+    builds: dict[str, tuple[ModuleRow, ...]] = {}
+    for name, data in entries.items():
+        if isinstance(data, dict) and isinstance(data.get("modules"), list):
+            top = a_text(data.get("module", ""), ("entries", name, "module"))
+            builds[name] = read_builds(data["modules"], ("entries", name, "modules"), top)
+    return Baseline.of(_read_entry(name, data, ("entries", name), builds) for name, data in entries.items())
 
 
-def _read_entry(name: str, tree: Any, place: Place) -> Entry:
+def _read_entry(name: str, tree: Any, place: Place, builds: Mapping[str, tuple[ModuleRow, ...]]) -> Entry:
     a_text(name, place)
-    data = a_record(tree, place, _ENTRY)
+    unsaid = {"test": name, "module": ""}
+    data = a_record(tree, place, _FIELDS, (*unsaid, "peak"))
+    for field, value in unsaid.items():
+        if data.get(field) == value:
+            raise Wrong("what goes without saying, and is left out", (*place, field))
+    data = {**unsaid, **data}
     texts = {field: a_text(data[field], (*place, field)) for field in _TEXTS}
     totals = a_record(
         data["totals"], (*place, "totals"), metric_names(always=True), metric_names(recorded=True, always=False)
@@ -160,22 +199,36 @@ def _read_entry(name: str, tree: Any, place: Place) -> Entry:
         convention=one_of(data["convention"], (*place, "convention"), CONVENTIONS),
         executed=one_of(data["executed"], (*place, "executed"), ("meta", "real")),
         totals={m: a_count(totals[m], (*place, "totals", m)) for m in metric_names(recorded=True) if m in totals},
-        modules=_read_rows(data["modules"], (*place, "modules"), texts["module"]),
+        modules=read_costs(data["costs"], (*place, "costs"), _builds(name, data, place, builds)),
+        peak=_read_peak(data["peak"], (*place, "peak")) if "peak" in data else None,
     )
 
 
-def _read_rows(tree: Any, place: Place, top: str) -> tuple[ModuleRow, ...]:
-    rows: dict[str, ModuleRow] = {}
-    for number, item in enumerate(a_list(tree, place)):
-        here = (*place, number)
-        data = a_record(item, here, _ROW)
-        texts = {field: a_text(data[field], (*here, field)) for field in _ROW_TEXTS}
-        counts = {field: a_count(data[field], (*here, field)) for field in _ROW_COUNTS}
-        values: dict[str, Any] = {**texts, **counts}
-        name = texts["name"]
-        if name in rows:
-            raise Wrong("a second row for this module", (*here, "name"))
-        if (name != top) if not rows else (name.rpartition(".")[0] not in rows):
-            raise Wrong("a row whose parent has none above it", (*here, "name"))
-        rows[name] = ModuleRow(**values)
-    return tuple(rows.values())
+def _builds(
+    name: str, data: Mapping[str, Any], place: Place, builds: Mapping[str, tuple[ModuleRow, ...]]
+) -> tuple[ModuleRow, ...]:
+    """What the modules of an entry are: its own list, or that of the entry it names."""
+    here = (*place, "modules")
+    if isinstance(data["modules"], list):
+        return builds[name]
+    like = a_text(data["modules"], here)
+    if like not in builds:
+        raise Wrong(f"{json.dumps(like)} is no entry that has its modules listed", here)
+    if builds[like] and builds[like][0].name != data["module"]:
+        raise Wrong(f"the modules of {json.dumps(like)} are those of another part of the model", here)
+    return builds[like]
+
+
+def _read_peak(tree: Any, place: Place) -> Peak:
+    data = a_record(tree, place, ("phase", "kinds", "phases"))
+    kinds = a_record(data["kinds"], (*place, "kinds"), (), KINDS)
+    for kind, size in kinds.items():
+        a_count(size, (*place, "kinds", kind), least=1)
+    phases = a_record(data["phases"], (*place, "phases"), (), PHASES)
+    return Peak(
+        phase=one_of(data["phase"], (*place, "phase"), PHASES),
+        module="",
+        kinds={kind: a_count(kinds.get(kind, 0), (*place, "kinds", kind)) for kind in KINDS},
+        phases={phase: a_count(phases[phase], (*place, "phases", phase)) for phase in PHASES if phase in phases},
+        kept={},
+    )

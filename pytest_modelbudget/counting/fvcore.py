@@ -17,6 +17,7 @@ from .model.rows import cost_of_rows, module_rows
 from .model.target import TargetModel
 from .model.tree import ModuleTree
 from .operators.classify import Kind, classify
+from .recording.tally import Tallies
 
 _NOT_MACS = frozenset({
     "batch_norm", "group_norm", "layer_norm", "instance_norm", "upsample_nearest2d", "upsample_bilinear2d",
@@ -58,7 +59,7 @@ def _cost(call: Call, request: Request, notes: tuple[str, ...]) -> Cost:
                 "activations": int(outputs.get(name, 0)),
             }
         )
-        for name, row in module_rows(ModuleTree.of(call.model), {}, "fvcore", {}).items()
+        for name, row in module_rows(ModuleTree.of(call.model), Tallies(), "fvcore", {}).items()
     }
     skipped = {name: calls for name, calls in sorted(flops.unsupported_ops().items()) if not _is_free(name)}
     return cost_of_rows(

@@ -14,7 +14,7 @@ from ..errors import BudgetError, UsageError
 from ..grids.targets import FoundTarget
 from ..judging.budget import Budget
 from ..judging.comparison import compare
-from ..judging.growth import Recount, explain
+from ..judging.growth import Recount, explain, most_grown
 from ..judging.judge import judge, look
 from ..judging.remedy import remedies
 from ..judging.scaling import measure_scaling
@@ -140,14 +140,18 @@ def _compared(
 
 
 def _explained(result: Result, baseline: Mapping[str, Entry], recount: Recount, root: str) -> Result:
-    """A result with why it is not what its baseline says, for the metric that the verdict is about if it changed."""
+    """A result with why it is not what its baseline says: the metric that the verdict is about, and others that fail.
+
+    Where nothing fails, it is the metric that grew most.
+    """
     cost, verdict, comparison = result.cost, result.verdict, result.comparison
     if comparison is None or comparison.status != "changed":
         return result
     changed = comparison.changes(cost, result.module)
-    metric = verdict.worst if verdict.worst in changed or not changed else next(iter(changed))
-    growth = explain(cost, baseline[result.entry], recount, metric, module=result.module, root=root)
-    return replace(result, comparison=replace(comparison, growth=growth))
+    failing = [metric for metric in verdict.failing if metric in changed]
+    metrics = failing or [most_grown(changed) if changed else verdict.worst]
+    growth, *others = explain(cost, baseline[result.entry], recount, metrics, module=result.module, root=root)
+    return replace(result, comparison=replace(comparison, growth=growth, others=tuple(others)))
 
 
 def _recount(budget: Budget, test: TestCase, body: Body, target: Any, request: Request) -> Recount:

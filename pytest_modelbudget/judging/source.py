@@ -1,32 +1,43 @@
-"""Where a module stands in the source: the line that assigns it, as people look for it."""
+"""Where a module stands in the source: the line that makes it, as people look for it."""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import sys
-import textwrap
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from ..values.cost import Cost
+from ..values.rows import first_member
+from .elements import assigned, called, code_of, used
 
-_CONTAINERS = ("torch.nn.",)
+_CONTAINERS = "torch.nn."
 
 
-def locate(cost: Cost, name: str, root: str = "") -> str:
-    """``file:line`` of the statement ``self.<attribute> = ...`` that made a module, or an empty text.
+def locate(
+    cost: Cost, name: str, root: str = "", *, operator: str = "", again: bool = False, call: bool = False
+) -> str:
+    """``file:line`` of what makes a module: its own line in a container of several lines; or an empty text.
 
-    A module held by a container (``layer4.0``) is at the container's line. Paths inside ``root`` are relative to it,
-    paths of installed packages start at the package.
+    ``name`` may be that of a row, which stands for several modules. With ``operator``, it is where the module's own
+    code calls that, first or, with ``again``, last; with ``call``, where the module is called, if that is found. Paths
+    inside ``root`` are relative to it, paths of installed packages start at the package.
     """
+    asked, name = name, first_member(name, cost.modules)
+    if asked and not name:
+        return ""
+    if operator:
+        seen = cost.lines.get((name, operator))
+        place = (seen[0], seen[2 if again else 1]) if seen else called(_class(_own_class(cost, name)), operator)
+        if place is not None:
+            return f"{_short(place[0], root)}:{place[1]}"
+    path: list[str] = []
     while name:
         row = cost.modules.get(name)
         if row is None:
             return ""
+        path.insert(0, row.attribute)
         if not row.owner.startswith(_CONTAINERS):
-            place = _assignment(_class(row.owner), row.attribute)
+            kind = _class(row.owner)
+            place = (used(kind, path) if call else None) or assigned(kind, path) or _definition(kind)
             if place is not None:
                 return f"{_short(place[0], root)}:{place[1]}"
         name = name.rpartition(".")[0]
@@ -35,51 +46,17 @@ def locate(cost: Cost, name: str, root: str = "") -> str:
     return f"{_short(place[0], root)}:{place[1]}" if place is not None else ""
 
 
-class _Source(NamedTuple):
-    """The text of a class: its file, the line it starts at, and its syntax."""
-
-    file: str
-    line: int
-    tree: ast.AST
-
-
-@lru_cache(maxsize=1024)
-def _assignment(owner: type | None, attribute: str) -> tuple[str, int] | None:
-    """File and line of ``self.<attribute> = ...`` in the class ``owner`` or a base of it, else of the class."""
-    for base in getattr(owner, "__mro__", ()):
-        source = _source(base)
-        for node in ast.walk(source.tree) if source else ():
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and _assigns(node, attribute):
-                return source.file, source.line + node.lineno - 1  # type: ignore[union-attr]
-    return _definition(owner)
-
-
-def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return any(
-        isinstance(target, ast.Attribute)
-        and target.attr == attribute
-        and isinstance(target.value, ast.Name)
-        and target.value.id == "self"
-        for target in targets
-    )
-
-
-@lru_cache(maxsize=256)
-def _source(kind: type) -> _Source | None:
-    if kind.__module__ in ("builtins", "torch.nn.modules.module"):
-        return None
-    try:
-        file = inspect.getsourcefile(kind)
-        lines, line = inspect.getsourcelines(kind)
-        return _Source(file or "", line, ast.parse(textwrap.dedent("".join(lines))))
-    except (OSError, TypeError, SyntaxError):  # made at run time: it has no source
-        return None
+def _own_class(cost: Cost, name: str) -> str:
+    """The class of a module with where it is defined: its children's owner; empty for one that has none."""
+    if not name:
+        return cost.modules[""].owner if "" in cost.modules else ""
+    inside = (row for other, row in cost.modules.items() if other.rpartition(".")[0] == name)
+    return next((row.owner for row in inside), "")
 
 
 def _definition(kind: type | None) -> tuple[str, int] | None:
-    source = _source(kind) if kind is not None else None
-    return (source.file, source.line) if source is not None else None
+    code = code_of(kind) if kind is not None else None
+    return (code.file, code.offset + 1) if code is not None else None
 
 
 def _class(owner: str) -> type | None:

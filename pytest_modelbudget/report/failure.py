@@ -9,7 +9,7 @@ from ..text.line import one_line
 from ..values.result import Result
 from .parts.conditions import conditions
 from .parts.limits import metric_table
-from .parts.memory import peak_lines
+from .parts.memory import broken_memory
 from .parts.remedies import fits_line
 from .parts.where import every_module, where_lines
 from .parts.why import growth_lines
@@ -30,8 +30,8 @@ def _one(result: Result, root: str, full: bool) -> str:
     table = metric_table(verdict)
     lines += ["", table] if table else [""]
     lines.append(conditions(cost, result.module))
-    if verdict.worst == "memory" and verdict.over and cost.peak is not None:
-        lines += ["", *peak_lines(cost.peak)]
+    broken = broken_memory(result)
+    lines += ["", *broken] if broken else []
     growth = growth_lines(result, most=len(cost.modules) if full else 5)
     where = _where(result, root, full) if verdict.over or verdict.regressed else []
     lines += ["", *growth, *where] if growth or where else []

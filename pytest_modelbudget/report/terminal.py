@@ -12,6 +12,7 @@ from ..values.cost import Cost
 from ..values.metrics import show, show_apart, title_of
 from ..values.result import Result
 from ..values.verdict import Judged
+from .parts.cause import causes_lines, common_causes
 from .parts.columns import limited_columns
 from .parts.conditions import conventions
 from .parts.measured import prediction_error
@@ -44,6 +45,8 @@ def summary(results: Sequence[Result], *, verbosity: int = 0, width: int = 80) -
     yield Line("", {})
     for convention in conventions(results):
         yield Line(convention, {})
+    for text in causes_lines(common_causes(results)):
+        yield Line(text, {"red": True})
     for result in results:
         drifted = result.verdict.passed and standing(result) in ("grew", "not comparable")
         grows = ", ".join(scaled.says() for scaled in result.verdict.scaling)

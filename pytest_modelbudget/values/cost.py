@@ -23,9 +23,13 @@ class ModuleCost:
     """The cost of one module with everything below it.
 
     ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes.
+    ``calls`` are those of the module itself, ``recomputed`` those of them in the backward pass (checkpointing);
+    ``inputs`` are the elements of the tensors that its forward calls were given by position. ``operators`` are the
+    calls of operators in its own forward, views and modules of PyTorch left out. ``shares`` names the first module
+    that holds tensors of this one, too; ``shared`` has what of ``params``, ``trainable_params`` and ``weights`` is
+    counted there, and not a second time where both are summed up.
     ``config`` is the module's own description (``Conv2d``'s ``3, 64, kernel_size=...``); ``owner`` and
-    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``. ``tied_params`` and
-    ``tied_weights`` are the part of ``params`` and ``weights`` (bytes) that a module before it has, too.
+    ``attribute`` say where it was put: the class whose code assigns ``self.<attribute>``.
     """
 
     name: str
@@ -41,16 +45,19 @@ class ModuleCost:
     owner: str = ""
     attribute: str = ""
     memory: int = 0
-    tied_params: int = 0
-    tied_weights: int = 0
+    recomputed: int = 0
+    inputs: int = 0
+    operators: Mapping[str, int] = field(default_factory=dict)
+    shares: str = ""
+    shared: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Nothing in a row changes."""
+        freeze(self, "operators", "shared")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return dict(vars(self))
-
-    def tied(self, metric: str) -> int:
-        """The part of a metric that a module before it has, too: parts of a whole leave it out, so that they add up."""
-        return int(getattr(self, f"tied_{metric}", 0))
+        return {**vars(self), "operators": dict(self.operators), "shared": dict(self.shared)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +68,9 @@ class Cost:
     ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
     modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
     training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
-    ``throughput`` is predicted, where a named device was asked for.
+    ``throughput`` is predicted, where a named device was asked for. ``lines`` has the file, and the lines of the first
+    and last call, of an operator in a module's own code, by module and operator, in the process that counted: it is no
+    part of the data.
     """
 
     flops: int
@@ -87,10 +96,11 @@ class Cost:
     backward_flops: int = 0
     peak: Peak | None = field(default=None, repr=False)
     measured: Measured | None = None
+    lines: Mapping[tuple[str, str], tuple[str, int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Nothing in a cost changes."""
-        freeze(self, "uncounted", "uncounted_in", "modules", "operators")
+        freeze(self, "uncounted", "uncounted_in", "modules", "operators", "lines")
 
     @property
     def forward_flops(self) -> int:
@@ -151,7 +161,7 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
-        data = dict(vars(self))
+        data = {name: value for name, value in vars(self).items() if name != "lines"}
         data["point"] = self.point.to_dict()
         data["notes"] = list(self.notes)
         data["peak"] = self.peak.to_dict() if self.peak is not None else None

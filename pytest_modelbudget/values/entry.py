@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._version import __version__
 from .cost import Cost
 from .frozen import freeze
 from .metrics import metric_names
+from .peak import Peak
 from .point import OperatingPoint
+from .rows import ModuleRow, rows_of
 
 BASELINE = "modelbudget.json"
 """The name of the file that entries are kept in, where no other is given."""
-
-
-@dataclass(frozen=True)
-class ModuleRow:
-    """A module with everything below it."""
-
-    name: str
-    kind: str
-    config: str
-    flops: int
-    macs: int
-    params: int
-    activations: int
 
 
 @dataclass(frozen=True)
@@ -33,7 +22,8 @@ class Entry:
     """What one model costs at one operating point, and how that was counted.
 
     ``totals`` are by metric, and of the submodule ``module`` where the entry is about one. ``modules`` begins with
-    that submodule, or the model; of every module it has all children or none.
+    that submodule, or the model. ``peak`` says when the memory of the whole model was highest, and what for; it is
+    ``None`` where memory was not measured.
     """
 
     name: str
@@ -49,6 +39,7 @@ class Entry:
     torch_version: str
     totals: Mapping[str, int]
     modules: tuple[ModuleRow, ...]
+    peak: Peak | None = None
 
     def __post_init__(self) -> None:
         """Nothing in an entry changes."""
@@ -56,13 +47,11 @@ class Entry:
 
     @classmethod
     def of(cls, cost: Cost, name: str, *, test: str = "", module: str = "", plugin_version: str = __version__) -> Entry:
-        """The entry of a cost, or of its submodule ``module``, with a row for every module.
+        """The entry of a cost, or of its submodule ``module``, with the rows of all modules.
 
         Raises `UsageError` where ``module`` is not in the model.
         """
         found = {metric: cost.metric(metric, module) for metric in metric_names(recorded=True)}
-        below = f"{module}." if module else ""
-        rows = (row for name, row in cost.modules.items() if name == module or name.startswith(below))
         return cls(
             name=name,
             test=test,
@@ -76,10 +65,8 @@ class Entry:
             plugin_version=plugin_version,
             torch_version=cost.torch_version,
             totals={metric: value for metric, value in found.items() if value is not None},
-            modules=tuple(
-                ModuleRow(row.name, row.kind, row.config, **{m: getattr(row, m) for m in metric_names(in_rows=True)})
-                for row in rows
-            ),
+            modules=rows_of(cost.modules, module),
+            peak=replace(cost.peak, module="", kept={}) if cost.peak is not None else None,
         )
 
     @property

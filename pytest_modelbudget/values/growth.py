@@ -13,6 +13,7 @@ from typing import Any
 from .cost import Cost
 from .frozen import freeze
 from .metrics import metric_names
+from .peak import Peak
 from .point import OperatingPoint
 
 
@@ -34,9 +35,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class ModuleChange:
-    """A module that was ``added``, ``removed``, ``changed`` or ``renamed``; the metric is ``before`` and ``after``.
+    """A module that was ``added``, ``removed``, ``changed`` or ``renamed``, or ``times`` of them that repeat.
 
-    ``was_name``, ``was_kind`` and ``was_config`` are those of the baseline, empty for an added module.
+    ``name`` is that of a row (`ModuleRow`). ``before`` and ``after`` are the metric: of a module that is in both, what
+    is its own; with everything below, where that is new, gone, replaced or renamed as a whole. ``own`` is how much
+    the module's own change adds or takes: not what it costs more because it is given more. ``was_name``, ``was_kind``
+    and ``was_config`` are those of the baseline, empty for an added module. ``alike`` are other modules in which the
+    same line makes the same change: numbers are the sums of all. ``what`` says in words what class and configuration
+    do not say; ``inside`` are the changes in a module that was renamed.
     """
 
     status: str
@@ -49,14 +55,41 @@ class ModuleChange:
     was_kind: str = ""
     was_config: str = ""
     source: str = ""
+    times: int = 1
+    own: int = 0
+    alike: tuple[str, ...] = ()
+    what: tuple[str, ...] = ()
+    inside: tuple[ModuleChange, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        inside = [change.to_dict() for change in self.inside]
+        return {**vars(self), "alike": list(self.alike), "what": list(self.what), "inside": inside}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModuleChange:
+        """The inverse of `to_dict`."""
+        inside = tuple(cls.from_dict(change) for change in data["inside"])
+        return cls(**{**data, "alike": tuple(data["alike"]), "what": tuple(data["what"]), "inside": inside})
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What follows from the changes: ``modules`` that did not change cost ``after`` instead of ``before``."""
+
+    modules: int
+    before: int
+    after: int
 
 
 @dataclass(frozen=True)
 class Growth:
     """Why one metric grew (or shrank): factors that multiply to the total, and the modules that changed.
 
-    Modules are compared at the old operating point, so that they show the architecture alone. ``note`` says what
-    could not be separated, and why.
+    Modules are compared at the old operating point, so that they show the architecture alone: those whose own change
+    adds the most first, and then what ``follows`` from these. ``beside`` says what changed that is
+    no module's. For memory, ``peaks`` are before and now. ``note`` says
+    what could not be separated, and why.
     """
 
     metric: str
@@ -65,13 +98,39 @@ class Growth:
     factors: tuple[Factor, ...] = ()
     modules: tuple[ModuleChange, ...] = ()
     note: str = ""
+    beside: tuple[str, ...] = ()
+    follows: Followed | None = None
+    peaks: tuple[Peak, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            **vars(self),
+            "factors": [dict(vars(factor)) for factor in self.factors],
+            "modules": [change.to_dict() for change in self.modules],
+            "beside": list(self.beside),
+            "follows": dict(vars(self.follows)) if self.follows is not None else None,
+            "peaks": [peak.to_dict() for peak in self.peaks],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Growth:
+        """The inverse of `to_dict`."""
+        fields = dict(data)
+        fields["factors"] = tuple(Factor(**factor) for factor in data["factors"])
+        fields["modules"] = tuple(ModuleChange.from_dict(change) for change in data["modules"])
+        fields["beside"] = tuple(data["beside"])
+        fields["follows"] = Followed(**data["follows"]) if data["follows"] is not None else None
+        fields["peaks"] = tuple(Peak(**peak) for peak in data["peaks"])
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A cost beside its baseline. ``status``: ``new``, ``same``, ``changed`` or ``not comparable`` (see ``reason``).
 
-    ``before`` has the baseline's totals by metric, ``point`` its operating point.
+    ``before`` has the baseline's totals by metric, ``point`` its operating point. ``growth`` explains the metric that
+    the verdict is about, ``others`` those that fail beside it.
     """
 
     status: str
@@ -79,6 +138,7 @@ class Comparison:
     before: Mapping[str, int] | None = None
     point: OperatingPoint | None = None
     growth: Growth | None = None
+    others: tuple[Growth, ...] = ()
 
     def __post_init__(self) -> None:
         """Nothing in a comparison changes."""
@@ -95,32 +155,19 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON and for other processes."""
-        growth = None
-        if self.growth is not None:
-            growth = {
-                **vars(self.growth),
-                "factors": [vars(factor) for factor in self.growth.factors],
-                "modules": [vars(change) for change in self.growth.modules],
-            }
         return {
             "status": self.status,
             "reason": self.reason,
             "before": dict(self.before) if self.before is not None else None,
             "point": self.point.to_dict() if self.point is not None else None,
-            "growth": growth,
+            "growth": self.growth.to_dict() if self.growth is not None else None,
+            "others": [growth.to_dict() for growth in self.others],
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Comparison:
         """The inverse of `to_dict`."""
-        growth = data["growth"]
-        if growth is not None:
-            growth = Growth(
-                **{
-                    **growth,
-                    "factors": tuple(Factor(**factor) for factor in growth["factors"]),
-                    "modules": tuple(ModuleChange(**change) for change in growth["modules"]),
-                }
-            )
+        growth = Growth.from_dict(data["growth"]) if data["growth"] is not None else None
+        others = tuple(Growth.from_dict(other) for other in data["others"])
         point = OperatingPoint.from_dict(data["point"]) if data["point"] is not None else None
-        return cls(data["status"], data["reason"], data["before"], point, growth)
+        return cls(data["status"], data["reason"], data["before"], point, growth, others)

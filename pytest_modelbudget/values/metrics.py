@@ -22,7 +22,8 @@ class Metric:
     - ``recorded``: kept by a baseline; ``always`` by every one, since every count has it;
     - ``on_request``: judged and reported only where it has a limit;
     - ``in_modules``: a module has it, so that a limit may be on a module; ``why_whole`` says why not;
-    - ``in_rows``: a baseline keeps it for modules, so that they are compared by it;
+    - ``in_rows``: a baseline keeps it for modules, so that they are compared by it; if not, by their FLOPs;
+    - ``built``: it is the model's as it is built, and the same at every operating point;
     - ``grows``: a smaller batch, resolution or sequence makes it smaller;
     - ``line``: in the batch, it is a straight line wherever the model does the same at every batch;
     - ``per_sample``: worth dividing by the batch;
@@ -45,6 +46,7 @@ class Metric:
     in_modules: bool = True
     why_whole: str = ""
     in_rows: bool = False
+    built: bool = False
     grows: bool = False
     line: bool = False
     per_sample: bool = False
@@ -86,15 +88,17 @@ TABLE = (
     ),
     Metric(
         "macs", _MACS, "MACs", "Multiply-adds of convolutions, matrix products and attention.",
-        compute=True, in_rows=True, grows=True, line=True, per_sample=True,
+        compute=True, grows=True, line=True, per_sample=True,
         aliases=("mac", "madds", "madd", "gmacs", "multiply_adds", "mult_adds", "mult_add"),
     ),
     Metric(
-        "params", _PARAMS, "params", "Parameters, shared ones once.", in_rows=True, line=True, headline=True,
+        "params", _PARAMS, "params", "Parameters, shared ones once.",
+        in_rows=True, built=True, line=True, headline=True,
         aliases=("param", "parameters", "parameter", "nparams"),
     ),
     Metric(
-        "trainable_params", _PARAMS, "trainable", "Parameters that require a gradient.", line=True,
+        "trainable_params", _PARAMS, "trainable", "Parameters that require a gradient.",
+        in_rows=True, built=True, line=True,
         aliases=("trainable", "trainable_parameters"),
     ),
     Metric(
@@ -103,12 +107,12 @@ TABLE = (
         aliases=("activation", "acts"),
     ),
     Metric(
-        "weights", BYTES, "weights", "Bytes of parameters and buffers.", line=True,
+        "weights", BYTES, "weights", "Bytes of parameters and buffers.", in_rows=True, built=True, line=True,
         aliases=("weight", "model_size", "weight_memory"),
     ),
     Metric(
         "memory", BYTES, "memory", "Peak bytes alive at once.",
-        always=False, in_modules=False, why_whole="a peak has no parts", grows=True, per_sample=True,
+        always=False, in_modules=False, why_whole="a peak has no parts", in_rows=True, grows=True, per_sample=True,
         headline=True, measured="memory",
         aliases=("mem", "peak_memory", "peak_mem", "peak", "memory_peak", "vram", "ram", "gpu_memory"),
     ),

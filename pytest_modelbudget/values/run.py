@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from .._version import __version__
 from ..errors import BudgetError
-from .entry import Entry, ModuleRow
+from .entry import Entry
 from .result import Result
+from .rows import ModuleRow
 
 SCHEMA = 1
 """The schema of JSON reports this version writes, and the only one it reads; see docs/report-schema.md."""

@@ -15,6 +15,24 @@ from .metrics import find_metric, show_apart
 MARGIN = Fraction(1, 10)
 """How far above the allowed exponent that of FLOPs may be: 2 ** 0.1 is 7 % from one octave to the next."""
 
+ABOUT = 0.8
+"""Growth of so much of the largest is about as large: a wider layer has somewhat more parameters than FLOPs."""
+
+
+def worst_first(ratios: Mapping[str, float]) -> list[str]:
+    """Metrics by how many times as much they are: what grew most first; what grew about as much, in its order.
+
+    The headline metrics come first: the others mostly say the same of something that people do not ask for.
+    """
+    found: list[str] = []
+    headline = [metric for metric in ratios if find_metric(metric).headline]
+    for left in (headline, [metric for metric in ratios if metric not in headline]):
+        while left:
+            most = max(ratios[metric] for metric in left) - 1
+            found.append(next(m for m in left if ratios[m] - 1 >= min(most, most * ABOUT)))
+            left.remove(found[-1])
+    return found
+
 
 @dataclass(frozen=True)
 class Scaled:
@@ -163,11 +181,20 @@ class Verdict:
         return tuple(sorted((j for j in self.judged if j.over), key=lambda j: -j.severity))
 
     @property
+    def above(self) -> tuple[Regressed, ...]:
+        """The metrics above their baselines, the worst first."""
+        order = worst_first({r.metric: r.severity for r in self.regressed})
+        return tuple(sorted(self.regressed, key=lambda r: order.index(r.metric)))
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The metrics that fail: those over their limits, then those above their baselines, the worst first."""
+        return tuple(dict.fromkeys([*(j.metric for j in self.over), *(r.metric for r in self.above)]))
+
+    @property
     def worst(self) -> str:
-        """The metric to explain: the furthest over its limit, else the first above its baseline, else FLOPs."""
-        if self.over:
-            return self.over[0].metric
-        return self.regressed[0].metric if self.regressed else "flops"
+        """The metric to explain: the furthest over its limit, else the furthest above its baseline, else FLOPs."""
+        return self.failing[0] if self.failing else "flops"
 
     def headline(self) -> str:
         """One line: ``over budget: flops 16.4 G of 4.2 G (+291 %)``, or the first problem."""
@@ -175,7 +202,7 @@ class Verdict:
             return self.problems[0].splitlines()[0]
         if not self.over:
             steep = self.steep
-            return steep[0].sentence() if steep else self.regressed[0].sentence() if self.regressed else "within budget"
+            return steep[0].sentence() if steep else self.above[0].sentence() if self.regressed else "within budget"
         worst = self.over[0]
         assert worst.limit is not None  # a metric is over only if it has a limit
         used, limit = show_apart(worst.used, worst.limit, worst.metric)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pytest_modelbudget.values.entry import Entry, ModuleRow
+from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.metrics import metric_names
 from pytest_modelbudget.values.point import OperatingPoint
+from pytest_modelbudget.values.rows import ModuleRow
 
 
 def entry(name: str, flops: int = 1, modules: int = 1) -> Entry:
     """An entry of ``test_<name>`` in which every total is ``flops``."""
-    rows = [ModuleRow("", "Net", "", flops, flops, 1, 1)]
-    rows += [ModuleRow(f"m{i}", "Linear", "8, 8", flops, flops, 1, 1) for i in range(modules - 1)]
+    rows = [ModuleRow("", "Net", flops=flops, params=1)]
+    rows += [ModuleRow(f"m{i}", "Linear", "8, 8", flops=flops, params=1) for i in range(modules - 1)]
     return Entry(
         name=name,
         test=f"test_{name}",

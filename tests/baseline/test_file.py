@@ -56,7 +56,7 @@ def test_a_damaged_file_is_named_with_its_line_and_stays(path: Path):
     path.write_bytes(damaged)
     with pytest.raises(BaselineError) as caught:
         read(path)
-    assert str(caught.value).startswith(f"{path}:15: entries > a > totals > flops: -1 where a whole number")
+    assert str(caught.value).startswith(f"{path}:14: entries > a > totals > flops: -1 where a whole number")
     assert path.read_bytes() == damaged
 
 

@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from report_samples import CONV, G, M, row
+from report_samples import CONV, G, M, module, rows
 
 from pytest_modelbudget.baseline.schema import Baseline, to_json
-from pytest_modelbudget.values.entry import Entry, ModuleRow
+from pytest_modelbudget.values.cost import ModuleCost
+from pytest_modelbudget.values.entry import Entry
 from pytest_modelbudget.values.point import operating_point
 
 POINT = operating_point(batch=1, res=224, channels=3)
 CONFIG_512, CONFIG_768 = f"512, 512, {CONV}", f"512, 768, {CONV}"
 
 
-def entry(name: str, flops: int, params: int, *modules: ModuleRow, **changed: Any) -> Entry:
+def entry(name: str, flops: int, params: int, *modules: ModuleCost, **changed: Any) -> Entry:
     """An entry of the test of the same name: a multiply-add is a FLOP, a parameter 4 bytes."""
     totals = {
         "flops": flops,
@@ -39,7 +40,7 @@ def entry(name: str, flops: int, params: int, *modules: ModuleRow, **changed: An
         plugin_version="1.2.3",
         torch_version="2.9.0",
         totals=totals,
-        modules=(row("", "Net", flops, params), *modules),
+        modules=rows(module("", "Net", flops, params), *modules),
     )
     return replace(made, **changed)
 
@@ -49,12 +50,12 @@ def at(res: int) -> dict[str, Any]:
     return {"point": replace(POINT, res=(res, res)), "inputs": f"float32 (1, 3, {res}, {res})"}
 
 
-def layer2(flops: int, params: int, config: str) -> ModuleRow:
-    return row("layer2", "Conv2d", flops, params, config)
+def layer2(flops: int, params: int, config: str) -> ModuleCost:
+    return module("layer2", "Conv2d", flops, params, config)
 
 
-def head(name: str) -> ModuleRow:
-    return row(name, "Linear", 1 * G, 1 * M, "in_features=1, out_features=2, bias=True")
+def head(name: str) -> ModuleCost:
+    return module(name, "Linear", 1 * G, 1 * M, "in_features=1, out_features=2, bias=True")
 
 
 A = "tests/test_cost.py::test_"
@@ -69,7 +70,7 @@ BEFORE = (
     entry(f"{A}same", 4 * G, 10 * M),
     entry(f"{A}activations", 4 * G, 10 * M),
 )
-ADAPTER = row("adapter", "Linear", 500 * M, 1 * M, "in_features=1, out_features=2, bias=True")
+ADAPTER = module("adapter", "Linear", 500 * M, 1 * M, "in_features=1, out_features=2, bias=True")
 ACTIVATIONS = entry(f"{A}activations", 4 * G, 10 * M)
 AFTER = (
     entry(f"{A}grew", 6 * G, 12 * M, layer2(4500 * M, 10 * M, CONFIG_768), ADAPTER),

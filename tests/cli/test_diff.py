@@ -145,7 +145,10 @@ def test_what_was_counted_otherwise_is_not_called_a_regression(tmp_path, capsys,
 def test_one_module_is_not_compared_with_the_whole(tmp_path, capsys):
     old = entry("a", G, M)
     inner = replace(
-        old, module="body", modules=(samples.row("body", "Net", 2 * G, M),), totals={**old.totals, "flops": 2 * G}
+        old,
+        module="body",
+        modules=samples.rows(samples.module("body", "Net", 2 * G, M)),
+        totals={**old.totals, "flops": 2 * G},
     )
     assert "counted for the whole model before, the module body now" in compared(tmp_path, capsys, old, inner)
 
@@ -387,11 +390,11 @@ BAD = [
     ("empty", b"", "bad.json:1: the file is empty"),
     ("no JSON", b"hello", "bad.json:1:1: damaged JSON"),
     ("cut", GOOD[:-40].encode(), "damaged JSON"),
-    ("not UTF-8", GOOD.encode().replace(b"Net", b"N\xfft", 1), "bad.json:6: byte 0xff is not UTF-8"),
+    ("not UTF-8", GOOD.encode().replace(b"Net", b"N\xfft", 1), "bad.json:5: byte 0xff is not UTF-8"),
     ("utf-16", GOOD.encode("utf-16"), "bad.json:1: byte 0xff is not UTF-8"),
     ("a list", b"[]", "bad.json:1: the file: a list where an object belongs"),
     ("something else", b'{"a": 1}', "bad.json:1: a: unknown field. Allowed: format, entries"),
-    ("newer", GOOD.replace('"format": 1', '"format": 2').encode(), "bad.json:2: format: 2 was written by a newer"),
+    ("newer", GOOD.replace('"format": 2', '"format": 3').encode(), "bad.json:2: format: 3 was written by a newer"),
     (
         "a wrong number",
         GOOD.replace('"flops": 1000000000', '"flops": -1', 1).encode(),
@@ -466,7 +469,7 @@ HOSTILE = {
 
 def hostile_pair(name: str) -> tuple[Entry, Entry]:
     """Two entries with the name everywhere a name can be, one that grew and one that moved."""
-    module = samples.row(f"{name}x".replace(".", "_"), name, G, M, name)
+    module = samples.module(f"{name}x".replace(".", "_"), name, G, M, name)
     old = entry(name, G, M, module, model=name, inputs=name, torch_version=name)
     grew = replace(module, flops=2 * G, config=f"{name}1")
     return old, replace(entry(name, 2 * G, M, grew, model=name, inputs=name), torch_version=f"{name}2")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 import suites  # noqa: F401 - loads what a measurement loads, which a run in this process would forget
 import torchvision.models  # noqa: F401
+from golden_files import golden
 
 from pytest_modelbudget.cli.command import main
 
@@ -79,6 +80,10 @@ def test_the_factors_it_shows_multiply():
     factors = [float(factor) for factor in re.findall(r"([\d.]+)x", found[2])]
     assert len(factors) == 3
     assert math.prod(factors) == pytest.approx(float(found[1]), rel=0.005)  # each is rounded to 0.01
+
+
+def test_the_cause_it_shows_is_that_of_the_pull_request():
+    assert text_blocks()[3] in golden("pull_requests/widen_the_mlp_of_a_vit_of_24_layers.txt")
 
 
 @pytest.mark.parametrize("code", of("ini"))

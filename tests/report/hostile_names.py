@@ -53,5 +53,5 @@ def report(name: str) -> Report:
     comparison = samples.Comparison("changed", name, samples.totals(cost, flops=10**9), samples.SMALL, growth)
     failing = replace(samples.result(name, cost, verdict, comparison), path=name)
     other = replace(samples.OTHER, entry=f"other {name}", comparison=replace(samples.OTHER.comparison, reason=name))
-    kept = (samples.row("", name, 10**9, 1, name), samples.row(inner.name, name, 10**9, 1, name))
+    kept = samples.rows(samples.module("", name, 10**9, 1, name), samples.module(inner.name, name, 10**9, 1, name))
     return Report(name, name or "x", "fvcore", (failing, other), {name: kept})

@@ -42,7 +42,7 @@ def test_text(name: str) -> None:
     for result in report(name).results:
         for line in (*growth_lines(result), *where_lines(result)):
             check_inert(line, newlines=False)
-            assert re.match(r"why    |what   |where  | {7}", line)
+            assert re.match(r"cause  |why    |what   |where  | {7}", line)
 
 
 @hostile

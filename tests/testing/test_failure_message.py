@@ -72,8 +72,14 @@ def test_the_summary_line_says_what_is_wrong(pytester):
 def test_it_is_no_longer_for_a_larger_model(pytester, depth):
     """A verdict, a table and five modules, whatever the number of modules; no line is wider than it has to be."""
     source = f"""
-        def deep(depth):
-            return nn.Sequential(*(deep(depth - 1) for _ in range(6))) if depth else nn.Conv2d(3, 3, 1)
+        import itertools
+
+        numbers = itertools.count(1)
+
+        def deep(depth):  # no two layers are the same, or they would be one row
+            if not depth:
+                return nn.Conv2d(3, 3, 1, dilation=next(numbers))
+            return nn.Sequential(*(deep(depth - 1) for _ in range(6)))
 
         @budget(flops=1, res=8)
         def test_it():

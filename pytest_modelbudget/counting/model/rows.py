@@ -9,6 +9,7 @@ import torch
 
 from ...values.cost import Cost, ModuleCost
 from ...values.peak import Peak
+from ...values.rows import common_parent
 from ..recording.tally import Tallies, Tally
 from ..recording.tensors import stored_bytes
 from .description import without_addresses
@@ -23,7 +24,7 @@ def counted_cost(
     if tree.has_lazy_parameters():
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
     return cost_of_rows(
-        module_rows(tree, tallies.modules, convention, peak.kept),
+        module_rows(tree, tallies, convention, peak.kept),
         convention=convention,
         counter="aten",
         notes=notes,
@@ -33,6 +34,7 @@ def counted_cost(
         uncounted=dict(tallies.uncounted),
         uncounted_in={name: tuple(where) for name, where in tallies.uncounted_in.items()},
         operators={name: tally.flops(convention) for name, tally in tallies.operators.items()},
+        lines=tallies.lines,
         **fields,
     )
 
@@ -54,15 +56,15 @@ def cost_of_rows(rows: dict[str, ModuleCost], **fields: Any) -> Cost:
     )
 
 
-def module_rows(
-    tree: ModuleTree, tallies: dict[str, Tally], convention: str, alive: Mapping[str, int]
-) -> dict[str, ModuleCost]:
+def module_rows(tree: ModuleTree, tallies: Tallies, convention: str, alive: Mapping[str, int]) -> dict[str, ModuleCost]:
     """A row for each name: the module with everything below it, in which shared tensors and storages count once.
 
-    ``tallies`` are the sums of each module without its submodules, ``alive`` the bytes of each that were alive at the
+    ``tallies`` have the sums of each module without its submodules, ``alive`` the bytes of each that were alive at the
     peak.
     """
-    sums = {place.name: _sums_of(place, tallies.get(place.name), convention, alive) for place in tree.places}
+    by_module = tallies.modules
+    sums = {place.name: _sums_of(place, by_module.get(place.name), convention, alive) for place in tree.places}
+    shared = _Shared()
     parameters_of: dict[int, str] = {}  # the last module found to hold a parameter, and a storage
     storages_of: dict[int, str] = {}
     for place in tree.places:
@@ -73,54 +75,74 @@ def module_rows(
         if packed is not None:
             counts.append((id(place.module), packed.elements, False))
             sizes.append((id(place.module), packed.size))
+        total = sums[name]
         for key, count, trains in counts:
-            added = {_PARAMS: count, _TRAINABLE: count if trains else 0}
-            _add(sums, name, added, {_TIED_PARAMS: count}, parameters_of.get(key))
+            trainable = count if trains else 0
+            total[_PARAMS] += count
+            total[_TRAINABLE] += trainable
+            if key in parameters_of:  # the module that holds both names would count it twice
+                above = sums.setdefault(common_parent(parameters_of[key], name), [0] * _SUMS)
+                above[_PARAMS] -= count
+                above[_TRAINABLE] -= trainable
+                shared.note(key, name, params=count, trainable_params=trainable)
+            shared.first.setdefault(key, name)
             parameters_of[key] = name
         for key, size in sizes:
-            _add(sums, name, {_WEIGHTS: size}, {_TIED_WEIGHTS: size}, storages_of.get(key))
+            total[_WEIGHTS] += size
+            if key in storages_of:
+                sums.setdefault(common_parent(storages_of[key], name), [0] * _SUMS)[_WEIGHTS] -= size
+                shared.note(key, name, weights=size)
+            shared.first.setdefault(key, name)
             storages_of[key] = name
     for place in reversed(tree.places):  # children come after their parents
         if place.name:
             above = sums.setdefault(place.name.rpartition(".")[0], [0] * _SUMS)
             for i, value in enumerate(sums[place.name]):
                 above[i] += value
-    return {place.name: _row(place, sums[place.name], tallies.get(place.name)) for place in tree.places}
+    return {
+        place.name: _row(place, sums[place.name], by_module.get(place.name), tallies.called.get(place.name, {}), shared)
+        for place in tree.places
+    }
 
 
-_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS, _TIED_PARAMS, _TIED_WEIGHTS = range(9)
-_SUMS = 9
+class _Shared:
+    """Tensors that several modules hold: the ``first`` of them by the tensor's key; for the others, by name, the first
+    of what they share and how much it is.
+    """
+
+    def __init__(self) -> None:
+        self.first: dict[int, str] = {}
+        self.shares: dict[str, str] = {}
+        self.sizes: dict[str, dict[str, int]] = {}
+
+    def note(self, key: int, module: str, **sizes: int) -> None:
+        """Note that a module holds what another held before."""
+        self.shares.setdefault(module, self.first[key])
+        known = self.sizes.setdefault(module, {})
+        for metric, size in sizes.items():
+            known[metric] = known.get(metric, 0) + size
 
 
-def _add(
-    sums: dict[str, list[int]], name: str, added: Mapping[int, int], tied: Mapping[int, int], last: str | None
-) -> None:
-    """Add a tensor to its module. If ``last`` holds it, too, the module above both would count it twice."""
-    for i, size in {**added, **(tied if last is not None else {})}.items():
-        sums[name][i] += size
-        if last is not None:
-            sums.setdefault(_common_parent(last, name), [0] * _SUMS)[i] -= size
+_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
+_SUMS = 7
 
 
 def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[str, int]) -> list[int]:
     """The sums of a module's own operators. Its tensors are added later."""
     size = alive.get(place.name, 0)
     if tally is None:
-        return [0, 0, 0, size, 0, 0, 0, 0, 0]
-    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0, 0, 0]
+        return [0, 0, 0, size, 0, 0, 0]
+    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0]
 
 
-def _common_parent(one: str, other: str) -> str:
-    """The innermost module that holds both names: one of them, if the other is below it."""
-    parts = []
-    for a, b in zip(one.split("."), other.split("."), strict=False):
-        if a != b:
-            break
-        parts.append(a)
-    return ".".join(parts)
-
-
-def _row(place: Place, total: list[int], tally: Tally | None) -> ModuleCost:
+def _row(
+    place: Place,
+    total: list[int],
+    tally: Tally | None,
+    called: Mapping[str, int],
+    shared: _Shared,
+) -> ModuleCost:
+    own_code = not class_of(place.module).startswith("torch.nn.")
     return ModuleCost(
         name=place.name,
         kind=type(place.module).__name__,
@@ -131,12 +153,15 @@ def _row(place: Place, total: list[int], tally: Tally | None) -> ModuleCost:
         activations=total[_ACTIVATIONS],
         weights=total[_WEIGHTS],
         memory=total[_ALIVE],
-        tied_params=total[_TIED_PARAMS],
-        tied_weights=total[_TIED_WEIGHTS],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
         owner=place.owner or class_of(place.module),
         attribute=place.attribute,
+        recomputed=tally.recomputed if tally is not None else 0,
+        inputs=tally.inputs if tally is not None else 0,
+        operators={name: called[name] for name in sorted(called)} if own_code else {},
+        shares=shared.shares.get(place.name, ""),
+        shared=shared.sizes.get(place.name, {}),
     )
 
 

@@ -14,6 +14,7 @@ from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.count import Count
 from ..operators.lengths import UnknownValues
 from ..operators.registry import qualified_name
+from .calling_line import calling_line
 from .course import current_recorder
 from .execution_mode import ExecutionMode
 from .ledger import Ledger
@@ -102,6 +103,8 @@ class CountingMode(ExecutionMode):
             count = self.tallies.add(info.name, module, count, self._phase)
         elif not info.is_free:
             self.tallies.report(info.name, module)
+        if self._phase == "forward" and not info.may_alias:
+            self.tallies.note_call(info.name, module, calling_line() if self.modules.runs_own_code() else None)
         if self.recorder is not None:
             self.recorder.call(module, info.name, count, out)
         return out
@@ -147,6 +150,8 @@ class CountingMode(ExecutionMode):
 
     def count_function(self, operator: str, count: Count | None, input: torch.Tensor, out: torch.Tensor) -> None:
         """Add the call of a function that counts as one operator; ``count`` is ``None`` for one that is free."""
+        if self._phase == "forward":
+            self.tallies.note_call(operator, self.modules.innermost(), None)
         if self.work is not None:
             self.work.record_function(operator, self.modules.innermost(), input, out)
         if count is None:
@@ -159,6 +164,7 @@ class CountingMode(ExecutionMode):
     def phase(self, name: str) -> None:
         """Begin the next phase of a training step, or go on with it: ``forward``, ``backward``, ``optimizer``."""
         self._phase = name
+        self.modules.recomputes = name == "backward"
         self.ledger.phase(name)
 
     @contextmanager

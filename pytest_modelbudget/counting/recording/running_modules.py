@@ -12,6 +12,7 @@ import torch
 
 from ..operators.torchscript import unseen_kernels
 from .tally import Tallies, Tally
+from .tensors import elements_in
 
 
 class _Thread(threading.local):
@@ -26,12 +27,14 @@ class RunningModules:
     """Follows the calls of the modules in ``names`` by their hooks, and adds them to ``tallies``.
 
     ``names`` has all names of each module by its ``id``. ``differentiates`` says that autograd records what runs, so
-    that backward has to find the module of each node. With ``real``, a scripted module is searched for kernels that run
+    that backward has to find the module of each node; ``recomputes`` that modules called now are those of a checkpoint
+    in the backward pass. With ``real``, a scripted module is searched for kernels that run
     without an operator.
     """
 
     def __init__(self, names: dict[int, tuple[str, ...]], tallies: Tallies, *, real: bool) -> None:
         self.differentiates = False
+        self.recomputes = False
         self._names = names
         self._tallies = tallies
         self._real = real
@@ -43,6 +46,10 @@ class RunningModules:
         """The name of the module that is running in this thread, under which it is called."""
         name: str = self._thread.stack[-1][0]
         return name
+
+    def runs_own_code(self) -> bool:
+        """Whether the module that is running in this thread is none of PyTorch's."""
+        return not type(self._thread.stack[-1][1]).__module__.startswith("torch.nn.")
 
     def is_counted(self) -> bool:
         """Whether this thread is counted."""
@@ -74,7 +81,12 @@ class RunningModules:
         tally = self._tallies.modules.get(name)
         if tally is None:
             tally = self._tallies.modules[name] = Tally()
-        tally.calls += self._tallies.times
+        times = self._tallies.times
+        tally.calls += times
+        if self.recomputes:
+            tally.recomputed += times
+        else:
+            tally.inputs += elements_in(args) * times
         stack.append((name, module))
         if self.differentiates:
             self._begin_nodes()

@@ -8,12 +8,15 @@ from ..operators.count import Count
 
 
 class Tally:
-    """The running sums of the cost of some calls, and their number."""
+    """The running sums of the cost of some calls, and their number.
 
-    __slots__ = ("activations", "calls", "fvcore", "macs", "torch")
+    ``recomputed`` are the calls in the backward pass, ``inputs`` the elements of the tensors given to the others.
+    """
+
+    __slots__ = ("activations", "calls", "fvcore", "inputs", "macs", "recomputed", "torch")
 
     def __init__(self) -> None:
-        self.macs = self.fvcore = self.torch = self.activations = self.calls = 0
+        self.macs = self.fvcore = self.torch = self.activations = self.calls = self.recomputed = self.inputs = 0
 
     def add(self, count: Count) -> None:
         """Add the cost of one operator call."""
@@ -32,8 +35,10 @@ class Tallies:
     """All sums of one count.
 
     ``modules`` have the operators that each module calls itself, without its submodules, and how often the module is
-    called; ``operators`` those of one name; ``backward`` those of the backward pass. ``uncounted`` are the calls of
-    operators without a formula, ``uncounted_in`` the modules that made them, in order. What is added counts ``times``.
+    called; ``operators`` those of one name; ``backward`` those of the backward pass. ``called`` are the operators that
+    each module calls in the forward pass, views left out, and how often; ``lines`` has the file and the lines of the
+    first and last call, by module and operator. ``uncounted`` are the calls of operators without a formula,
+    ``uncounted_in`` the modules that made them, in order. What is added counts ``times``.
     """
 
     def __init__(self) -> None:
@@ -45,6 +50,8 @@ class Tallies:
         self.modules: dict[str, Tally] = {"": Tally()}
         self.operators: dict[str, Tally] = {}
         self.backward = Tally()
+        self.called: dict[str, Counter[str]] = {}
+        self.lines: dict[tuple[str, str], tuple[str, int, int]] = {}
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
 
@@ -63,6 +70,16 @@ class Tallies:
         tally.add(count)
         tally.calls += self.times
         return count
+
+    def note_call(self, operator: str, module: str, place: tuple[str, int] | None) -> None:
+        """Note that a module called an operator in the forward pass, and where in the code."""
+        if place is not None:
+            _, first, _ = self.lines.get((module, operator), (*place, 0))
+            self.lines[module, operator] = place[0], first, place[1]
+        calls = self.called.get(module)
+        if calls is None:
+            calls = self.called[module] = Counter()
+        calls[operator] += self.times
 
     def report(self, operator: str, module: str) -> None:
         """Add one call that cannot be counted."""

@@ -8,6 +8,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .attributes import attributes_of
@@ -46,6 +47,18 @@ _STRIDED = torch.strided
 
 PLAIN = frozenset({torch.Tensor, torch.nn.Parameter})
 """The types of tensors that are neither lazy nor a subclass that stores other tensors."""
+
+
+def elements_in(values: Iterable[Any]) -> int:
+    """The elements of the tensors among some values, and in lists and tuples among them."""
+    total = 0
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            with torch._C.DisableTorchFunction():  # a mode that follows sizes need not see this one
+                total += 0 if is_lazy(value) else value.numel()
+        elif isinstance(value, (list, tuple)):
+            total += elements_in(value)
+    return total
 
 
 def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:

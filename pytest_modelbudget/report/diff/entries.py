@@ -11,6 +11,7 @@ from ...text.line import shown
 from ...values.metrics import metric_names, show, show_apart
 from ..parts.changes import changes_table
 from ..parts.factors import factor_text, grown
+from ..parts.memory import peaks_lines
 
 _NOTHING = Decimal(0)
 
@@ -107,6 +108,7 @@ def explained(difference: Difference, *, most: int = 10) -> list[str]:
     lines += [f"note: {shown(growth.note, 400)}"] if growth.note else []
     if growth.modules and moved:
         lines.append(f"modules that changed, at {shown(str(old.entry.point))}:")
+    lines += peaks_lines(*growth.peaks) if growth.peaks and most else []
     return [*lines, *(changes_table(growth, most=most) if most else [])]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ...baseline.diff import Difference
-from ...values.growth import Growth
 from .entries import beyond
 
 
@@ -33,10 +32,5 @@ def _entry(one: Difference, fail_on: Decimal | None) -> dict[str, object]:
         "inputs": {name: side.entry.inputs if side is not None else None for name, side in sides.items()},
         "metrics": {metric: {"before": was, "after": now} for metric, (was, now) in one.metrics.items()},
         "beyond": list(one.beyond(fail_on)) if fail_on is not None else [],
-        "growth": _growth(one.growth) if one.growth is not None else None,
+        "growth": one.growth.to_dict() if one.growth is not None else None,
     }
-
-
-def _growth(growth: Growth) -> dict[str, object]:
-    factors, modules = [vars(factor) for factor in growth.factors], [vars(change) for change in growth.modules]
-    return {**vars(growth), "factors": factors, "modules": modules}

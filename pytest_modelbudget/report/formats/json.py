@@ -9,8 +9,8 @@ from typing import Any
 from ...text.checks import Wrong, a_count, a_record, an_object, one_of, show
 from ...text.json import Damaged, Place, decode, lines_of, parse
 from ...values.cost import ModuleCost
-from ...values.entry import ModuleRow
 from ...values.result import Result
+from ...values.rows import ModuleRow
 from ...values.run import SCHEMA, Report, ReportError
 from .json_checks import any_text, check
 from .json_loops import defaults, folded, unfolded, without_defaults
@@ -31,7 +31,7 @@ def render(report: Report) -> str:
         "schema": SCHEMA,
         **{name: getattr(report, name) for name in _VERSIONS},
         "results": [_plain(result) for result in report.results],
-        "before": {entry: folded([dict(vars(row)) for row in rows]) for entry, rows in report.before.items()},
+        "before": {entry: [row.to_dict() for row in rows] for entry, rows in report.before.items()},
     }
     return f"{_written(data)}\n"
 
@@ -116,7 +116,7 @@ def _report(tree: Any) -> Report:
     a_record(data, (), ("format", "schema", *_VERSIONS, "results", "before"))
     one_of(data["format"], ("format",), (FORMAT,))
     unfold = _Unfolding()
-    data = {**data, "results": unfold.results(data["results"]), "before": unfold.before(data["before"])}
+    data = {**data, "results": unfold.results(data["results"])}
     try:
         check(data["results"], tuple[Result, ...], ("results",))
         check(data["before"], Mapping[str, tuple[ModuleRow, ...]], ("before",))
@@ -138,12 +138,6 @@ class _Unfolding:
     def results(self, tree: Any) -> Any:
         """The results, as `Result.to_dict` gives them where they are right."""
         return [self._result(item, ("results", n)) for n, item in enumerate(tree)] if isinstance(tree, list) else tree
-
-    def before(self, tree: Any) -> Any:
-        """The rows of baselines by entry."""
-        if not isinstance(tree, dict):
-            return tree
-        return {entry: self._rows(rows, ("before", entry)) for entry, rows in tree.items()}
 
     def written(self, place: Place) -> Place:
         """Where it stands in the file what is at a place of what was unfolded."""

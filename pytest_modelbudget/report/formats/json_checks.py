@@ -23,6 +23,7 @@ from ...values.peak import KINDS, PHASES, Peak
 from ...values.point import OperatingPoint, axis_names, is_dimension
 from ...values.request import CONVENTIONS
 from ...values.result import Result
+from ...values.rows import DEEPEST
 from ...values.throughput import BOUNDS, Throughput
 from ...values.verdict import Judged, Regressed, Remedy, Scaled, Verdict
 
@@ -79,6 +80,7 @@ def _shape(kind: Any) -> dict[str, Any]:
     shape = {field.name: hints[field.name] for field in fields(kind)}
     if kind is Cost:
         shape["modules"] = list[ModuleCost]
+        del shape["lines"]
     if kind is OperatingPoint:
         shape["dims"] = dict[str, int]
     if kind is Verdict:
@@ -120,6 +122,8 @@ def _unique_modules(data: dict[str, Any], place: Place) -> None:
         if row["name"] in seen:
             raise Wrong("a second row for this module", (*place, "modules", number, "name"))
         seen.add(row["name"])
+        if row["name"].count(".") > DEEPEST:
+            raise Wrong(f"more than {DEEPEST} modules within one another", (*place, "modules", number, "name"))
 
 
 def _named_device(data: dict[str, Any], place: Place) -> None:

@@ -8,10 +8,12 @@ from ...text.line import shown
 from ...values.metrics import title_of
 from ...values.result import Result
 from ...values.run import Report
+from ..parts.cause import NAMED, common_causes
 from ..parts.columns import cell, columns
 from ..parts.conditions import conditions, conventions
 from ..parts.limits import metric_table
-from ..parts.markdown import LIMIT, MARKER, Room, code, folded, table_head, table_row
+from ..parts.markdown import LIMIT, MARKER, Room, code, escaped, folded, table_head, table_row
+from ..parts.memory import broken_memory
 from ..parts.remedies import fits_line
 from ..parts.standing import FAILING, QUIET, ranked, sentence, standing
 from ..parts.where import where_lines
@@ -30,7 +32,7 @@ def render(report: Report, *, limit: int = LIMIT) -> str:
         word = standing(result)
         groups["failing" if word in FAILING else "quiet" if word in QUIET else "loud"].append(result)
     metrics = columns(report.results)
-    head = f"{MARKER}\n### Model budgets\n\n{_verdict(report.results)}\n"
+    head = f"{MARKER}\n### Model budgets\n\n{_verdict(report.results)}\n{_causes(report.results)}"
     foot = _foot(report)
     room = Room(limit - len((head + foot).encode()) - _FRAME)
     rows = room.fill(_row(result, metrics) for result in groups["failing"])
@@ -60,6 +62,16 @@ def _plural(number: int, one: str, many: str) -> str:
 def _verdict(results: Sequence[Result]) -> str:
     head, colon, rest = sentence(results).partition(":")
     return f"**{head}**{colon}{rest}"
+
+
+def _causes(results: Sequence[Result], *, most: int = 3) -> str:
+    """What several entries fail by, once, with the names of these entries."""
+    parts = []
+    for one in common_causes(results)[:most]:
+        names = ", ".join(code(entry) for entry in one.entries[:NAMED])
+        more = f" and {len(one.entries) - NAMED} more" if len(one.entries) > NAMED else ""
+        parts.append(f"\n**One change, {len(one.entries)} entries**: {escaped(one.sentence)}: {names}{more}\n")
+    return "".join(parts)
 
 
 def _table(rows: Iterable[str], metrics: Sequence[str]) -> str:
@@ -101,6 +113,7 @@ def _explained(result: Result) -> list[str]:
     for block in (
         metric_table(verdict).splitlines(),
         conditions(result.cost, result.module).splitlines(),
+        broken_memory(result),
         growth_lines(result, most=10),
         where_lines(result) if verdict.worst != "memory" else [],  # a peak belongs to no module
         fits_line(result),

@@ -7,25 +7,32 @@ from ...text.line import shown
 from ...text.tables import plain_table
 from ...values.growth import Growth, ModuleChange
 from ...values.metrics import show, show_apart
-from .description import described, named
-
-
-def biggest_first(growth: Growth) -> list[ModuleChange]:
-    """The changed modules, the largest difference first."""
-    return sorted(growth.modules, key=lambda change: -abs(change.after - change.before))
+from .description import described, named, repeated
 
 
 def changes_table(growth: Growth, *, most: int) -> list[str]:
-    """The changed modules as lines of a table, and how many more there are."""
-    metric, changes = row_metric(growth.metric), biggest_first(growth)
+    """The changed modules as lines of a table, the cause first, how many more there are, and what follows from them."""
+    metric, changes = row_metric(growth.metric), growth.modules
     rows = []
+    several = any(change.times > 1 for change in changes[:most])
     for change in changes[:most]:
         was, now = values(change, metric)
-        rows.append([change.status, named(change), described(change), was, now, difference(change, metric)])
-        rows[-1].append(shown(change.source))
-    headers = ["", "module", "", f"{metric} was", "is", "difference", ""]
-    lines = plain_table(rows, headers, right=(3, 4, 5)).splitlines() if rows else []
-    return [*lines, *([f"and {len(changes) - most} more"] if len(changes) > most else [])]
+        rows.append([change.status, named(change), described(change), *([repeated(change.times)] if several else [])])
+        rows[-1] += [was, now, difference(change, metric), shown(change.source)]
+    headers = ["", "module", "", *([""] if several else []), f"{metric} was", "is", "difference", ""]
+    numbers = range(len(headers) - 4, len(headers) - 1)
+    lines = plain_table(rows, headers, right=numbers).splitlines() if rows else []
+    more = [f"and {len(changes) - most} more"] if len(changes) > most else []
+    return [*lines, *more, *follows_line(growth), *(shown(text, 200) for text in growth.beside)]
+
+
+def follows_line(growth: Growth) -> list[str]:
+    """``what follows from it: +1.2 G in 23 modules``: of those that did not change themselves."""
+    follows, metric = growth.follows, row_metric(growth.metric)
+    if follows is None:
+        return []
+    modules = "1 module" if follows.modules == 1 else f"{follows.modules} modules"
+    return [f"what follows from it: {signed(follows.after - follows.before, metric)} in {modules}"]
 
 
 def change_sentences(growth: Growth | None, *, most: int = 3) -> list[str]:
@@ -33,11 +40,12 @@ def change_sentences(growth: Growth | None, *, most: int = 3) -> list[str]:
     if growth is None:
         return []
     metric, lines = row_metric(growth.metric), []
-    for change in biggest_first(growth)[:most]:
+    for change in growth.modules[:most]:
         source = f", {shown(change.source)}" if change.source else ""
         by = f"{metric} {difference(change, metric)}"
-        lines.append(f"{change.status} {named(change)}: {described(change)}, {by}{source}")
-    return lines
+        what = ", ".join(text for text in (described(change), repeated(change.times), by) if text)
+        lines.append(f"{change.status} {named(change)}: {what}{source}")
+    return [*lines, *follows_line(growth), *(shown(text, 200) for text in growth.beside)]
 
 
 def values(change: ModuleChange, metric: str) -> tuple[str, str]:
@@ -48,5 +56,9 @@ def values(change: ModuleChange, metric: str) -> tuple[str, str]:
 
 def difference(change: ModuleChange, metric: str) -> str:
     """``+1.2 G``, ``-300 M``, or ``same``."""
-    by = change.after - change.before
+    return signed(change.after - change.before, metric)
+
+
+def signed(by: int, metric: str) -> str:
+    """A difference with its sign, or ``same``."""
     return f"{'+' if by > 0 else '-'}{show(abs(by), metric)}" if by else "same"

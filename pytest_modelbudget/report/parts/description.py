@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ...text.line import shown
 from ...values.growth import ModuleChange
 
 
 def named(change: ModuleChange) -> str:
-    """The module's name, and the one it had."""
-    return (shown(change.name) or "the model") + (
-        f" (was {shown(change.was_name)})" if change.status == "renamed" else ""
-    )
+    """The module's name, the one it had, and how many others changed alike."""
+    name = in_common([change.name, *change.alike]) or change.name
+    was = f" (was {_was(change)})" if change.status == "renamed" else ""
+    alike = f" and {len(change.alike)} alike" if change.alike and name == change.name else ""
+    return (shown(name) or "the model") + was + alike
+
+
+def _was(change: ModuleChange) -> str:
+    """The name that a module had: the last part of it, where the module is in the same one as before."""
+    parent, _, last = change.was_name.rpartition(".")
+    return shown(last if parent == change.name.rpartition(".")[0] else change.was_name) or "the model"
+
+
+def in_common(names: Sequence[str]) -> str:
+    """The name that several have in common but for numbers: ``stages.*.norm``; empty where they have none."""
+    common = {tuple("*" if re.fullmatch(r"[\d,*-]+", part) else part for part in name.split(".")) for name in names}
+    return ".".join(common.pop()) if len(common) == 1 and len(names) > 1 else ""
 
 
 def described(change: ModuleChange) -> str:
-    """``Conv2d(512, 768, 3)``, and what it was before: ``Conv2d(512, 512, 3) -> Conv2d(512, 768, 3)``."""
-    if change.status != "changed" or (change.was_kind, change.was_config) == (change.kind, change.config):
+    """``Conv2d(512, 512, 3) -> Conv2d(512, 768, 3)``, with what else changed in the module."""
+    parts = [_became(change), *change.what]
+    parts += [f"{_inside(change, part)}: {described(part)}" for part in change.inside]
+    return ", ".join(shown(part, 160) for part in parts)
+
+
+def repeated(times: int) -> str:
+    """``24 times``; empty for once."""
+    return f"{times} times" if times > 1 else ""
+
+
+def _inside(change: ModuleChange, part: ModuleChange) -> str:
+    return shown(part.name.removeprefix(f"{change.name}."))
+
+
+def _became(change: ModuleChange) -> str:
+    """The module's class and arguments, and those that it had, if they are others."""
+    same = (change.was_kind, change.was_config) == (change.kind, change.config)
+    if change.status in ("added", "removed") or same:
         return describe(change.kind, change.config)
     if change.was_kind != change.kind:  # another class: its arguments mean something else
         return f"{describe(change.was_kind, change.was_config)} -> {describe(change.kind, change.config)}"

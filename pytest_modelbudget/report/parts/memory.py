@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ...text import units
-from ...text.line import one_line
+from ...text.line import one_line, shown
 from ...text.tables import plain_table
 from ...values.cost import Cost
 from ...values.devices import CARDS, GIB, fits_on
-from ...values.metrics import show
+from ...values.metrics import show, show_apart
 from ...values.peak import Peak
+from ...values.result import Result
 from .labels import labelled
-from .where import costliest
+from .where import costliest, kind_of
 
 
 def memory_text(cost: Cost, *, most: int = 5) -> str:
@@ -32,10 +33,28 @@ def peak_lines(peak: Peak) -> list[str]:
     ]
 
 
+def broken_memory(result: Result) -> list[str]:
+    """`peak_lines` of an entry that fails by its memory, alone or among others."""
+    peak = result.cost.peak
+    return peak_lines(peak) if peak is not None and "memory" in result.verdict.failing else []
+
+
+def peaks_lines(before: Peak, now: Peak) -> list[str]:
+    """What two peaks were for, kind by kind, and in which phase each was: ``in backward, was in forward``."""
+    kinds = [kind for kind in now.kinds if now.kinds[kind] or before.kinds.get(kind, 0)]
+    rows = []
+    for kind in kinds:
+        was, is_ = before.kinds.get(kind, 0), now.kinds[kind]
+        by = f"{'+' if is_ > was else '-'}{show(abs(is_ - was), 'memory')}" if is_ != was else "same"
+        rows.append([kind, *show_apart(was, is_, "memory"), by])
+    phase = f"in {now.phase}, was in {before.phase}" if now.phase != before.phase else f"in {now.phase}"
+    return plain_table(rows, [phase, "was", "is", "difference"], right=(1, 2, 3)).splitlines()
+
+
 def _kept(cost: Cost, most: int) -> list[str]:
     rows = [
-        [one_line(row.name), one_line(row.kind), show(row.memory, "memory")]
-        for row in costliest(cost, "memory", most=most)
+        [shown(place.name), kind_of(place), show(place.value, "memory")]
+        for place in costliest(cost, "memory", most=most)
     ]
     return labelled("kept by  ", plain_table(rows, right=(2,)).splitlines()) if rows else []
 

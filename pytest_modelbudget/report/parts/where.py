@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ...judging.source import locate
 from ...text import units
 from ...text.line import shown
 from ...text.tables import plain_table
-from ...values.cost import Cost, ModuleCost
+from ...values.cost import Cost
 from ...values.metrics import find_metric, show
 from ...values.result import Result
+from ...values.rows import rows_of, with_below
+from .description import repeated
 from .labels import labelled
 
 Source = Callable[[str], str]
@@ -35,9 +38,7 @@ def sources_of(result: Result, root: str) -> dict[str, str]:
 
 def every_module(result: Result, *, source: Source | None = None) -> list[str]:
     """`where_lines` of all modules below the one that the entry is about, in the model's order."""
-    below = f"{result.module}." if result.module else ""
-    rows = [row for name, row in result.cost.modules.items() if name and name.startswith(below)]
-    return _lines(result, rows, source)
+    return _lines(result, _places(result.cost, _metric(result), result.module)[1:], source)
 
 
 def _metric(result: Result) -> str:
@@ -46,26 +47,53 @@ def _metric(result: Result) -> str:
     return find_metric(worst).where or worst
 
 
-def _lines(result: Result, rows: Sequence[ModuleCost], source: Source | None) -> list[str]:
+@dataclass(frozen=True)
+class Place:
+    """A module, or ``times`` that repeat, with what they have of a metric, everything below included.
+
+    ``shares`` is a module that has the same tensors.
+    """
+
+    name: str
+    kind: str
+    value: int
+    times: int = 1
+    shares: str = ""
+
+
+def _lines(result: Result, places: Sequence[Place], source: Source | None) -> list[str]:
     worst, metric = result.verdict.worst, _metric(result)
-    whole, values = result.cost.metric(metric, result.module) or 0, module_values(result.cost, metric)
-    if not rows or not any(values.values()):
+    whole = result.cost.metric(metric, result.module) or 0
+    if not any(place.value for place in places):
         return []
     texts = []
-    for row in rows:
-        value = values[row.name]
-        texts.append([shown(row.name), shown(row.kind), show(value, metric), share_of(row, metric, value, whole)])
-        texts[-1].append(shown(source(row.name) if source is not None else result.sources.get(row.name, "")))
+    for place in places:
+        share = share_of(place.value, whole, place.shares)
+        texts.append([shown(place.name), kind_of(place), show(place.value, metric), share])
+        texts[-1].append(shown(source(place.name) if source is not None else result.sources.get(place.name, "")))
     note = [f"told by {metric}: modules do not have {worst}"] if metric != worst else []
     return labelled("where  ", [*plain_table(texts, right=(2, 3)).splitlines(), *note])
 
 
-def share_of(row: ModuleCost, metric: str, value: int, whole: int) -> str:
-    """The share of a module; of what it is tied to, the module that comes first has it, so that shares add up."""
-    tied = row.tied(metric)
-    if not tied:
-        return units.share(value, whole)
-    return "tied" if tied == value else f"{units.share(value - tied, whole)}, rest tied"
+def share_of(value: int, whole: int, shares: str) -> str:
+    """The share of a module; what it ``shares`` with another is the other's, so that shares add up."""
+    return "tied" if shares and not value else units.share(value, whole)
+
+
+def kind_of(place: Place) -> str:
+    """The class, and how many there are of it."""
+    return ", ".join(text for text in (shown(place.kind), repeated(place.times)) if text)
+
+
+def _places(cost: Cost, metric: str, top: str) -> list[Place]:
+    """The modules from ``top`` down, in the model's order: those that repeat as one, where rows have the metric."""
+    if find_metric(metric).in_rows:
+        rows = rows_of(cost.modules, top)
+        sums = with_below({row.name: int(getattr(row, metric)) for row in rows})
+        return [Place(row.name, row.kind, sums[row.name], row.times, row.shares) for row in rows]
+    values = module_values(cost, metric)
+    inside = [name for name in values if name == top or not top or name.startswith(f"{top}.")]
+    return [Place(name, cost.modules[name].kind, values[name]) for name in inside]
 
 
 def module_values(cost: Cost, metric: str) -> Mapping[str, int]:
@@ -76,28 +104,25 @@ def module_values(cost: Cost, metric: str) -> Mapping[str, int]:
     return {name: getattr(row, metric) for name, row in cost.modules.items() if hasattr(row, metric)}
 
 
-def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> list[ModuleCost]:
+def costliest(cost: Cost, metric: str, *, below: str = "", most: int = 5) -> list[Place]:
     """The modules that tell where ``metric`` goes: the largest that do not contain one another.
 
     Starting from the children of ``below``, a module that holds more than half gives way to its own children
     until there are ``most`` of them, so that one wrapper does not hide everything. It stays where more of its cost
     is its own than any child's.
     """
-    values = module_values(cost, metric)
-    children: dict[str, list[str]] = {}
-    for name in values:
-        if name:
-            children.setdefault(name.rpartition(".")[0], []).append(name)
-    whole = values.get(below, 0)
-    found = [n for n in children.get(below, []) if values[n] > 0]
+    places = {place.name: place for place in _places(cost, metric, below)}
+    children: dict[str, list[Place]] = {}
+    for name, place in places.items():
+        if name != below and place.value > 0:
+            children.setdefault(name.rpartition(".")[0], []).append(place)
+    whole = places[below].value if below in places else 0
+    found = children.get(below, [])
     while found and len(found) < most:
-        largest = max(found, key=lambda n: values[n])
-        inside = [n for n in children.get(largest, []) if values[n] > 0]
-        value = values[largest]
-        parts = [values[n] for n in inside]
-        if not inside or value * 2 <= whole or value - sum(parts) > max(parts):
+        largest = max(found, key=lambda place: place.value)
+        inside = children.get(largest.name, [])
+        parts = [place.value for place in inside]
+        if not inside or largest.value * 2 <= whole or largest.value - sum(parts) > max(parts):
             break
-        found.remove(largest)
-        found.extend(inside)
-    rows = sorted((cost.modules[n] for n in found), key=lambda row: -values[row.name])
-    return rows[:most]
+        found = [place for place in found if place is not largest] + inside
+    return sorted(found, key=lambda place: -place.value)[:most]

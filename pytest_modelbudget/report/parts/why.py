@@ -2,29 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from ...text.line import shown
 from ...values.growth import Comparison, Factor, Growth
-from ...values.metrics import show
+from ...values.metrics import find_metric, show
 from ...values.point import axes
 from ...values.result import Result
+from .cause import cause
 from .changes import changes_table
-from .factors import factor_text, times
+from .factors import factor_text, grown, times
 from .labels import labelled
+from .memory import peaks_lines
 
 
 def growth_lines(result: Result, *, most: int = 5) -> list[str]:
-    """``why`` and ``what`` of an entry: the factors, then the modules that changed. None where nothing changed."""
+    """``cause``, ``why`` and ``what`` of an entry: a sentence, the factors, the modules that changed.
+
+    Then the same of other metrics that fail, if they have another cause. None where nothing changed.
+    """
     found = why(result)
     growth = result.comparison.growth if result.comparison is not None else None
     reasons = [found] if found else []
     if growth is None:
         return labelled("why    ", reasons)
+    sentence = cause(growth)
+    assert result.comparison is not None  # it has a growth
+    alike = _alike(result.comparison, growth) if sentence else []
+    apart = [other for other in alike if _moved(growth) and find_metric(other.metric).headline]
+    together = [other for other in alike if other not in apart]
+    reasons += [_said(result.comparison, other) for other in apart]
+    lines = labelled("cause  ", [sentence] if growth.modules or growth.beside else [])
+    lines += _explained(result, growth, reasons, most)
+    lines += labelled("also   ", [_also(together)] if together else [])
+    for other in result.comparison.others:
+        if other not in alike:
+            lines += [f"cause  {cause(other)}"] if other.modules or other.beside else []
+            lines += _explained(result, other, [_said(result.comparison, other)], most)
+    return lines
+
+
+def others_lines(result: Result) -> list[str]:
+    """What else fails: a line for what has the same cause, and one for each other metric with its own."""
+    comparison = result.comparison
+    if comparison is None or comparison.growth is None:
+        return []
+    alike = _alike(comparison, comparison.growth)
+    lines = [_also(alike)] if alike else []
+    for other in comparison.others:
+        if other not in alike:
+            lines += [text for text in (_said(comparison, other), cause(other)) if text]
+    return lines
+
+
+def _alike(comparison: Comparison, growth: Growth) -> list[Growth]:
+    """The other metrics that the same modules explain."""
+    told = _names(growth)
+    return [other for other in comparison.others if _names(other) <= told and set(other.beside) <= set(growth.beside)]
+
+
+def _names(growth: Growth) -> set[str]:
+    """The modules that changed."""
+    return {name for change in growth.modules for name in (change.name, *change.alike)}
+
+
+def _also(alike: Sequence[Growth]) -> str:
+    return f"{', '.join(map(_grew, alike))}, of the same cause"
+
+
+def _grew(growth: Growth) -> str:
+    return f"{growth.metric} {grown(growth.before, growth.after, growth.metric)}"
+
+
+def _explained(result: Result, growth: Growth, reasons: list[str], most: int) -> list[str]:
     table = changes_table(growth, most=most)
     at = [f"both counted at {shown(_at(result))}"] if table and _moved(growth) else []
     note = [shown(growth.note, 400)] if growth.note else []
-    return [*labelled("why    ", [*reasons, *note]), *labelled("what   ", [*table, *at])]
+    peaks = labelled("peak   ", peaks_lines(*growth.peaks)) if growth.peaks else []
+    return [*labelled("why    ", [*reasons, *note]), *peaks, *labelled("what   ", [*table, *at])]
 
 
 def why(result: Result) -> str:
@@ -40,6 +96,11 @@ def why(result: Result) -> str:
     if growth is None:
         changed = comparison.changes(result.cost, result.module)
         return ", ".join(_total(metric, *pair) for metric, pair in changed.items())
+    return _said(comparison, growth)
+
+
+def _said(comparison: Comparison, growth: Growth) -> str:
+    """The total and the factors of one metric."""
     total = _total(growth.metric, growth.before, growth.after)
     factors = [factor_text(factor, growth.metric) for factor in _factors(comparison, growth)]
     return f"{total} = {' * '.join(factors)}" if factors else total

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-
 def memory_maps(sweep: Sweep) -> list[Panel]:
     """A map for each model, dtype and mode of which there are several batches and sizes, if memory was counted."""
     if "memory" not in sweep.metrics:

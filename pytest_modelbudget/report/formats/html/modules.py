@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ....text.line import shown
-from ....values.cost import ModuleCost
 from ....values.growth import Growth, ModuleChange
-from ....values.metrics import show
+from ....values.metrics import find_metric, show
 from ....values.result import Result
-from ...parts.changes import biggest_first, difference, values
-from ...parts.description import describe, described, named
+from ....values.rows import ModuleRow, with_below
+from ...parts.changes import difference, values
+from ...parts.description import describe, described, named, repeated
 from ...parts.where import share_of
 
 
@@ -51,10 +51,10 @@ class Change:
 
 
 def change_rows(growth: Growth | None, metric: str, *, most: int) -> tuple[list[Change], int]:
-    """The modules that changed, the largest difference first, and how many were left out."""
+    """The modules that changed, the cause first, and how many were left out."""
     if growth is None:
         return [], 0
-    return [_change(change, metric) for change in biggest_first(growth)[:most]], max(0, len(growth.modules) - most)
+    return [_change(change, metric) for change in growth.modules[:most]], max(0, len(growth.modules) - most)
 
 
 def _change(change: ModuleChange, metric: str) -> Change:
@@ -62,7 +62,7 @@ def _change(change: ModuleChange, metric: str) -> Change:
     return Change(
         status=change.status,
         name=named(change),
-        what=described(change),
+        what=_several(described(change), change.times),
         was=Number(was, change.before),
         now=Number(now, change.after),
         by=Number(difference(change, metric), change.after - change.before),
@@ -71,22 +71,33 @@ def _change(change: ModuleChange, metric: str) -> Change:
 
 
 def module_rows(
-    result: Result, growth: Growth | None, metric: str, before: Mapping[str, int], *, most: int
+    result: Result,
+    listed: Sequence[ModuleRow],
+    growth: Growth | None,
+    metric: str,
+    before: Mapping[str, int],
+    *,
+    most: int,
 ) -> tuple[list[Row], int]:
-    """The modules from the entry's own down that cost anything, in the model's order, and how many were left out."""
-    top, changes = result.module, {change.name: change for change in growth.modules} if growth is not None else {}
-    inside = [
-        row
-        for name, row in result.cost.modules.items()
-        if (name == top or not top or name.startswith(f"{top}."))
-        and (getattr(row, metric) or row.params or name in changes or before.get(name))
-    ]
-    costly = sorted(inside, key=lambda row: (row.name not in changes, -getattr(row, metric)))
+    """The ``listed`` modules that cost anything, in the model's order, and how many were left out."""
+    told = growth.modules if growth is not None else ()
+    changes = {name: change for change in told for name in (change.name, *change.alike)}
+    now, params = (with_below({row.name: row.value(m) for row in listed}) for m in (metric, "params"))
+    inside = [row for row in listed if now[row.name] or params[row.name] or row.name in changes or before.get(row.name)]
+    costly = sorted(inside, key=lambda row: (row.name not in changes, -now[row.name]))
     kept = {row.name for row in costly[:most]}
-    whole = result.cost.metric(metric, top) or 0
-    rows = [_row(row, changes.get(row.name), metric, whole, before) for row in inside if row.name in kept]
+    whole = (result.cost.metric(metric, result.module) if find_metric(metric).in_modules else result.cost.memory) or 0
+    rows = [
+        _row(row, now[row.name], params[row.name], changes.get(row.name), metric, whole, before)
+        for row in inside
+        if row.name in kept
+    ]
     rows += [_removed(change, metric, before) for change in changes.values() if change.status == "removed"]
     return rows, len(inside) - len(kept)
+
+
+def _several(text: str, times: int) -> str:
+    return f"{text}, {repeated(times)}" if times > 1 else text
 
 
 def _removed(change: ModuleChange, metric: str, before: Mapping[str, int]) -> Row:
@@ -103,8 +114,15 @@ def _removed(change: ModuleChange, metric: str, before: Mapping[str, int]) -> Ro
     )
 
 
-def _row(row: ModuleCost, change: ModuleChange | None, metric: str, whole: int, before: Mapping[str, int]) -> Row:
-    now = int(getattr(row, metric))
+def _row(
+    row: ModuleRow,
+    now: int,
+    params: int,
+    change: ModuleChange | None,
+    metric: str,
+    whole: int,
+    before: Mapping[str, int],
+) -> Row:
     was = before.get(change.was_name if change is not None and change.status == "renamed" else row.name)
     if change is not None and change.status == "added":
         was = None
@@ -114,11 +132,11 @@ def _row(row: ModuleCost, change: ModuleChange | None, metric: str, whole: int, 
         by = Number(f"{sign}{show(abs(now - was), metric)}" if now != was else "same", now - was)
     return Row(
         name=shown(row.name) or shown(row.kind),
-        kind=describe(row.kind, row.config),
+        kind=_several(describe(row.kind, row.config), row.times),
         status=change.status if change is not None else "",
         was=Number(show(was, metric), was) if was is not None else None,
         now=Number(show(now, metric), now),
         by=by,
-        share=share_of(row, metric, now, whole),
-        params=Number(show(row.params, "params"), row.params),
+        share=share_of(now, whole, row.shares),
+        params=Number(show(params, "params"), params),
     )

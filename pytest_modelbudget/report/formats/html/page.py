@@ -9,13 +9,17 @@ from ....judging.growth import row_metric
 from ....text import units
 from ....text.line import shown
 from ....values.growth import Growth
-from ....values.metrics import find_metric, show, show_apart, title_of
+from ....values.metrics import show, show_apart, title_of
 from ....values.result import Result
+from ....values.rows import rows_of, with_below
 from ....values.run import Report
+from ...parts.cause import cause, common_causes
+from ...parts.changes import follows_line
 from ...parts.columns import Cell, cell, columns
 from ...parts.conditions import conditions
+from ...parts.memory import broken_memory, peaks_lines
 from ...parts.standing import FAILING, ranked, sentence, standing
-from ...parts.why import why
+from ...parts.why import others_lines, why
 from .modules import Change, Row, change_rows, module_rows
 from .pictures import Bar, Picture, bars, baseline_point, one_scale, pictures
 
@@ -62,7 +66,12 @@ class Entry:
     cells: Sequence[Cell | None]
     metrics: Sequence[Metric]
     metric: str
+    cause: str
     why: str
+    others: Sequence[str]
+    memory: Sequence[str]
+    peaks: Sequence[str]
+    follows: Sequence[str]
     note: str
     bars: Sequence[Bar]
     mark: float | None
@@ -78,9 +87,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole page."""
+    """The whole page. ``causes`` are what several entries fail by, and the numbers and names of these entries."""
 
     sentence: str
+    causes: Sequence[tuple[str, Sequence[tuple[int, str]]]]
     titles: Sequence[str]
     entries: Sequence[Entry]
     plugin_version: str
@@ -93,6 +103,7 @@ def page(report: Report) -> Page:
     most = max(20, min(ROWS, ALL_ROWS // max(1, len(report.results))))
     return Page(
         sentence=sentence(report.results),
+        causes=_causes(report.results),
         titles=[title_of(metric) for metric in metrics],
         entries=[
             _entry(number, result, metrics, report, most) for number, result in enumerate(ranked(report.results), 1)
@@ -102,13 +113,22 @@ def page(report: Report) -> Page:
     )
 
 
+def _causes(results: Sequence[Result]) -> list[tuple[str, list[tuple[int, str]]]]:
+    """The causes that failing entries have in common, with the place on the page of each entry."""
+    places = {result.entry: number for number, result in enumerate(ranked(results), 1)}
+    return [
+        (one.sentence, [(places[entry], shown(entry, 200)) for entry in one.entries]) for one in common_causes(results)
+    ]
+
+
 def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, most: int) -> Entry:
     word, verdict, comparison = standing(result), result.verdict, result.comparison
     growth = comparison.growth if comparison is not None else None
     metric = _pictured(result, growth)
     kept = report.before.get(result.entry, ()) if comparison is not None else ()
-    before = {row.name: int(getattr(row, metric)) for row in kept if hasattr(row, metric)}
-    rows, rows_left_out = module_rows(result, growth, metric, before, most=most)
+    listed = rows_of(result.cost.modules, result.module)
+    now, before = (with_below({row.name: row.value(metric) for row in rows}) for rows in (listed, kept))
+    rows, rows_left_out = module_rows(result, listed, growth, metric, before, most=most)
     changes, changes_left_out = change_rows(growth, metric, most=CHANGES)
     steps, mark = bars(result, growth)
     problems = [line for text in (*verdict.reasons, *verdict.warnings) for line in text.splitlines()]
@@ -126,12 +146,17 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
         cells=[cell(result, name) for name in metrics],
         metrics=_metrics(result),
         metric=title_of(metric),
+        cause=cause(growth) if growth is not None and (growth.modules or growth.beside) else "",
         why=why(result),
+        others=others_lines(result),
+        memory=broken_memory(result),
+        peaks=peaks_lines(*growth.peaks) if growth is not None and growth.peaks else [],
+        follows=[*follows_line(growth), *(shown(text, 200) for text in growth.beside)] if growth is not None else [],
         note=shown(growth.note, 500) if growth is not None else "",
         bars=steps,
         mark=mark,
-        pictures=pictures(result, growth, metric, before),
-        one_scale=one_scale(result.cost.metric(metric, result.module) or 0, before.get(result.module, 0)),
+        pictures=pictures(result, growth, metric, now, before),
+        one_scale=one_scale(now.get(result.module, 0), before.get(result.module, 0)),
         changes=changes,
         changes_left_out=changes_left_out,
         changes_at=f"{title_of(metric)} at {baseline_point(result)}",
@@ -173,8 +198,5 @@ def _metrics(result: Result) -> list[Metric]:
 
 
 def _pictured(result: Result, growth: Growth | None) -> str:
-    """The metric whose modules are shown: that of the growth or of the verdict, where modules have it."""
-    if growth is not None:
-        return row_metric(growth.metric)
-    metric = find_metric(result.verdict.worst)
-    return metric.name if metric.in_modules and not metric.estimate else "flops"
+    """The metric whose modules are shown: that of the growth or of the verdict, where rows have it."""
+    return row_metric(growth.metric if growth is not None else result.verdict.worst)

@@ -59,13 +59,16 @@ def bars(result: Result, growth: Growth | None) -> tuple[list[Bar], float | None
     return found, limit / full if limit is not None else None
 
 
-def pictures(result: Result, growth: Growth | None, metric: str, before: Mapping[str, int]) -> list[Picture]:
+def pictures(
+    result: Result, growth: Growth | None, metric: str, now: Mapping[str, int], before: Mapping[str, int]
+) -> list[Picture]:
     """The modules by what they cost now and, with the rows of the baseline, before."""
-    now = {name: int(getattr(row, metric)) for name, row in result.cost.modules.items()}
-    top, statuses, earlier = result.module, {}, {}
+    top = result.module
+    statuses: dict[str, str] = {}
+    earlier: dict[str, str] = {}
     for change in growth.modules if growth is not None else ():
         if change.status != "removed":
-            statuses[change.name] = change.status
+            statuses |= dict.fromkeys((change.name, *change.alike), change.status)
         if change.status != "added":
             earlier[change.was_name] = change.status
     whole = max(now.get(top, 0), before.get(top, 0)) if one_scale(now.get(top, 0), before.get(top, 0)) else 0

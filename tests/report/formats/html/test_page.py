@@ -9,6 +9,7 @@ import report_samples as samples
 
 from pytest_modelbudget.report.formats.html.document import render as to_html
 from pytest_modelbudget.report.formats.html.page import ROWS, page
+from pytest_modelbudget.values.rows import ModuleRow
 from pytest_modelbudget.values.run import Report
 
 
@@ -51,7 +52,7 @@ def test_added_and_removed_modules() -> None:
         samples.REGRESSED.comparison.growth, modules=(*samples.REGRESSED.comparison.growth.modules, removed)
     )
     result = replace(samples.REGRESSED, comparison=replace(samples.REGRESSED.comparison, growth=growth))
-    before = (*samples.TEXT_BEFORE, samples.row("gone", "Linear", 100 * samples.M, 0))
+    before = (*samples.TEXT_BEFORE, ModuleRow("gone", "Linear", flops=100 * samples.M))
     report = Report("1", "2", "fvcore", (result,), {result.entry: before})
     rows = {row.name: row for row in page(report).entries[0].rows}
     assert (rows["adapter"].was, rows["adapter"].status) == (None, "added")
