@@ -318,13 +318,15 @@ def _dimension(name: str) -> Axis:
     )  # fmt: skip
 
 
-_TAKEN = frozenset({*(one.name for one in fields(OperatingPoint)), *metric_names(), "target", "uncounted", "refused"})
-"""Names of axes, metrics and columns, which no dimension of the user's own may have."""
+@cache
+def _taken() -> frozenset[str]:
+    """Names of axes, metrics and columns, which no dimension of the user's own may have."""
+    return frozenset({*(one.name for one in fields(OperatingPoint)), *metric_names(), "target", "uncounted", "refused"})
 
 
 def is_dimension(name: Any) -> bool:
     """Whether a name can be that of a dimension of the user's own."""
-    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and name not in _TAKEN
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and name not in _taken()
 
 
 def dimensions(dims: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pytest_modelbudget import measure
-from pytest_modelbudget.report.parts.where import costliest, every_module, module_values, share_of, where_lines
+from pytest_modelbudget.report.parts.where import costliest, every_module, module_values, where_lines
 from pytest_modelbudget.values.cost import Cost
 from pytest_modelbudget.values.result import Result
 from pytest_modelbudget.values.throughput import Throughput, Work
@@ -109,16 +109,16 @@ def test_shares_of_tied_weights_add_up():
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
             return self.head[0](self.embed(ids))
 
-    cost = measure(Tied, seq=3)
-    rows = cost.by_module()
-    assert (cost.params, rows[""].tied("params")) == (6 * 4 + 2 * 5 * 4, 0)
-    assert {name: (rows[name].params, rows[name].tied("params")) for name in ("embed", "body", "head", "head.0")} == {
-        "embed": (24, 0),
-        "body": (20, 0),
-        "head": (44, 24),
-        "head.0": (24, 24),
-    }
-    assert (rows["head"].weights, rows["head"].tied("weights")) == (4 * 44, 4 * 24)
-    named = [rows[name] for name in ("embed", "body", "head", "head.0")]
-    shares = [share_of(row, "params", row.params, cost.params) for row in named]
-    assert shares == ["38 %", "31 %", "31 %, rest tied", "tied"]
+    result = over(measure(Tied, seq=3), "params")
+    assert every_module(result) == [
+        "where  embed   Embedding   24  38 %",
+        "       body    Linear      20  31 %",
+        "       head    Sequential  20  31 %",
+        "       head.0  Linear       0  tied",
+        "       head.1  Linear      20  31 %",
+    ]
+    assert where_lines(result) == [
+        "where  embed  Embedding   24  38 %",
+        "       body   Linear      20  31 %",
+        "       head   Sequential  20  31 %",
+    ]
