@@ -14,6 +14,7 @@ from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
+from .meta.layout import as_a_card_lays_out
 from .meta.optimizers import fused_optimizers_on_meta
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
@@ -22,6 +23,7 @@ from .model.process import without_compiler
 from .model.rows import counted_cost
 from .model.target import TargetModel
 from .model.tree import ModuleTree
+from .recording.allocations import Allocations
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
@@ -42,7 +44,8 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
     with before_forward(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
         execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
-        ledger = Ledger(point.rules, on_meta=not attempt.real)
+        allocations = Allocations() if card is not None and card.kind == "cuda" else None
+        ledger = Ledger(point.rules, on_meta=not attempt.real, allocations=allocations)
         ledger.hold(weights_of(call.model, call.modules), "weights")
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
@@ -93,6 +96,7 @@ def _run_under(
 ) -> Peak:
     point, real = request.point, attempt.real
     with (
+        as_a_card_lays_out(active=request.card is not None and request.card.kind == "cuda"),
         device_stand_in(call.device, active=attempt.any_device),
         attention_kernels(point.attention, real=real),
         autocast_by_rules_of(point.rules, on=call.device.type),

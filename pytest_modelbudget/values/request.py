@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import UsageError, nearest
-from .devices import Device, find_device
+from .device import Device
+from .devices import find_device
 from .kinds import Choice
 from .point import OperatingPoint, axis_names, operating_point
 

@@ -15,8 +15,10 @@ from torch import nn
 from pytest_modelbudget import Cost, measure
 from pytest_modelbudget.counting.recording.work import WorkRecorder
 from pytest_modelbudget.errors import UsageError
-from pytest_modelbudget.values.devices import NAMED, Device, find_device
-from pytest_modelbudget.values.throughput import Throughput, Work, batch_that_pays, predict
+from pytest_modelbudget.values.device import Device
+from pytest_modelbudget.values.device_table import NAMED
+from pytest_modelbudget.values.devices import find_device
+from pytest_modelbudget.values.throughput import Products, Throughput, Work, batch_that_pays, predict
 
 ROUND = Device("round", "cuda", {"float32": 10**12, "tf32": 10**13, "float16": 10**14}, 10**11, 2**30, 1000, "by hand")
 """1 TFLOP/s (1000 FLOPs a nanosecond), 100 bytes a nanosecond, a microsecond to launch."""
@@ -113,7 +115,7 @@ def test_linear_by_hand():
     """(8, 100) by (50, 100) and a bias: 2 * 8 * 100 * 50 FLOPs; 4 bytes for each of 800 + 5000 + 50 + 400 elements."""
     cost = measure(nn.Linear(100, 50), inputs=("batch", 100), batch=8, device="T4")
     (only,) = cost.throughput.work
-    assert only == Work("", "linear", "float32", 80_000, 4 * (800 + 5000 + 50 + 400), 1, 1)
+    assert only == Work("", "linear", "float32", 80_000, 4 * (800 + 5000 + 50 + 400), 1, 1, Products(1, 8, 50, 100))
     found = predict([only], ROUND, 8)
     assert found.bound == {"compute": 0, "bandwidth": 250, "launch": 1000}  # 80 ns of arithmetic, 25000 bytes
     assert found.samples_per_second == pytest.approx(8 / 1250e-9)
@@ -126,7 +128,8 @@ def test_convolution_by_hand():
     conv = nn.Conv2d(3, 8, 3, padding=1)
     (half,) = measure(conv, batch=2, res=16, dtype="fp16", device="T4").throughput.work
     (full,) = measure(conv, batch=2, res=16, device="T4").throughput.work
-    assert half == Work("", "conv2d", "float16", 2 * 2 * 8 * 256 * 27, 2 * elements, 1, 1)
+    shape = Products(1, rows=2 * 256, columns=8, depth=27, taps=9, bias=True)
+    assert half == Work("", "conv2d", "float16", 2 * 2 * 8 * 256 * 27, 2 * elements, 1, 1, shape)
     assert full == replace(half, dtype="tf32", bytes=4 * elements)
 
 
@@ -354,3 +357,51 @@ def test_batches_that_cannot_be_compared_are_refused():
         batch_that_pays([(point(1, 100), None), (point(2, 100, "L4"), None)])
     with pytest.raises(UsageError, match="without a batch"):
         batch_that_pays([(point(None, 100), None)])
+
+
+# -- the products that calls are made of -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "expected"),
+    [
+        pytest.param(torch.mm, [(2, 3), (3, 5)], Products(1, 2, 5, 3), id="mm"),
+        pytest.param(torch.matmul, [(4, 2, 3), (3, 5)], Products(1, 8, 5, 3), id="rows of a batch are rows"),
+        pytest.param(torch.matmul, [(4, 2, 3), (4, 3, 5)], Products(4, 2, 5, 3), id="a batch of products"),
+        pytest.param(torch.addmm, [(5,), (2, 3), (3, 5)], Products(1, 2, 5, 3), id="addmm"),
+        pytest.param(F.linear, [(7, 2, 3), (5, 3)], Products(1, 14, 5, 3), id="linear"),
+        pytest.param(lambda x, w: F.conv2d(x, w, groups=4), [(2, 8, 6, 6), (12, 2, 3, 3)],
+                     Products(4, 2 * 16, 3, 18, 9), id="grouped"),
+        pytest.param(lambda x, w: F.conv2d(x, w, groups=8), [(2, 8, 6, 6), (8, 1, 3, 3)],
+                     Products(8, 2 * 16, 1, 9, 9), id="depthwise"),
+        pytest.param(F.conv_transpose2d, [(2, 8, 6, 6), (8, 5, 2, 2)],
+                     Products(1, 2 * 36, 8, 20, 4), id="transposed: positions are those of the input"),
+        pytest.param(F.scaled_dot_product_attention, [(2, 4, 10, 16), (2, 4, 30, 16), (2, 4, 30, 16)],
+                     Products(8, 10, 30, 16), id="attention"),
+    ],
+)  # fmt: skip
+def test_products_by_hand(function, shapes, expected):
+    (one,) = (each for each in work(function, *shapes) if each.flops)
+    assert one.shape == expected
+
+
+def test_the_gradient_of_a_grouped_convolution_computes_what_it_computes():
+    """Depthwise: 16 channels, 3 x 3, 8 x 8 positions, batch 2: 2 * 2 * 64 * 16 * 9 FLOPs, and for each gradient.
+
+    ``FlopCounterMode`` counts the gradient of the weight as if the weight were full, 16 times as much.
+    """
+    model = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False)
+    cost = measure(model, inputs=(torch.zeros(2, 16, 8, 8).requires_grad_(),), batch=2, mode="train", device="T4",
+                   optimizer="none", convention="torch")  # fmt: skip
+    forward = 2 * 2 * 64 * 16 * 9
+    found = {each.operator: each.flops for each in cost.throughput.work if each.flops}
+    assert found == {"convolution": forward, "convolution_backward": 2 * forward}
+    assert cost.backward_flops == forward + 16 * forward
+    (backward,) = (each for each in cost.throughput.work if each.operator == "convolution_backward")
+    assert backward.shape == Products(16, 2 * 64, 1, 9, 9)
+
+
+def test_what_reads_in_another_order_than_it_writes_says_so():
+    (same,) = work(lambda x: x.clone(), (4, 5))
+    (other,) = work(lambda x: x.t().contiguous(), (4, 5))
+    assert (same.reorders, other.reorders) == (False, True)

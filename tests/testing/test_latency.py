@@ -101,7 +101,7 @@ def test_a_limit_and_its_device():
     [
         ({}, "latency='3ms' is a limit on a predicted time, and here is no device. Name one whose speed is known"),
         ({"device": "cuda"}, "here is device='cuda', which names no card"),
-        ({"device": "cpu"}, "There are: 'H200', 'H100', 'H100 PCIe', 'A100 80GB'"),
+        ({"device": "cpu"}, "There are: 'B200', 'H200', 'H100', 'H100 PCIe', 'A100 80GB'"),
         ({"device": "T5"}, "device='T5' is not a device. Did you mean 'T4'?"),
     ],
 )

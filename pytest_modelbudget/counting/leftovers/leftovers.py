@@ -219,7 +219,8 @@ def _holds(value: Any, left: set[int], made: set[int], depth: int) -> bool:
         items: Iterable[Any] = (*value.parameters(), *value.buffers(), *vars(value).values())
         depth = 2
     elif isinstance(value, Mapping):
-        items = (item for pair in value.items() for item in pair)
+        pairs = dict.items(value) if isinstance(value, dict) else value.items()
+        items = (item for pair in pairs for item in pair)
     elif isinstance(value, (list, tuple, set, frozenset, deque)):
         items = value
     else:

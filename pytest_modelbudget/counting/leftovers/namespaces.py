@@ -81,7 +81,8 @@ class Namespaces:
                 content = dict(vars(value))
                 self._keep(value, content, depth, [item for item in content.values() if type(item) not in _PLAIN])
         elif isinstance(value, dict):
-            self._keep(value, dict(value), depth, value.values())
+            content = dict(dict.items(value))  # what it holds: a lazy one would import what it stands for
+            self._keep(value, content, depth, content.values())
         elif isinstance(value, (list, set, deque)):
             self._keep(value, list(value), depth, value)
         elif isinstance(value, _HELD_BY):

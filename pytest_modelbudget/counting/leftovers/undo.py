@@ -31,7 +31,7 @@ def undo_in(holder: Any, is_left: Test, before: Any = UNKNOWN) -> bool:
         return _undo_attributes(holder, dict(vars(holder)), is_left, before)
     if isinstance(holder, dict):
         known = {} if before is UNKNOWN else before
-        changed = [(key, value) for key, value in holder.items() if key not in known or known[key] is not value]
+        changed = [(key, value) for key, value in dict.items(holder) if key not in known or known[key] is not value]
         for key in [key for key, value in changed if is_left(value) or is_left(key)]:
             if key in known:
                 holder[key] = before[key]

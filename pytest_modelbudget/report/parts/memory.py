@@ -6,7 +6,8 @@ from ...text import units
 from ...text.line import one_line
 from ...text.tables import plain_table
 from ...values.cost import Cost
-from ...values.devices import CARDS, GIB, fits_on
+from ...values.device import GIB
+from ...values.devices import CARDS, fits_on
 from ...values.metrics import show
 from ...values.peak import Peak
 from .labels import labelled
