@@ -2,24 +2,26 @@
 
     python -m benchmarks.calibrate.features TABLES FEATURES
 
-One file a model, under FEATURES. A model that has one is not counted again, so that this can be stopped and goes on.
+One file of compressed JSON a model, under FEATURES. A model that has one is not counted again, so that this can be
+stopped and goes on.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import pickle
+import json
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from pytest_modelbudget.values.throughput import Work
+from pytest_modelbudget.values.work import Work
 
-from .models import built
 from .tables import Row, Setting, rows
 
 
@@ -42,6 +44,33 @@ class Key(NamedTuple):
     res: int
     seq: int
     batch: int
+
+
+def save(path: Path, found: dict[Key, Step | str]) -> None:
+    """Write the steps of one model, or why one could not be counted."""
+    plain = []
+    for key, step in found.items():
+        one: dict[str, Any] = {"key": [list(key.setting), *key[1:]]}
+        if isinstance(step, str):
+            one["refused"] = step
+        else:
+            one["work"] = [list(work.to_dict().values()) for work in step.work]
+            one["rest"] = list(step[1:])
+        plain.append(one)
+    path.with_suffix(".part").write_bytes(gzip.compress(json.dumps(plain).encode(), 3))
+    path.with_suffix(".part").rename(path)
+
+
+def load(path: Path) -> dict[Key, Step]:
+    """Read the steps of one model, without those that could not be counted."""
+    names = [one.name for one in fields(Work)]
+    found = {}
+    for one in json.loads(gzip.decompress(path.read_bytes())):
+        setting, *rest = one["key"]
+        if "work" in one:
+            work = tuple(Work.from_dict(dict(zip(names, values, strict=True))) for values in one["work"])
+            found[Key(Setting(*setting), *rest)] = Step(work, *one["rest"])
+    return found
 
 
 def keys_of(row: Row) -> Iterable[Key]:
@@ -88,7 +117,7 @@ def count(model: torch.nn.Module, key: Key, loss: Any = None) -> Step:
         counted_run.Allocations = plain  # type: ignore[misc]
     assert cost.throughput is not None
     assert cost.peak is not None
-    work = tuple(Work("", *list(vars(one).values())[1:]) for one in cost.throughput.work)
+    work = tuple(replace(one, module="") for one in cost.throughput.work)
     allocations = kept[-1]
     return Step(work, allocations.held, allocations.events, allocations.phases, cost.peak.total,
                 dict(cost.peak.kinds), cost.notes)  # fmt: skip
@@ -96,6 +125,8 @@ def count(model: torch.nn.Module, key: Key, loss: Any = None) -> Step:
 
 def main() -> None:
     """Count what is not there yet."""
+    from .models import built  # timm and transformers take long to import, and reading needs neither
+
     tables, folder = map(Path, sys.argv[1:3])
     folder.mkdir(parents=True, exist_ok=True)
     wanted: dict[str, dict[Key, None]] = {}
@@ -105,7 +136,7 @@ def main() -> None:
     names = sorted(wanted, key=lambda name: (not any(k.seq for k in wanted[name]), hashlib.md5(name.encode()).digest()))
     start = time.time()
     for number, name in enumerate(names):
-        path = folder / f"{name}.pickle"
+        path = folder / f"{name}.json.gz"
         if path.exists():
             continue
         found: dict[Key, Step | str] = {}
@@ -115,8 +146,7 @@ def main() -> None:
                     found[key] = count(model, key, loss)
             except Exception as error:  # noqa: BLE001  one model that is refused must not stop the others
                 found[key] = f"{type(error).__name__}: {error}"[:300]
-        path.with_suffix(".part").write_bytes(pickle.dumps(found))
-        path.with_suffix(".part").rename(path)
+        save(path, found)
         failed = [error for error in found.values() if isinstance(error, str)]
         print(
             f"{time.time() - start:6.0f}s {number + 1}/{len(names)} {name} {len(found)} {failed[:1] or ''}", flush=True

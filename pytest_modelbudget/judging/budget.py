@@ -9,9 +9,9 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..text.units import parse_percent
-from ..values.devices import find_device, named_devices
 from ..values.frozen import freeze
-from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
+from ..values.limits import limit_names, take_limits
+from ..values.metrics import all_metrics
 from ..values.point import OperatingPoint, axis_names
 from ..values.request import SETTINGS, Request, argument_names, without_unset
 from .scaling import parse_scaling
@@ -67,7 +67,7 @@ def marker_arguments() -> tuple[str, ...]:
     """Everything that ``@budget`` takes."""
     measured = tuple(name for name in argument_names() if name not in SETTINGS)
     model, *own = _own_arguments()
-    return (model, *measured, *metric_names(), *own)
+    return (model, *measured, *limit_names(), *own)
 
 
 def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: bool = True) -> Budget:
@@ -85,7 +85,7 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
                 f"{name!r} is not an argument of budget().{nearest(name, allowed)} Allowed: {', '.join(allowed)}."
             )
     given = without_unset(keywords)
-    limits = {m: parse_limit(given.pop(m), m) for m in metric_names() if m in given}
+    limits = take_limits(given, whole=whole)
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
     if "scaling" in own:
         own["scaling"] = parse_scaling(own["scaling"])
@@ -94,7 +94,6 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     budget = Budget(**own, arguments=given, limits=limits)
     if whole:
         _check_training(budget)
-        _check_estimates(budget)
     budget.request({})
     _check_module(budget)
     _check_rest(budget)
@@ -105,19 +104,6 @@ def _check_training(budget: Budget) -> None:
     for name in _for_training():
         if name in budget.arguments and budget.arguments.get("mode") != "train":
             raise UsageError(f"{name}= is for a training step. Add mode='train', or leave it out.")
-
-
-def _check_estimates(budget: Budget) -> None:
-    """A limit on what is predicted needs a device whose speed is known."""
-    value = budget.arguments.get("device")
-    device = find_device(value) if value is not None else None
-    for name, limit in budget.limits.items():
-        if find_metric(name).estimate and (device is None or not device.has_speed):
-            found = "no device" if device is None else f"device={value!r}, which names no card"
-            raise UsageError(
-                f"{name}={show_limit(limit, name)!r} is a limit on a predicted time, and here is {found}. "
-                f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
-            )
 
 
 def _check_module(budget: Budget) -> None:

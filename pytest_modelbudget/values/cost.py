@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from .cost_table import module_table
+from .footprint import Footprint
 from .frozen import freeze
 from .metrics import find_metric
 from .peak import Measured, Peak
@@ -51,7 +52,7 @@ class Cost:
     ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
     modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
     training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
-    ``throughput`` is predicted, where a named device was asked for.
+    ``throughput`` and ``device_memory`` are predicted, where a named device was asked for.
     """
 
     flops: int
@@ -77,6 +78,7 @@ class Cost:
     backward_flops: int = 0
     peak: Peak | None = field(default=None, repr=False)
     measured: Measured | None = None
+    device_memory: Footprint | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Nothing in a cost changes."""
@@ -99,6 +101,11 @@ class Cost:
     def latency(self) -> int | None:
         """The predicted time of a step on the named device, in nanoseconds: an estimate."""
         return None if self.throughput is None else self.throughput.nanoseconds
+
+    @property
+    def footprint(self) -> int | None:
+        """The bytes that a step takes of the named card's memory: an estimate."""
+        return None if self.device_memory is None else self.device_memory.total
 
     def metric(self, name: str, module: str = "") -> int | None:
         """One metric of the model or of a submodule; ``None`` where it was not measured.
@@ -133,6 +140,7 @@ class Cost:
         data["modules"] = [row.to_dict() for row in self.modules.values()]
         data["operators"] = self.by_operator()
         data["throughput"] = self.throughput.to_dict() if self.throughput is not None else None
+        data["device_memory"] = self.device_memory.to_dict() if self.device_memory is not None else None
         return data
 
     @classmethod
@@ -148,6 +156,8 @@ class Cost:
             fields["modules"] = {row["name"]: ModuleCost(**row) for row in fields["modules"]}
             if fields["throughput"] is not None:
                 fields["throughput"] = Throughput.from_dict(fields["throughput"])
+            if fields["device_memory"] is not None:
+                fields["device_memory"] = Footprint.from_dict(fields["device_memory"])
             return cls(**fields)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UsageError(f"This is not a cost as Cost.to_dict() writes it: {error}") from error

@@ -11,7 +11,8 @@ from ..errors import UsageError
 from ..text.checks import a_record
 from ..text.json import Place
 from .devices import find_device
-from .kinds import Choice, Device, Dtype, Kind, Optimizer, Resolution, Whole, name_of
+from .fits import Way
+from .kinds import Choice, Device, Dtype, Flag, Kind, Optimizer, Resolution, Whole, name_of
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,22 @@ class OperatingPoint:
         "how attention is kept in memory: fused (default) or math", implied="fused",
     )  # fmt: skip
     device: str | None = axis(
-        Device(), "cuda, or a card such as T4: its memory rules, and its predicted time", text=", {value}"
+        Device(), "cuda, a card such as T4, or the file of a calibration: its memory rules, time and footprint",
+        text=", {value}",
+    )  # fmt: skip
+    channels_last: bool | None = axis(
+        Flag(), "images and the model in channels-last memory format", text=", channels last"
     )
+    compile: bool | None = axis(
+        Flag(), "estimate the time of a step under torch.compile; counts are those of the model as it is",
+        text=", compiled",
+    )  # fmt: skip
+
+    @property
+    def way(self) -> Way:
+        """How a step runs, for what efficiency depends on. A model of half precision is that without its weights."""
+        half = (self.amp or self.dtype) in ("float16", "bfloat16")
+        return Way(self.mode, half, bool(self.channels_last), bool(self.compile))
 
     @property
     def rules(self) -> str:

@@ -81,6 +81,11 @@ class Request:
         found = find_device(self.point.device) if self.point.device is not None else None
         return found if found is not None and found.has_speed else None
 
+    @property
+    def allocates(self) -> bool:
+        """Whether the device asked for is a card, whose memory PyTorch's allocator takes in blocks."""
+        return self.card is not None and self.card.kind == "cuda"
+
     def at(self, point: OperatingPoint) -> Request:
         """The same at another operating point, counted only."""
         return replace(self, point=point, measured=False)

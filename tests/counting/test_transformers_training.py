@@ -1,4 +1,4 @@
-"""Training steps of Hugging Face's OPT count on the meta device, also under autocast and without the memory of a run."""
+"""Training steps of Hugging Face's OPT count on the meta device, also under autocast, in the memory of none."""
 
 from __future__ import annotations
 

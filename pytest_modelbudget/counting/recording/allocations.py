@@ -33,3 +33,17 @@ class Allocations:
     def phase(self, name: str) -> None:
         """Note that a phase of the step begins."""
         self.phases[name] = len(self.events)
+
+    def state(self) -> set[int]:
+        """The numbers of those that the first step of an optimizer made and that stay: its state."""
+        first, end = self.phases.get(FIRST_STEP), self.phases.get("optimizer")
+        if first is None:
+            return set()
+        made = sum(event >= 0 for event in self.events[:first])
+        made_until = made + sum(event >= 0 for event in self.events[first:end])
+        freed = {-1 - event for event in self.events if event < 0}
+        return set(range(made, made_until)) - freed
+
+
+FIRST_STEP = "first optimizer step"
+"""The phase in which an optimizer makes its state."""

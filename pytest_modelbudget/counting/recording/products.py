@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...values.throughput import Products
+from ...values.work import Products
 
 _ATTENTION = "scaled_dot_product"
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ...values.peak import PHASES, Peak
+from .allocations import FIRST_STEP
 from .counting_mode import CountingMode
 from .loss import loss_of
 from .tensors import tensors_in
@@ -40,7 +41,7 @@ def counted_step(
             mode.ledger.reassign([parameter.grad], "gradients", owners.get(id(parameter), ""))
     if optimizer is None:
         return mode.ledger.peak(PHASES[:2])
-    mode.phase("first optimizer step")
+    mode.phase(FIRST_STEP)
     with mode.paused():
         optimizer.step()
     mode.ledger.reassign(tensors_in(optimizer.state), "optimizer")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.parameter import is_lazy
 
-from ...values.throughput import Products, Work
+from ...values.work import Products, Work
 from ..operators.count import Count
 from .products import products_of
 from .tensors import dense_parts

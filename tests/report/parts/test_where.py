@@ -10,8 +10,9 @@ import report_samples as samples
 from pytest_modelbudget.report.parts.where import costliest, every_module, module_values, where_lines
 from pytest_modelbudget.values.cost import Cost
 from pytest_modelbudget.values.result import Result
-from pytest_modelbudget.values.throughput import Throughput, Work
+from pytest_modelbudget.values.throughput import Throughput
 from pytest_modelbudget.values.verdict import Judged, Verdict
+from pytest_modelbudget.values.work import Work
 
 
 def tree(**flops: int) -> Cost:
