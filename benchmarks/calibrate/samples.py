@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from pytest_modelbudget.counting.calibrating.fit import columns
 from pytest_modelbudget.values.devices import find_device
 from pytest_modelbudget.values.fits import Way
-from pytest_modelbudget.values.operator_classes import CLASSES, class_of
-from pytest_modelbudget.values.work import Work
 
 from .features import Key, Step, load
 from .tables import Row, rows
-
-KERNELS = 2 * len(CLASSES)
-"""The column of launches, behind those of arithmetic and of traffic."""
 
 
 class Sample(NamedTuple):
@@ -45,7 +40,7 @@ def samples(tables: Path, features: Path) -> list[Sample]:
             continue
         where = (row.model, key, row.card)
         if where not in sums:
-            sums[where] = columns(step.work, row.card)
+            sums[where] = columns(step.work, find_device(row.card))
         found.append(Sample(row, way_of(row), sums[where]))
     return found
 
@@ -54,15 +49,3 @@ def way_of(row: Row) -> Way:
     """The way of running of a row."""
     setting = row.setting
     return Way(setting.mode, bool(setting.amp), setting.channels_last, setting.compiled)
-
-
-def columns(work: Sequence[Work], card: str) -> np.ndarray:
-    """The columns of one step on one card."""
-    device = find_device(card)
-    found = np.zeros(KERNELS + 1)
-    for one in work:
-        place = CLASSES.index(class_of(one))
-        found[place] += one.calls * one.flops / device.peak(one.dtype)
-        found[len(CLASSES) + place] += one.calls * one.bytes / device.bandwidth
-        found[KERNELS] += one.calls * one.launches
-    return found

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pytest_modelbudget.counting.calibrating.fit import KERNELS, believed, by_class
 from pytest_modelbudget.values.device import GENERATIONS, Device
 from pytest_modelbudget.values.devices import find_device
-from pytest_modelbudget.values.fits import ONE, Fit, Way
+from pytest_modelbudget.values.fits import Fit, Way
 from pytest_modelbudget.values.operator_classes import CLASSES
 
-from .fit import believed, fitted, predicted, unseen
-from .samples import KERNELS, Sample
+from .fit import fitted, predicted, unseen
+from .samples import Sample
 
 STRENGTH, STRENGTH_OF_FEW = 1.0, 0.7
 """How many samples what is known of other cards weighs; where there are few samples, each of which has few classes."""
@@ -106,7 +107,7 @@ def time_fits(found: Sequence[Group]) -> list[Fit]:
         Fit(
             card=one.card,
             way=one.way,
-            factors=_whole(one.factors),
+            factors=by_class(one.factors),
             kernel=max(KERNEL, round(one.factors[KERNELS] * 1e9)),
             host=HOST[one.way.mode, one.way.compiled],
             percent=math.ceil(100 * float(np.median(np.abs(one.errors)))),
@@ -147,8 +148,3 @@ def left_out(group: Group, samples: Sequence[Sample]) -> np.ndarray | None:
 def _apart(one: Device, other: Device) -> tuple[bool, int, str]:
     apart = abs(GENERATIONS.index(one.generation) - GENERATIONS.index(other.generation))
     return one.market != other.market, apart, other.name
-
-
-def _whole(factors: np.ndarray) -> dict[str, tuple[int, int]]:
-    half = len(CLASSES)
-    return {name: (round(factors[i] * ONE), round(factors[half + i] * ONE)) for i, name in enumerate(CLASSES)}

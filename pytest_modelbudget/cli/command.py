@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..errors import BudgetError
 from ..text.line import one_line
-from . import count, diff, fit, history, report, sweep
+from . import calibrate, count, diff, fit, history, report, sweep
 
-COMMANDS = (count, sweep, fit, diff, history, report)
+COMMANDS = (count, sweep, fit, diff, history, report, calibrate)
 """A file each, which declares its command with ``add`` and does it with ``run``."""
 
 

@@ -30,7 +30,7 @@ def time_fit(device: Device, way: Way) -> tuple[Fit, Accuracy] | None:
     if not near:
         return None
     fit = fits[min(near)[2]]
-    own = fit.card == device.name and fit.way == way
+    own = (device.own is not None or fit.card == device.name) and fit.way == way
     return fit, Accuracy(fit.percent if own else max(fit.percent, fit.borrowed), fit.card, fit.models, own)
 
 
@@ -46,7 +46,7 @@ def memory_fit(device: Device, mode: str) -> tuple[Memory, Accuracy] | None:
         return None
     ranked = [fits[i] for *_, i in sorted(near)]
     one, shown = ranked[0], next((each for each in ranked if each.percent), ranked[0])
-    own = shown.card == device.name and shown.mode == mode
+    own = (device.own is not None or shown.card == device.name) and shown.mode == mode
     return one, Accuracy(shown.percent, shown.card, shown.models, own, one.right, one.card if one.right else "")
 
 
@@ -62,7 +62,7 @@ def _unlike(way: Way, other: Way) -> int:
 
 def _far(device: Device, card: str) -> tuple[Any, ...] | None:
     """How far a device is from a card that was measured: markets first, then generations; ``None`` if not alike."""
-    if device.name == card:
+    if device.name == card or device.own is not None:
         return (0,)
     other = next((one for one in NAMED if one.name == card), None)
     if other is None or device.generation not in GENERATIONS or other.generation not in GENERATIONS:

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import UsageError, nearest
 from .device import GIB, Device
 from .device_table import NAMED
+from .own_device import SUFFIX, load_device
 
 _KINDS = (Device("cuda", "cuda"), Device("cpu", "cpu"))
 _ALSO = {
@@ -52,11 +53,13 @@ _ALSO = {
 
 
 def find_device(value: Any) -> Device:
-    """A device by its name: ``"cuda"``, ``"cpu"`` or a named one, whatever its case, spaces and dashes.
+    """A device by its name: ``"cuda"``, ``"cpu"``, a named one, whatever its case, spaces and dashes, or a file.
 
     ``"A100"`` is the one of 40 GB, ``"H100"`` that on SXM. Raises `UsageError` with the nearest name and all names.
     """
     name = str(value)
+    if name.endswith(SUFFIX):
+        return load_device(name)
     known = {_plain(device.name): device for device in (*_KINDS, *NAMED)}
     plain = _plain(name.split(":")[0] if name.startswith(("cuda:", "cpu:")) else name).removeprefix("nvidia")
     device = known.get(_plain(_ALSO.get(plain, plain)))

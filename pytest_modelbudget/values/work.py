@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .fits import Way
+
 
 @dataclass(frozen=True)
 class Products:
@@ -52,3 +54,14 @@ class Work:
     def from_dict(cls, data: Mapping[str, Any]) -> Work:
         """The inverse of `to_dict`."""
         return cls(**{**data, "shape": Products(**data["shape"]) if data["shape"] is not None else None})
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One model that ran at one batch: the seconds predicted by a fit that saw none of it, and those measured."""
+
+    model: str
+    batch: int
+    way: Way
+    predicted: float
+    measured: float
