@@ -30,6 +30,16 @@ def class_of(work: Work) -> str:
     return "product" if shape.groups == 1 else "batched product"
 
 
+def arithmetic_of(work: Work) -> int:
+    """The FLOPs of a call that factors multiply: what its kernels compute, which may be more than is asked for.
+
+    Kernels of the gradients of a grouped convolution compute as if it were a full one.
+    """
+    if work.shape is not None and class_of(work).endswith("grouped backward"):
+        return work.flops * work.shape.groups
+    return work.flops
+
+
 def _convolution(shape: Products) -> str:
     channels = shape.depth // shape.taps
     if shape.groups > 1:

@@ -21,7 +21,7 @@ from .device import Device
 from .devices import find_device
 from .fits import ONE, Accuracy, Fit, Way
 from .frozen import freeze
-from .operator_classes import class_of
+from .operator_classes import arithmetic_of, class_of
 from .work import Work
 
 BOUNDS = ("compute", "bandwidth", "launch")
@@ -43,6 +43,7 @@ def busy(work: Work, device: Device, fit: Fit | None) -> tuple[int, int, int]:
         launch = work.calls * work.launches * device.launch
         return (compute, 0, launch) if compute > traffic else (0, traffic, launch)
     of_flops, of_bytes = fit.of(class_of(work))
+    flops = work.calls * arithmetic_of(work) * _NANO
     return (
         _ratio(flops * of_flops, device.peak(work.dtype) * ONE),
         _ratio(size * of_bytes, device.bandwidth * ONE),

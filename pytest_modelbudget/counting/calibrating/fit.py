@@ -14,7 +14,7 @@ import numpy as np
 
 from ...values.device import Device
 from ...values.fits import ONE
-from ...values.operator_classes import CLASSES, class_of
+from ...values.operator_classes import CLASSES, arithmetic_of, class_of
 from ...values.work import Work
 
 Array = Any  # numpy's own types differ between the versions that are supported
@@ -34,7 +34,7 @@ def columns(work: Iterable[Work], device: Device) -> Array:
     found = np.zeros(KERNELS + 1)
     for one in work:
         place = CLASSES.index(class_of(one))
-        found[place] += one.calls * one.flops / device.peak(one.dtype)
+        found[place] += one.calls * arithmetic_of(one) / device.peak(one.dtype)
         found[len(CLASSES) + place] += one.calls * one.bytes / device.bandwidth
         found[KERNELS] += one.calls * one.launches
     return found

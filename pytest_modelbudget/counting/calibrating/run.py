@@ -82,7 +82,9 @@ def _probed(name: str, kind: str, seconds: float) -> Device:
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
         side = 2048 if kind == "cuda" else 512
         left = torch.ones(side, side, dtype=dtype, device=kind)
-        peaks[str(dtype).removeprefix("torch.")] = round(2 * side**3 / _median(partial(torch.mm, left, left), kind, seconds))
+        peaks[str(dtype).removeprefix("torch.")] = round(
+            2 * side**3 / _median(partial(torch.mm, left, left), kind, seconds)
+        )
     peaks["tf32"] = peaks["float32"]
     source = torch.ones(1 << (27 if kind == "cuda" else 25), dtype=torch.uint8, device=kind)
     target = torch.empty_like(source)
