@@ -8,15 +8,27 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._prims_common import suggest_memory_format
 
 from pytest_modelbudget.counting.meta.execution import MetaExecution
+
+_BATCH_NORMS = (
+    torch.ops.aten.batch_norm.default,
+    torch.ops.aten.native_batch_norm.default,
+    torch.ops.aten.native_batch_norm_backward.default,
+)
 
 
 def departs(operator: Any, args: Any) -> bool:
     """Whether a rule gives what the kernels of CPU and CUDA return, where PyTorch returns something else on meta.
 
-    Batch norm saves no statistics outside training, and returns no gradients but those that are asked for.
+    Batch norm saves no statistics outside training, and returns no gradients but those that are asked for. Its output
+    has a memory format, whatever the strides of the input are.
     """
+    if operator in _BATCH_NORMS:
+        input = args[1] if operator is torch.ops.aten.native_batch_norm_backward.default else args[0]
+        if input.stride() != torch.empty_like(input, memory_format=suggest_memory_format(input)).stride():
+            return True
     if operator is torch.ops.aten.native_batch_norm.default:
         return not args[5]
     return operator is torch.ops.aten.native_batch_norm_backward.default and not all(args[-1])
