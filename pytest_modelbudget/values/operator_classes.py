@@ -30,12 +30,12 @@ def class_of(work: Work) -> str:
     return "product" if shape.groups == 1 else "batched product"
 
 
-def arithmetic_of(work: Work) -> int:
-    """The FLOPs of a call that factors multiply: what its kernels compute, which may be more than is asked for.
+def arithmetic_of(work: Work, name: str) -> int:
+    """The FLOPs of a call of the class ``name`` that factors multiply: what its kernels compute, and not what is asked.
 
     Kernels of the gradients of a grouped convolution compute as if it were a full one.
     """
-    if work.shape is not None and class_of(work).endswith("grouped backward"):
+    if work.shape is not None and name.endswith("grouped backward"):
         return work.flops * work.shape.groups
     return work.flops
 

@@ -37,25 +37,30 @@ _LIGHT = 4
 
 def busy(work: Work, device: Device, fit: Fit | None) -> tuple[int, int, int]:
     """Nanoseconds of all calls together on the device: of arithmetic, of traffic, of starting kernels."""
-    flops, size = work.calls * work.flops * _NANO, work.calls * work.bytes * _NANO
+    return _busy(work, class_of(work), device, fit)
+
+
+def _busy(work: Work, name: str, device: Device, fit: Fit | None) -> tuple[int, int, int]:
+    size = work.calls * work.bytes * _NANO
     if fit is None:
-        compute, traffic = _ratio(flops, device.peak(work.dtype)), _ratio(size, device.bandwidth)
+        compute = _ratio(work.calls * work.flops * _NANO, device.peak(work.dtype))
+        traffic = _ratio(size, device.bandwidth)
         launch = work.calls * work.launches * device.launch
         return (compute, 0, launch) if compute > traffic else (0, traffic, launch)
-    of_flops, of_bytes = fit.of(class_of(work))
-    flops = work.calls * arithmetic_of(work) * _NANO
+    of_flops, of_bytes = fit.of(name)
+    flops = work.calls * arithmetic_of(work, name) * _NANO if work.flops else 0
     return (
-        _ratio(flops * of_flops, device.peak(work.dtype) * ONE),
+        _ratio(flops * of_flops, device.peak(work.dtype) * ONE) if flops else 0,
         _ratio(size * of_bytes, device.bandwidth * ONE),
         work.calls * work.launches * fit.kernel,
     )
 
 
-def on_host(work: Work, fit: Fit | None) -> int:
+def _on_host(work: Work, name: str, fit: Fit | None) -> int:
     """Nanoseconds that all calls together take on the host."""
     if fit is None:
         return 0
-    return work.calls * fit.host // (_LIGHT if class_of(work) == "copy" else 1)
+    return work.calls * fit.host // (_LIGHT if name == "copy" else 1)
 
 
 def _ratio(number: int, by: int) -> int:
@@ -64,8 +69,9 @@ def _ratio(number: int, by: int) -> int:
 
 def _times(work: Iterable[Work], device: Device, fit: Fit | None) -> list[tuple[Work, int, int, int]]:
     """The work with its arithmetic, traffic, and launches. What the host takes longer in all is of its launches."""
-    times = [(each, *busy(each, device, fit)) for each in work]
-    host = [on_host(each, fit) for each in (one[0] for one in times)]
+    named = [(each, class_of(each)) for each in work]
+    times = [(each, *_busy(each, name, device, fit)) for each, name in named]
+    host = [_on_host(each, name, fit) for each, name in named]
     beyond = max(0, sum(host) - sum(sum(one[1:]) for one in times))
     if not beyond:
         return times

@@ -33,8 +33,9 @@ def columns(work: Iterable[Work], device: Device) -> Array:
     """What factors multiply in one step, in seconds: arithmetic and traffic at the peaks by class; then launches."""
     found = np.zeros(KERNELS + 1)
     for one in work:
-        place = CLASSES.index(class_of(one))
-        found[place] += one.calls * arithmetic_of(one) / device.peak(one.dtype)
+        name = class_of(one)
+        place = CLASSES.index(name)
+        found[place] += one.calls * arithmetic_of(one, name) / device.peak(one.dtype)
         found[len(CLASSES) + place] += one.calls * one.bytes / device.bandwidth
         found[KERNELS] += one.calls * one.launches
     return found
