@@ -37,15 +37,20 @@ def rungs(tables: Path, features: Path) -> list[Rung]:
         for batch in (row.batch, row.next_batch):
             here = key._replace(batch=batch)
             if here in steps and here not in known:
-                known[here] = taken(steps[here])
+                known[here] = taken(steps[here], keeps_gradients=row.setting.keeps_gradients)
             pair.append(known.get(here))
         if pair[0] is not None and (pair[1] is not None or not row.next_batch):
             found.append(Rung(row, pair[0], pair[1]))
     return found
 
 
-def taken(step: Step) -> Taken:
-    """What a step takes on any card."""
+def taken(step: Step, *, keeps_gradients: bool) -> Taken:
+    """What a step takes on any card.
+
+    ``keeps_gradients``: they are zeroed in place before each step, so that those that the peak does not have are there
+    as well. With momentum they are as large as the optimizer's state.
+    """
     allocations = Allocations()
     allocations.held, allocations.events, allocations.phases = step.held, step.events, step.phases
-    return Taken.of(step.peak, max(step.peak, reserved_bytes(allocations)), step.work)
+    more = max(0, step.kinds["optimizer"] - step.kinds["gradients"]) if keeps_gradients else 0
+    return Taken.of(step.peak + more, max(step.peak, reserved_bytes(allocations)) + more, step.work)

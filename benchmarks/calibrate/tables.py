@@ -23,6 +23,11 @@ class Setting(NamedTuple):
     written_attention: bool = False
     optimizer: str = ""
 
+    @property
+    def keeps_gradients(self) -> bool:
+        """Whether gradients are zeroed in place, as ``zero_grad`` did in torch 1.12, which the momentum runs had."""
+        return self.optimizer == "momentum"
+
 
 class Row(NamedTuple):
     """One measurement: seconds of a step and bytes of memory, zero where not measured.
