@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -45,11 +44,6 @@ class Row(NamedTuple):
     next_batch: int
     seconds: float
     memory: float
-
-
-def held_out(model: str) -> bool:
-    """Whether a model is kept for testing: one in four, by the SHA-256 of its name."""
-    return hashlib.sha256(model.encode()).digest()[0] % 4 == 0
 
 
 def rows(folder: Path) -> Iterator[Row]:
