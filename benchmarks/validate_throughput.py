@@ -29,7 +29,8 @@ from torchvision import models  # noqa: E402
 
 from pytest_modelbudget import measure  # noqa: E402
 from pytest_modelbudget.errors import UsageError  # noqa: E402
-from pytest_modelbudget.values.devices import Device, find_device  # noqa: E402
+from pytest_modelbudget.values.device import Device  # noqa: E402
+from pytest_modelbudget.values.devices import find_device  # noqa: E402
 from pytest_modelbudget.values.metrics import show  # noqa: E402
 
 MODELS = ("resnet18", "resnet50", "mobilenet_v3_large", "vit_b_16", "swin_t")

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from .grids.sweep import sweep
     from .values.arguments import BudgetArguments
     from .values.cost import Cost, ModuleCost
+    from .values.footprint import Footprint
     from .values.input_tensor import tensor
     from .values.peak import Measured, Peak
     from .values.point import OperatingPoint
-    from .values.throughput import Throughput, Work, batch_that_pays
+    from .values.throughput import Throughput, batch_that_pays
+    from .values.work import Products, Work
 
     def budget(**arguments: Unpack[BudgetArguments]) -> MarkDecorator:
         """The marker ``pytest.mark.budget``: what the model of a test may cost."""
@@ -46,7 +48,9 @@ _WHERE = {
     "OperatingPoint": "values.point",
     "tensor": "values.input_tensor",
     "Throughput": "values.throughput",
-    "Work": "values.throughput",
+    "Products": "values.work",
+    "Work": "values.work",
+    "Footprint": "values.footprint",
     "batch_that_pays": "values.throughput",
     "BudgetError": "errors",
     "ModelError": "errors",
@@ -61,11 +65,13 @@ __all__ = [
     "Cost",
     "Fit",
     "Fitting",
+    "Footprint",
     "Measured",
     "ModelError",
     "ModuleCost",
     "OperatingPoint",
     "Peak",
+    "Products",
     "Sweep",
     "TargetError",
     "Throughput",

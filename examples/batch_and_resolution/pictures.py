@@ -14,7 +14,8 @@ import tables
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from pytest_modelbudget.values.devices import GIB, find_device
+from pytest_modelbudget.values.device import GIB
+from pytest_modelbudget.values.devices import find_device
 
 COLOURS = {  # told apart also without colour vision: Okabe and Ito
     "ResNet-50": "#0072B2",

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from pytest_modelbudget.values.devices import GIB
+from pytest_modelbudget.values.device import GIB
 from pytest_modelbudget.values.metrics import show
 from pytest_modelbudget.values.throughput import batch_that_pays
 

@@ -12,9 +12,9 @@ from .._version import __version__
 from ..errors import BudgetError
 from ..text.line import one_line
 from ..values.aliases import did_you_mean
-from . import check, count, diff, fit, history, init, report, sweep
+from . import calibrate, check, count, diff, fit, history, init, report, sweep
 
-COMMANDS = (init, count, check, sweep, fit, diff, history, report)
+COMMANDS = (init, count, check, sweep, fit, diff, history, report, calibrate)
 """A file each, which declares its command with ``add`` and does it with ``run``."""
 
 

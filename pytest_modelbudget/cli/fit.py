@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..values.metrics import all_metrics, metric_names
+from ..values.limits import limit_names
+from ..values.metrics import all_metrics
 from .flags import TARGET, add_measurement, grid_arguments
 from .progress import bar
 
@@ -15,6 +16,7 @@ def add(commands: Any) -> None:
     fit = commands.add_parser("fit", help="the largest batch or resolution within limits", allow_abbrev=False)
     fit.add_argument("target", metavar="TARGET", help=TARGET)
     add_measurement(fit, several=True)
+    fit.add_argument("--fits", action="store_true", default=None, help="what the memory of the device named holds")
     for metric in all_metrics():
         example = metric.unit.example.split(" or ")[0].strip('"')
         fit.add_argument(f"--{metric.name.replace('_', '-')}", metavar="LIMIT", help=f"such as {example}")
@@ -25,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Search and print; 1 where nothing fits."""
     from ..grids.fit import fit
 
-    limits = {metric: value for metric in metric_names() if (value := getattr(arguments, metric)) is not None}
+    limits = {name: value for name in limit_names() if (value := getattr(arguments, name)) is not None}
     with bar() as progress:
         found = fit(arguments.target, progress=progress, **limits, **grid_arguments(arguments))
     print(found.table())

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..grids.axes import one_value
 from ..values.input_tensor import tensor
+from ..values.kinds import Flag
 from ..values.point import axes, axis_names, dimensions, point_arguments
 from ..values.request import CONVENTIONS, COUNTERS
 
@@ -22,7 +23,11 @@ def add_measurement(command: argparse.ArgumentParser, *, several: bool) -> None:
     """Add a flag for each argument of a measurement; ``several`` values may be given where a sweep takes them."""
     for axis in axes():
         more = f"; {_RANGES if axis.ordered else 'several with commas'}" if several and axis.swept else ""
-        command.add_argument(f"--{axis.name}", metavar=axis.kind.metavar.upper() or None, help=f"{axis.help}{more}")
+        name = f"--{axis.name.replace('_', '-')}"
+        if isinstance(axis.kind, Flag):
+            command.add_argument(name, action="store_true", default=None, help=axis.help)
+        else:
+            command.add_argument(name, metavar=axis.kind.metavar.upper() or None, help=f"{axis.help}{more}")
     command.add_argument("--dim", dest="dims", action="append", type=_dimension, metavar="NAME=N",
                          help="a dimension of your own, by its name in --inputs; repeatable")  # fmt: skip
     command.add_argument(

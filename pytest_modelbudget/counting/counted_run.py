@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ..values.cost import Cost
+from ..values.footprint import Taken, footprint
 from ..values.peak import Peak
 from ..values.request import Request
-from ..values.throughput import predict
+from ..values.throughput import Throughput, predict
 from .blame import NeedsRealRun, before_forward, blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
 from .meta.constants import ConstantsMode
 from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
+from .meta.layout import as_a_card_lays_out
 from .meta.optimizers import fused_optimizers_on_meta
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
@@ -23,6 +25,8 @@ from .model.process import without_compiler
 from .model.rows import counted_cost
 from .model.target import TargetModel
 from .model.tree import ModuleTree
+from .recording.allocations import Allocations
+from .recording.allocator import reserved_bytes
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
@@ -42,7 +46,8 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
     point, card = request.point, request.card
     with before_forward(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
-        ledger = Ledger(point.rules, on_meta=not attempt.real)
+        allocations = Allocations() if request.allocates else None
+        ledger = Ledger(point.rules, on_meta=not attempt.real, allocations=allocations)
         execution = (
             None
             if attempt.real
@@ -59,6 +64,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         try:
             with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
                 peak = _run(call, request, attempt, mode, outside)
+            taken = _taken(allocations, peak, work)
         except NeedsRealRun as need:
             need.at_least = _least_memory(call, ledger, training=point.mode == "train")
             raise
@@ -73,8 +79,23 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             inputs=call.given,
             executed="real" if attempt.real else "meta",
             notes=(*notes, *(outside.notes() if outside is not None else ())),
-            throughput=predict(work.work(), card, point.samples) if card is not None and work is not None else None,
+            throughput=_predicted(request, work),
+            device_memory=footprint(taken, card, point.mode) if card is not None and taken is not None else None,
         )
+
+
+def _predicted(request: Request, work: WorkRecorder | None) -> Throughput | None:
+    """The time of the step, where a card was asked for."""
+    if request.card is None or work is None:
+        return None
+    return predict(work.work(), request.card, request.point.samples, request.point.way)
+
+
+def _taken(allocations: Allocations | None, peak: Peak, work: WorkRecorder | None) -> Taken | None:
+    """What the step takes on a card, where one was asked for."""
+    if allocations is None or work is None:
+        return None
+    return Taken.of(peak.total, max(peak.total, reserved_bytes(allocations)), work.work())
 
 
 def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:
@@ -105,6 +126,7 @@ def _run_under(
 ) -> Peak:
     point, real = request.point, attempt.real
     with (
+        as_a_card_lays_out(active=bool(point.channels_last) or request.allocates),
         device_stand_in(call.device, active=attempt.any_device),
         ConstantsMode() if attempt.keep_small_data else nullcontext(),
         attention_kernels(point.attention, real=real),

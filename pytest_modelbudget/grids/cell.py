@@ -49,7 +49,7 @@ def batches_that_pay(cells: Iterable[Cell]) -> dict[tuple[str, OperatingPoint], 
         if batch is None or not nanoseconds or cell.point.device is None:
             continue
         group = speeds.setdefault((cell.target, replace(cell.point, batch=None)), {})
-        if cell.values.get("memory", 0) <= find_device(cell.point.device).memory:
+        if cell.values.get("footprint", cell.values.get("memory", 0)) <= find_device(cell.point.device).memory:
             group[batch] = Fraction(batch, nanoseconds)
     found = {key: smallest_that_pays(group) for key, group in speeds.items()}
     return {key: batch for key, batch in found.items() if batch is not None}

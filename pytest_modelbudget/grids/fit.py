@@ -10,7 +10,8 @@ from ..errors import ModelError, UsageError
 from ..judging.search import Look, Search
 from ..values.arguments import FitArguments, explicit
 from ..values.frozen import freeze
-from ..values.metrics import metric_names, parse_limit
+from ..values.limits import take_limits
+from ..values.metrics import metric_names
 from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import Request, without_unset
 from .axes import axis_values, one_value
@@ -76,20 +77,26 @@ def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[Fi
     A size that is given stays; one with several values (``"128:512:32"``, a list) is searched among these; a batch
     or a resolution that is left out is searched freely, up to 65,536 and 8,192. Square pictures are searched. If both
     are open the answer is a front: for batches 1, 2, 4, ... the largest resolution, for that the largest batch.
-    Other keywords are `measure`'s. Every answer was counted, and so was the next size, which is over a limit.
+    ``fits=True``, or no limit and the ``device`` of a card, asks what its memory holds, an estimate. Other keywords are
+    `measure`'s. Every answer was counted, and so was the next size, which is over a limit.
 
     Raises `UsageError` for arguments that cannot be meant, `ModelError` if the model accepts none of the sizes.
     """
     asked = without_unset(arguments)
-    limits = {m: parse_limit(asked.pop(m), m) for m in metric_names() if m in asked}
+    limits = take_limits(asked)
     own = dimensions(asked.pop("dims", {}))
     sizes = {**{name: asked.pop(name, None) for name in axis_names(ordered=True)}, **own}
     given = {name: axis_values(name, value) for name, value in sizes.items()}
     settings = {name: one_value(name, asked.pop(name)) for name in axis_names(several=True) if name in asked}
     request = Request.of(**asked, **settings)
+    if not limits and request.allocates and request.card is not None:
+        limits = {"footprint": request.card.memory}
     if not limits:
         names = ", ".join(metric_names(estimate=False))
-        raise UsageError(f"There is no limit to keep. Give one or more of {names}, such as flops='10G'.")
+        raise UsageError(
+            f"There is no limit to keep. Give one or more of {names}, such as flops='10G', or a card by device=, which "
+            "is then to hold the step."
+        )
     (name, model), *more = named_targets(target).items()
     if more:
         raise UsageError("fit() takes one model.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..text.line import shown
+from ..text.line import one_line, shown
 from ..text.tables import plain_table
+from ..values.estimates import accuracies
 from ..values.metrics import find_metric, show, title_of
 from ..values.point import axis_names, find_axis
 from ..values.request import CONVENTIONS
@@ -26,7 +27,17 @@ def about(cells: Sequence[Cell], convention: str) -> str:
     """What the sweep is of: the model if it is one, the modes, the convention."""
     lead = "" if _targets(cells) > 1 else f"{shown(cells[0].target)}: "
     modes = sorted({cell.point.mode for cell in cells})
-    return f"{lead}{', '.join(modes)}. {CONVENTIONS[convention]}"
+    return f"{lead}{', '.join(modes)}. {CONVENTIONS[convention]}{_off(cells)}"
+
+
+def _off(cells: Sequence[Cell]) -> str:
+    """How far off the estimates are, by the ways of running that there are."""
+    known: dict[str, None] = {}
+    for cell in cells:
+        for metric, accuracy in accuracies(cell.point).items():
+            if metric in cell.values:
+                known[f" Estimated {metric} {one_line(str(accuracy))}."] = None
+    return "".join(known)
 
 
 def _targets(cells: Sequence[Cell]) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 from ..errors import UsageError
 from ..text.units import parse_percent
 from ..values.aliases import did_you_mean
-from ..values.devices import find_device, named_devices
 from ..values.frozen import freeze
-from ..values.metrics import all_metrics, find_metric, metric_names, parse_limit, show_limit
+from ..values.limits import limit_names, take_limits
+from ..values.metrics import all_metrics, metric_names
 from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import SETTINGS, Request, argument_names, without_unset
 from ..values.written import Place, Written
@@ -98,7 +98,7 @@ def marker_arguments() -> tuple[str, ...]:
     """Everything that ``@budget`` takes."""
     measured = tuple(name for name in argument_names() if name not in SETTINGS)
     model, *own = _own_arguments()
-    return (model, *measured, *metric_names(), *own)
+    return (model, *measured, *limit_names(), *own)
 
 
 def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: bool = True) -> Budget:
@@ -116,47 +116,29 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
                 f"{name!r} is not an argument of budget().{did_you_mean(name, allowed)} Allowed: {', '.join(allowed)}."
             )
     given = without_unset(keywords)
-    places = {m: value.place for m, value in given.items() if isinstance(value, Written)}
-    written = {m: _as_written(given.pop(m)) for m in metric_names() if m in given}
-    limits = {m: parse_limit(value, m) for m, value in written.items() if value is not ...}
+    places = {name: value.place for name, value in given.items() if isinstance(value, Written)}
+    given = {name: value.value if isinstance(value, Written) else value for name, value in given.items()}
+    left_open = tuple(name for name in metric_names() if given.get(name) is ...)
+    given = {name: value for name, value in given.items() if name not in left_open}
+    limits = take_limits(given, left_open=left_open, whole=whole)
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
     if "scaling" in own:
         own["scaling"] = parse_scaling(own["scaling"], dimensions(given.get("dims", {})))
     if "tolerance" in own:
         own["tolerance"] = parse_percent(own["tolerance"], "tolerance")
-    left_open = tuple(m for m in written if m not in limits)
     budget = Budget(**own, arguments=given, limits=limits, open=left_open, places=places)
     if whole:
         _check_training(budget)
-        _check_estimates(budget)
     budget.request({})
     _check_module(budget)
     _check_rest(budget)
     return budget
 
 
-def _as_written(value: Any) -> Any:
-    return value.value if isinstance(value, Written) else value
-
-
 def _check_training(budget: Budget) -> None:
     for name in _for_training():
         if name in budget.arguments and budget.arguments.get("mode") != "train":
             raise UsageError(f"{name}= is for a training step. Add mode='train', or leave it out.")
-
-
-def _check_estimates(budget: Budget) -> None:
-    """A limit on what is predicted needs a device whose speed is known."""
-    value = budget.arguments.get("device")
-    device = find_device(value) if value is not None else None
-    for name in (*budget.limits, *budget.open):
-        if find_metric(name).estimate and (device is None or not device.has_speed):
-            limit = show_limit(budget.limits[name], name) if name in budget.limits else ...
-            found = "no device" if device is None else f"device={value!r}, which names no card"
-            raise UsageError(
-                f"{name}={'...' if limit is ... else repr(limit)} is a limit on a predicted time, and here is {found}. "
-                f"Name one whose speed is known, such as device='T4'. There are: {named_devices()}."
-            )
 
 
 def _check_module(budget: Budget) -> None:

@@ -26,6 +26,8 @@ class Settings(TypedDict, total=False):
     amp: Any
     attention: Literal["fused", "math"]
     device: str
+    channels_last: bool
+    compile: bool
     inputs: Any
     loss: Callable[[Any], Any]
     convention: Literal["fvcore", "torch"]
@@ -68,6 +70,8 @@ class Limits(TypedDict, total=False):
     weights: Limit
     memory: Limit
     latency: Limit
+    footprint: Limit
+    fits: bool
 
 
 class FitArguments(GridArguments, Limits, total=False):

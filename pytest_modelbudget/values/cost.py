@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import UsageError, nearest
 from ..text.line import one_line
 from .cost_table import module_html, module_table
+from .footprint import Footprint
 from .frozen import freeze
 from .metrics import all_metrics, find_metric, show
 from .peak import Measured, Peak
@@ -68,9 +69,9 @@ class Cost:
     ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
     modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
     training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
-    ``throughput`` is predicted, where a named device was asked for. ``lines`` has the file, and the lines of the first
-    and last call, of an operator in a module's own code, by module and operator, in the process that counted: it is no
-    part of the data.
+    ``throughput`` and ``device_memory`` are predicted, where a named device was asked for. ``lines`` has the file, and
+    the lines of the first and last call, of an operator in a module's own code, by module and operator, in the process
+    that counted: it is no part of the data.
     """
 
     flops: int
@@ -96,6 +97,7 @@ class Cost:
     backward_flops: int = 0
     peak: Peak | None = field(default=None, repr=False)
     measured: Measured | None = None
+    device_memory: Footprint | None = field(default=None, repr=False)
     lines: Mapping[tuple[str, str], tuple[str, int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +121,11 @@ class Cost:
     def latency(self) -> int | None:
         """The predicted time of a step on the named device, in nanoseconds: an estimate."""
         return None if self.throughput is None else self.throughput.nanoseconds
+
+    @property
+    def footprint(self) -> int | None:
+        """The bytes that a step takes of the named card's memory: an estimate."""
+        return None if self.device_memory is None else self.device_memory.total
 
     def metric(self, name: str, module: str = "") -> int | None:
         """One metric of the model or of a submodule; ``None`` where it was not measured.
@@ -171,6 +178,7 @@ class Cost:
         data["modules"] = [row.to_dict() for row in self.modules.values()]
         data["operators"] = self.by_operator()
         data["throughput"] = self.throughput.to_dict() if self.throughput is not None else None
+        data["device_memory"] = self.device_memory.to_dict() if self.device_memory is not None else None
         return data
 
     @classmethod
@@ -186,6 +194,8 @@ class Cost:
             fields["modules"] = {row["name"]: ModuleCost(**row) for row in fields["modules"]}
             if fields["throughput"] is not None:
                 fields["throughput"] = Throughput.from_dict(fields["throughput"])
+            if fields["device_memory"] is not None:
+                fields["device_memory"] = Footprint.from_dict(fields["device_memory"])
             return cls(**fields)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UsageError(f"This is not a cost as Cost.to_dict() writes it: {error}") from error

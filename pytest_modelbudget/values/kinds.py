@@ -243,6 +243,35 @@ class InputDtype(Dtype):
 
 
 @dataclass(frozen=True)
+class Flag(Kind):
+    """Something that is so. That it is not so is the same as nothing said."""
+
+    metavar: str = ""
+
+    def parse(self, name: str, value: Any) -> bool | None:
+        """``True``, or ``False``, which is ``None``."""
+        if not isinstance(value, bool):
+            raise UsageError(f"{name}={value!r} is neither True nor False.")
+        return value or None
+
+    def of_text(self, text: str) -> bool:
+        """``true`` or ``false``."""
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{text!r} is neither true nor false")
+        return text.lower() == "true"
+
+    def read(self, data: Any, place: Place) -> bool:
+        """Only ``true``: what is not so is not written."""
+        if data is not True:
+            raise Wrong("something else than true", place)
+        return True
+
+    def show(self, value: Any) -> str:
+        """``true``, as a command takes it."""
+        return "true"
+
+
+@dataclass(frozen=True)
 class Device(Text):
     """A device, under the name that the table of devices gives it."""
 

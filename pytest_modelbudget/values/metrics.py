@@ -118,9 +118,14 @@ TABLE = (
     ),
     Metric(
         "latency", NANOSECONDS, "estimated latency",
-        "Time of a step on the device named: a roofline estimate, not a measurement.",
+        "Time of a step on the device named: an estimate by a calibrated roofline, not a measurement.",
         compute=True, estimate=True, recorded=False, always=False, measured="nanoseconds",
         aliases=("time", "runtime", "inference_time", "step_time", "speed", "ms"),
+    ),
+    Metric(
+        "footprint", BYTES, "estimated footprint",
+        "Memory of the device named that a step takes, as nvidia-smi shows it: an estimate, not a measurement.",
+        estimate=True, recorded=False, always=False, in_modules=False, why_whole="a peak has no parts", grows=True,
     ),
 )  # fmt: skip
 """In the order in which reports show them."""

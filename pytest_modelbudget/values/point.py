@@ -16,7 +16,8 @@ from ..errors import UsageError
 from ..text.checks import Wrong, a_record, an_object
 from ..text.json import Place
 from .devices import find_device
-from .kinds import Choice, Device, Dtype, Kind, Method, Named, Optimizer, Resolution, Step, Whole, name_of
+from .fits import Way
+from .kinds import Choice, Device, Dtype, Flag, Kind, Method, Named, Optimizer, Resolution, Step, Whole, name_of
 from .metrics import metric_names
 
 
@@ -154,8 +155,16 @@ class OperatingPoint:
         aliases=("attn", "sdpa", "attn_implementation"),
     )  # fmt: skip
     device: str | None = axis(
-        Device(), "cuda, or a card such as T4: its memory rules, and its predicted time", text=", {value}",
-        aliases=("gpu", "card", "hardware"),
+        Device(), "cuda, a card such as T4, or the file of a calibration: its memory rules, time and footprint",
+        text=", {value}", aliases=("gpu", "card", "hardware"),
+    )  # fmt: skip
+    channels_last: bool | None = axis(
+        Flag(), "images and the model in channels-last memory format", text=", channels last",
+        aliases=("memory_format",),
+    )  # fmt: skip
+    compile: bool | None = axis(
+        Flag(), "estimate the time of a step under torch.compile; counts are those of the model as it is",
+        text=", compiled", aliases=("compiled", "torch_compile"),
     )  # fmt: skip
     dims: tuple[tuple[str, int], ...] = ()
     """The dimensions of the user's own that are given, sorted by their names, each of which is an axis."""
@@ -169,6 +178,12 @@ class OperatingPoint:
         own = {name: values.pop(name) for name in list(values) if name not in axis_names()}
         dims = {name: value for name, value in {**dict(self.dims), **own}.items() if value is not None}
         return replace(self, **values, dims=tuple(sorted(dims.items())))
+
+    @property
+    def way(self) -> Way:
+        """How a step runs, for what efficiency depends on. A model of half precision is that without its weights."""
+        half = (self.amp or self.dtype) in ("float16", "bfloat16")
+        return Way(self.mode, half, bool(self.channels_last), bool(self.compile))
 
     @property
     def rules(self) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import UsageError
 from .aliases import did_you_mean
-from .devices import Device, find_device
+from .device import Device
+from .devices import find_device
 from .kinds import Choice, name_of
 from .point import OperatingPoint, axis_names, operating_point, point_arguments
 
@@ -88,6 +89,11 @@ class Request:
         """The device whose speed is asked for, if any."""
         found = find_device(self.point.device) if self.point.device is not None else None
         return found if found is not None and found.has_speed else None
+
+    @property
+    def allocates(self) -> bool:
+        """Whether the device asked for is a card, whose memory PyTorch's allocator takes in blocks."""
+        return self.card is not None and self.card.kind == "cuda"
 
     def at(self, point: OperatingPoint) -> Request:
         """The same at another operating point, counted only."""

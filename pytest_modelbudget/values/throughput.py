@@ -1,58 +1,86 @@
-"""Predicted time of a step, by a roofline for each operator: an estimate from a data sheet, never a measurement.
+"""Predicted time of a step: a roofline for each operator, with the efficiency that measurements gave. An estimate.
 
-A call takes as long as its arithmetic or its memory traffic, whichever is longer, and what it costs to launch it:
-``max(flops / peak, bytes / bandwidth) + launches * launch``. Calls run one after the other. S. Williams, A. Waterman,
-D. Patterson, "Roofline: an insightful visual performance model for multicore architectures", CACM 52(4), 2009.
+A call takes its arithmetic and its memory traffic at the peaks of the device, each times a factor for its class of
+operators, and what a kernel takes to start: ``a * flops / peak + b * bytes / bandwidth + launches * kernel``. What
+calls cost on the host runs beside the kernels, so a step takes whichever is longer. On a device like no card that was
+measured, a call takes as long as its arithmetic or its traffic, whichever is longer, and a launch: S. Williams,
+A. Waterman, D. Patterson, "Roofline: an insightful visual performance model for multicore architectures", CACM 52(4),
+2009.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 from ..errors import UsageError
-from .devices import Device, find_device
+from .calibration import time_fit
+from .device import Device
+from .devices import find_device
+from .fits import ONE, Accuracy, Fit, Way
 from .frozen import freeze
+from .operator_classes import arithmetic_of, class_of
+from .work import Work
 
 BOUNDS = ("compute", "bandwidth", "launch")
-"""What can bind: arithmetic, memory traffic, starting kernels."""
+"""What can bind: arithmetic, memory traffic, starting kernels (on the device, and where it is slower on the host)."""
 
 PAYS = Fraction(9, 10)
 """The share of the most samples per second at which a larger batch has stopped to pay."""
 
 _NANO = 10**9
+_LIGHT = 4
+"""How many times less a cast or a copy costs on the host than another call: it has no module of its own."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """Equal calls of one operator in one module: what each computes and moves, on whatever device.
+def busy(work: Work, device: Device, fit: Fit | None) -> tuple[int, int, int]:
+    """Nanoseconds of all calls together on the device: of arithmetic, of traffic, of starting kernels."""
+    return _busy(work, class_of(work), device, fit)
 
-    ``flops`` are two for a multiply-add, and none for what only moves data or is element-wise; ``bytes`` are tensors
-    read and written; ``dtype`` is what it computes in (``tf32``: float32 that PyTorch lets tensor cores round);
-    ``launches`` are kernels that must follow one another in each call.
-    """
 
-    module: str
-    operator: str
-    dtype: str
-    flops: int
-    bytes: int
-    launches: int
-    calls: int
+def _busy(work: Work, name: str, device: Device, fit: Fit | None) -> tuple[int, int, int]:
+    size = work.calls * work.bytes * _NANO
+    if fit is None:
+        compute = _ratio(work.calls * work.flops * _NANO, device.peak(work.dtype))
+        traffic = _ratio(size, device.bandwidth)
+        launch = work.calls * work.launches * device.launch
+        return (compute, 0, launch) if compute > traffic else (0, traffic, launch)
+    of_flops, of_bytes = fit.of(name)
+    flops = work.calls * arithmetic_of(work, name) * _NANO if work.flops else 0
+    return (
+        _ratio(flops * of_flops, device.peak(work.dtype) * ONE) if flops else 0,
+        _ratio(size * of_bytes, device.bandwidth * ONE),
+        work.calls * work.launches * fit.kernel,
+    )
 
-    def time(self, device: Device) -> dict[str, int]:
-        """Nanoseconds of all calls together, by what binds: compute or bandwidth, and launch."""
-        compute = _ratio(self.calls * self.flops * _NANO, device.peak(self.dtype))
-        bandwidth = _ratio(self.calls * self.bytes * _NANO, device.bandwidth)
-        launch = self.calls * self.launches * device.launch
-        busy = {"compute": compute} if compute > bandwidth else {"bandwidth": bandwidth}
-        return {**dict.fromkeys(BOUNDS, 0), **busy, "launch": launch}
+
+def _on_host(work: Work, name: str, fit: Fit | None) -> int:
+    """Nanoseconds that all calls together take on the host."""
+    if fit is None:
+        return 0
+    return work.calls * fit.host // (_LIGHT if name == "copy" else 1)
 
 
 def _ratio(number: int, by: int) -> int:
     return (2 * number + by) // (2 * by)  # rounded, in whole numbers: the same on every machine
+
+
+def _times(work: Iterable[Work], device: Device, fit: Fit | None) -> list[tuple[Work, int, int, int]]:
+    """The work with its arithmetic, traffic, and launches. What the host takes longer in all is of its launches."""
+    named = [(each, class_of(each)) for each in work]
+    times = [(each, *_busy(each, name, device, fit)) for each, name in named]
+    host = [_on_host(each, name, fit) for each, name in named]
+    beyond = max(0, sum(host) - sum(sum(one[1:]) for one in times))
+    if not beyond:
+        return times
+    found, whole, before = [], sum(host), 0
+    for (each, compute, traffic, launch), own in zip(times, host, strict=True):
+        after = before + own
+        found.append((each, compute, traffic, launch + beyond * after // whole - beyond * before // whole))
+        before = after
+    return found
 
 
 @dataclass(frozen=True)
@@ -60,13 +88,16 @@ class Throughput:
     """The predicted time of one step on a named device. It is an estimate.
 
     ``bound`` are nanoseconds by what binds (`BOUNDS`), and add up to the step. ``batch`` is the samples of a step,
-    ``None`` where inputs do not say. ``work`` is what was done, from which any other device is predicted.
+    ``None`` where inputs do not say. ``work`` is what was done, from which any other device is predicted, and ``way``
+    how the step runs. ``accuracy`` says how far off it is; ``None`` where no measured card is like the device.
     """
 
     device: str
     batch: int | None
     bound: Mapping[str, int]
     work: tuple[Work, ...] = ()
+    way: Way = field(default_factory=Way)
+    accuracy: Accuracy | None = None
 
     def __post_init__(self) -> None:
         """Nothing in a prediction changes."""
@@ -95,49 +126,78 @@ class Throughput:
     def by_operator(self) -> dict[str, int]:
         """Nanoseconds by operator, the longest first. They add up to the step."""
         times: dict[str, int] = {}
-        for work, time in self._times():
+        for work, *parts in self._times():
+            time = sum(parts)
             times[work.operator] = times.get(work.operator, 0) + time
         return dict(sorted(times.items(), key=lambda item: (-item[1], item[0])))
 
     def by_module(self) -> dict[str, int]:
         """Nanoseconds by module with everything below it; ``""`` is the model. Modules without work are left out."""
         times = {"": 0}
-        for work, time in self._times():
-            name = work.module
+        for work, *parts in self._times():
+            name, time = work.module, sum(parts)
             times[""] += time
             while name:
                 times[name] = times.get(name, 0) + time
                 name = name.rpartition(".")[0]
         return times
 
-    def _times(self) -> Iterator[tuple[Work, int]]:
+    def _times(self) -> list[tuple[Work, int, int, int]]:
         device = find_device(self.device)
-        return ((work, sum(work.time(device).values())) for work in self.work)
+        found = time_fit(device, self.way)
+        return _times(self.work, device, found[0] if found is not None else None)
 
     def on(self, device: Any) -> Throughput:
         """The same step on another named device. Raises `UsageError` for one without a speed."""
-        return predict(self.work, find_device(device), self.batch)
+        return predict(self.work, find_device(device), self.batch, self.way)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {**vars(self), "bound": dict(self.bound), "work": [dict(vars(work)) for work in self.work]}
+        return {
+            **vars(self),
+            "bound": dict(self.bound),
+            "work": [work.to_dict() for work in self.work],
+            "way": dict(vars(self.way)),
+            "accuracy": dict(vars(self.accuracy)) if self.accuracy is not None else None,
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Throughput:
         """The inverse of `to_dict`."""
-        return cls(**{**data, "work": tuple(Work(**work) for work in data["work"])})
+        return cls(
+            **{
+                **data,
+                "work": tuple(Work.from_dict(work) for work in data["work"]),
+                "way": Way(**data["way"]),
+                "accuracy": Accuracy(**data["accuracy"]) if data["accuracy"] is not None else None,
+            }
+        )
 
 
-def predict(work: Iterable[Work], device: Device, batch: int | None) -> Throughput:
-    """The time of all work, one call after the other. Raises `UsageError` for a device whose speed is not known."""
+def predict(work: Iterable[Work], device: Device, batch: int | None, way: Way | None = None) -> Throughput:
+    """The time of a step that does ``work``. Raises `UsageError` for a device whose speed is not known."""
     if not device.has_speed:
         raise UsageError(f"device={device.name!r} names no card, so its speed is not known.")
     work = tuple(work)
+    way = way or Way()
+    if not way.half and _is_mostly_half(work):
+        way = replace(way, half=True)
+    fit, accuracy = time_fit(device, way) or (None, None)
     bound = dict.fromkeys(BOUNDS, 0)
-    for each in work:
-        for name, time in each.time(device).items():
+    for _, *parts in _times(work, device, fit):
+        for name, time in zip(BOUNDS, parts, strict=True):
             bound[name] += time
-    return Throughput(device.name, batch, bound, work)
+    return Throughput(device.name, batch, bound, work, way, accuracy)
+
+
+def _is_mostly_half(work: Iterable[Work]) -> bool:
+    """Whether most of the arithmetic is in half precision, as that of a model whose weights are."""
+    halves = whole = 0
+    for each in work:
+        whole += each.calls * each.flops
+        if each.dtype in ("float16", "bfloat16"):
+            halves += each.calls * each.flops
+    return 2 * halves > whole
 
 
 def batch_that_pays(
@@ -145,9 +205,9 @@ def batch_that_pays(
 ) -> int | None:
     """The batch at which it stops to pay to go larger: the smallest one with ``share`` of the most samples per second.
 
-    ``points`` are predictions at several batches on one device, each with its peak memory in bytes, or ``None`` where
-    that is not known. Those above ``memory`` (the device's own if not given) are left out; ``None`` if none is left.
-    Raises `UsageError` for predictions that cannot be compared.
+    ``points`` are predictions at several batches on one device, each with its footprint (`Cost.footprint`) or its peak
+    memory in bytes, or ``None`` where that is not known. Those above ``memory`` (the device's own if not given) are
+    left out; ``None`` if none is left. Raises `UsageError` for predictions that cannot be compared.
     """
     points = list(points)
     devices = {point.device for point, _ in points}

@@ -15,8 +15,13 @@ from torch import nn
 from pytest_modelbudget import Cost, measure
 from pytest_modelbudget.counting.recording.work import WorkRecorder
 from pytest_modelbudget.errors import UsageError
-from pytest_modelbudget.values.devices import NAMED, Device, find_device
-from pytest_modelbudget.values.throughput import Throughput, Work, batch_that_pays, predict
+from pytest_modelbudget.values.calibration import time_fit
+from pytest_modelbudget.values.device import Device
+from pytest_modelbudget.values.device_table import NAMED
+from pytest_modelbudget.values.devices import find_device
+from pytest_modelbudget.values.fits import Accuracy, Calibration, Fit, Way
+from pytest_modelbudget.values.throughput import Throughput, batch_that_pays, busy, predict
+from pytest_modelbudget.values.work import Products, Work
 
 ROUND = Device("round", "cuda", {"float32": 10**12, "tf32": 10**13, "float16": 10**14}, 10**11, 2**30, 1000, "by hand")
 """1 TFLOP/s (1000 FLOPs a nanosecond), 100 bytes a nanosecond, a microsecond to launch."""
@@ -28,17 +33,57 @@ ROUND = Device("round", "cuda", {"float32": 10**12, "tf32": 10**13, "float16": 1
 @pytest.mark.parametrize(
     ("work", "time"),
     [
-        (Work("", "linear", "float32", 5_000_000, 400_000, 1, 1), {"compute": 5000, "bandwidth": 0, "launch": 1000}),
-        (Work("", "conv2d", "tf32", 5_000_000, 400_000, 1, 1), {"compute": 0, "bandwidth": 4000, "launch": 1000}),
-        (Work("", "conv2d", "tf32", 50_000_000, 400_000, 1, 2), {"compute": 10_000, "bandwidth": 0, "launch": 2000}),
-        (Work("", "relu", "float32", 0, 400_000, 1, 3), {"compute": 0, "bandwidth": 12_000, "launch": 3000}),
-        (Work("", "lstm", "float32", 0, 0, 20, 2), {"compute": 0, "bandwidth": 0, "launch": 40_000}),
-        (Work("", "add", "int8", 1_000, 99, 1, 1), {"compute": 0, "bandwidth": 1, "launch": 1000}),  # 0.99 rounds up
-        (Work("", "add", "int8", 2_000, 99, 1, 1), {"compute": 2, "bandwidth": 0, "launch": 1000}),  # 8 bits as float32
+        (Work("", "linear", "float32", 5_000_000, 400_000, 1, 1), (5000, 0, 1000)),
+        (Work("", "conv2d", "tf32", 5_000_000, 400_000, 1, 1), (0, 4000, 1000)),
+        (Work("", "conv2d", "tf32", 50_000_000, 400_000, 1, 2), (10_000, 0, 2000)),
+        (Work("", "relu", "float32", 0, 400_000, 1, 3), (0, 12_000, 3000)),
+        (Work("", "lstm", "float32", 0, 0, 20, 2), (0, 0, 40_000)),
+        (Work("", "add", "int8", 1_000, 99, 1, 1), (0, 1, 1000)),  # 0.99 rounds up
+        (Work("", "add", "int8", 2_000, 99, 1, 1), (2, 0, 1000)),  # 8 bits as float32
     ],
 )
-def test_time_of_equal_calls(work, time):
-    assert work.time(ROUND) == time
+def test_time_of_equal_calls_where_no_card_was_measured(work, time):
+    assert busy(work, ROUND, None) == time
+
+
+FIT = Fit(
+    card="round", way=Way(), factors={"product": (2000, 500), "element-wise": (1000, 1500), "copy": (1000, 1000)},
+    kernel=500, host=10_000, percent=4, borrowed=9, rows=100, models=50, source="by hand",
+)  # fmt: skip
+"""A product takes twice its arithmetic and half its traffic; element-wise work 1.5 times its traffic."""
+
+CALIBRATED = replace(ROUND, own=Calibration("2026-01-01", ("by hand",), (FIT,)))
+
+
+@pytest.mark.parametrize(
+    ("work", "time"),
+    [
+        (Work("", "mm", "float32", 5_000_000, 400_000, 1, 1, Products(1, 2, 3, 4)), (10_000, 2000, 500)),
+        (Work("", "relu", "float32", 0, 400_000, 1, 3), (0, 18_000, 1500)),
+        (Work("", "softmax", "float32", 0, 400_000, 1, 1), (0, 6000, 500)),  # a class without factors: element-wise
+        (Work("", "clone", "float32", 0, 400_000, 1, 1), (0, 4000, 500)),
+        (Work("", "lstm", "float32", 0, 0, 20, 2), (0, 0, 20_000)),
+    ],
+)
+def test_time_of_equal_calls_by_factors(work, time):
+    assert busy(work, CALIBRATED, FIT) == time
+
+
+def test_what_calls_cost_on_the_host_runs_beside_the_kernels():
+    """Two calls of 4500 ns on the device and 10 us on the host, a copy of a quarter of that: 22.5 us, not 9000 + ..."""
+    relu, clone = Work("a", "relu", "float32", 0, 266_667, 1, 2), Work("b", "clone", "float32", 0, 0, 1, 1)
+    found = predict([relu, clone], CALIBRATED, 1)
+    assert found.nanoseconds == 22_500
+    assert found.bound == {"compute": 0, "bandwidth": 8000, "launch": 14_500}
+    assert found.accuracy == Accuracy(4, "round", 50)
+    large = predict([replace(relu, bytes=10**9), clone], CALIBRATED, 1)  # 30 ms on the device
+    assert large.bound == {"compute": 0, "bandwidth": 30_000_000, "launch": 1500}
+
+
+def test_another_way_of_running_takes_the_factors_and_says_so():
+    found = predict([Work("", "relu", "float16", 0, 400_000, 1, 1)], CALIBRATED, 1, Way("train", half=True))
+    assert found.accuracy == Accuracy(9, "round", 50, own=False)
+    assert str(found.accuracy) == "+- 9 % (as round, 50 models)"
 
 
 WORKS = st.builds(
@@ -58,8 +103,8 @@ def test_parts_add_up_to_the_step(works, device):
     found = predict(works, device, 4)
     assert found.nanoseconds == sum(found.bound.values()) == sum(found.by_operator().values())
     assert found.by_module()[""] == found.nanoseconds
-    inside = {name: sum(w.time(device).values()) for name in ("a", "a.b", "c") for w in works if w.module == name}
-    assert set(found.by_module()) == {""} | set(inside) | ({"a"} if "a.b" in inside else set())
+    inside = {w.module for w in works if w.module}
+    assert set(found.by_module()) == {""} | inside | ({"a"} if "a.b" in inside else set())
     assert found.by_module().get("a", 0) >= found.by_module().get("a.b", 0)
 
 
@@ -71,13 +116,15 @@ def test_a_device_that_is_better_in_everything_is_never_slower(work, times):
         bandwidth=ROUND.bandwidth * times,
         launch=ROUND.launch // times,
     )
-    assert sum(work.time(better).values()) <= sum(work.time(ROUND).values())
+    assert sum(busy(work, better, None)) <= sum(busy(work, ROUND, None))
+    assert sum(busy(work, better, FIT)) <= sum(busy(work, ROUND, FIT))
 
 
 @given(WORKS, st.integers(0, 10**9), st.integers(0, 10**6), st.sampled_from(NAMED))
 def test_more_work_never_takes_less(work, flops, size, device):
     more = replace(work, flops=work.flops + flops, bytes=work.bytes + size)
-    assert sum(more.time(device).values()) >= sum(work.time(device).values())
+    fit, _ = time_fit(device, Way()) or (None, None)
+    assert sum(busy(more, device, fit)) >= sum(busy(work, device, fit))
 
 
 def test_a_kind_without_a_card_has_no_speed():
@@ -113,8 +160,9 @@ def test_linear_by_hand():
     """(8, 100) by (50, 100) and a bias: 2 * 8 * 100 * 50 FLOPs; 4 bytes for each of 800 + 5000 + 50 + 400 elements."""
     cost = measure(nn.Linear(100, 50), inputs=("batch", 100), batch=8, device="T4")
     (only,) = cost.throughput.work
-    assert only == Work("", "linear", "float32", 80_000, 4 * (800 + 5000 + 50 + 400), 1, 1)
+    assert only == Work("", "linear", "float32", 80_000, 4 * (800 + 5000 + 50 + 400), 1, 1, Products(1, 8, 50, 100))
     found = predict([only], ROUND, 8)
+    assert found.accuracy is None
     assert found.bound == {"compute": 0, "bandwidth": 250, "launch": 1000}  # 80 ns of arithmetic, 25000 bytes
     assert found.samples_per_second == pytest.approx(8 / 1250e-9)
     assert found.binds == "launch"
@@ -126,7 +174,8 @@ def test_convolution_by_hand():
     conv = nn.Conv2d(3, 8, 3, padding=1)
     (half,) = measure(conv, batch=2, res=16, dtype="fp16", device="T4").throughput.work
     (full,) = measure(conv, batch=2, res=16, device="T4").throughput.work
-    assert half == Work("", "conv2d", "float16", 2 * 2 * 8 * 256 * 27, 2 * elements, 1, 1)
+    shape = Products(1, rows=2 * 256, columns=8, depth=27, taps=9, bias=True)
+    assert half == Work("", "conv2d", "float16", 2 * 2 * 8 * 256 * 27, 2 * elements, 1, 1, shape)
     assert full == replace(half, dtype="tf32", bytes=4 * elements)
 
 
@@ -354,3 +403,51 @@ def test_batches_that_cannot_be_compared_are_refused():
         batch_that_pays([(point(1, 100), None), (point(2, 100, "L4"), None)])
     with pytest.raises(UsageError, match="without a batch"):
         batch_that_pays([(point(None, 100), None)])
+
+
+# -- the products that calls are made of -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "expected"),
+    [
+        pytest.param(torch.mm, [(2, 3), (3, 5)], Products(1, 2, 5, 3), id="mm"),
+        pytest.param(torch.matmul, [(4, 2, 3), (3, 5)], Products(1, 8, 5, 3), id="rows of a batch are rows"),
+        pytest.param(torch.matmul, [(4, 2, 3), (4, 3, 5)], Products(4, 2, 5, 3), id="a batch of products"),
+        pytest.param(torch.addmm, [(5,), (2, 3), (3, 5)], Products(1, 2, 5, 3), id="addmm"),
+        pytest.param(F.linear, [(7, 2, 3), (5, 3)], Products(1, 14, 5, 3), id="linear"),
+        pytest.param(lambda x, w: F.conv2d(x, w, groups=4), [(2, 8, 6, 6), (12, 2, 3, 3)],
+                     Products(4, 2 * 16, 3, 18, 9), id="grouped"),
+        pytest.param(lambda x, w: F.conv2d(x, w, groups=8), [(2, 8, 6, 6), (8, 1, 3, 3)],
+                     Products(8, 2 * 16, 1, 9, 9), id="depthwise"),
+        pytest.param(F.conv_transpose2d, [(2, 8, 6, 6), (8, 5, 2, 2)],
+                     Products(1, 2 * 36, 8, 20, 4), id="transposed: positions are those of the input"),
+        pytest.param(F.scaled_dot_product_attention, [(2, 4, 10, 16), (2, 4, 30, 16), (2, 4, 30, 16)],
+                     Products(8, 10, 30, 16), id="attention"),
+    ],
+)  # fmt: skip
+def test_products_by_hand(function, shapes, expected):
+    (one,) = (each for each in work(function, *shapes) if each.flops)
+    assert one.shape == expected
+
+
+def test_the_gradient_of_a_grouped_convolution_computes_what_it_computes():
+    """Depthwise: 16 channels, 3 x 3, 8 x 8 positions, batch 2: 2 * 2 * 64 * 16 * 9 FLOPs, and for each gradient.
+
+    ``FlopCounterMode`` counts the gradient of the weight as if the weight were full, 16 times as much.
+    """
+    model = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False)
+    cost = measure(model, inputs=(torch.zeros(2, 16, 8, 8).requires_grad_(),), batch=2, mode="train", device="T4",
+                   optimizer="none", convention="torch")  # fmt: skip
+    forward = 2 * 2 * 64 * 16 * 9
+    found = {each.operator: each.flops for each in cost.throughput.work if each.flops}
+    assert found == {"convolution": forward, "convolution_backward": 2 * forward}
+    assert cost.backward_flops == forward + 16 * forward
+    (backward,) = (each for each in cost.throughput.work if each.operator == "convolution_backward")
+    assert backward.shape == Products(16, 2 * 64, 1, 9, 9)
+
+
+def test_what_reads_in_another_order_than_it_writes_says_so():
+    (same,) = work(lambda x: x.clone(), (4, 5))
+    (other,) = work(lambda x: x.t().contiguous(), (4, 5))
+    assert (same.reorders, other.reorders) == (False, True)

@@ -22,9 +22,18 @@ from pytest_modelbudget.judging.budget import parse_budget
 from pytest_modelbudget.judging.judge import judge
 from pytest_modelbudget.report.formats.json import from_json
 from pytest_modelbudget.report.parts.prediction import per_second, prediction
+from pytest_modelbudget.values import calibration
+from pytest_modelbudget.values.fits import Calibration
 from pytest_modelbudget.values.metrics import parse_limit, show, show_limit
 from pytest_modelbudget.values.run import ReportError
 from pytest_modelbudget.values.throughput import Throughput
+
+
+@pytest.fixture(autouse=True)
+def uncalibrated(monkeypatch):
+    """No card was measured, so that times are those of a roofline, by hand."""
+    monkeypatch.setattr(calibration, "packaged", lambda: Calibration("", (), ()))
+
 
 OVER = '@budget(latency="25us", device="T4", res=32)\ndef test_it():\n    return Net()'
 
@@ -101,7 +110,7 @@ def test_a_limit_and_its_device():
     [
         ({}, "latency='3ms' is a limit on a predicted time, and here is no device. Name one whose speed is known"),
         ({"device": "cuda"}, "here is device='cuda', which names no card"),
-        ({"device": "cpu"}, "There are: 'H200', 'H100', 'H100 PCIe', 'A100 80GB'"),
+        ({"device": "cpu"}, "There are: 'B200', 'H200', 'H100', 'H100 PCIe', 'A100 80GB'"),
         ({"device": "T5"}, "device='T5' is not a device. Did you mean 'T4'?"),
     ],
 )
@@ -169,7 +178,7 @@ def test_every_report_says_that_it_is_an_estimate(pytester):
     assert re.search(
         r'^modelbudget_estimated_latency_nanoseconds\{.*device="T4".*\} 29082$', read[".txt"], re.MULTILINE
     )
-    assert "a roofline estimate, not a measurement" in read[".txt"]
+    assert "an estimate by a calibrated roofline, not a measurement" in read[".txt"]
     junit = (pytester.path / "junit.xml").read_text(encoding="utf-8")
     assert 'name="modelbudget.estimated_latency_ns" value="29082"' in junit
     assert 'name="modelbudget.estimated_latency_ns.limit" value="25000000"' in junit

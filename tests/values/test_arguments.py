@@ -11,6 +11,7 @@ import pytest
 from pytest_modelbudget import Cost, fit, measure, sweep
 from pytest_modelbudget.judging.budget import marker_arguments
 from pytest_modelbudget.values.arguments import Arguments, BudgetArguments, FitArguments, GridArguments, Limits
+from pytest_modelbudget.values.limits import limit_names
 from pytest_modelbudget.values.metrics import all_metrics, metric_names
 from pytest_modelbudget.values.point import OperatingPoint, axes, find_axis, point_arguments
 from pytest_modelbudget.values.request import CONVENTIONS, COUNTERS, Request, argument_names
@@ -29,8 +30,8 @@ def test_a_grid_takes_what_a_measurement_takes_but_runs_nothing():
 
 
 def test_limits_are_the_metrics():
-    assert set(Limits.__annotations__) == set(metric_names())
-    assert set(FitArguments.__annotations__) == set(GridArguments.__annotations__) | set(metric_names())
+    assert set(Limits.__annotations__) == set(limit_names())
+    assert set(FitArguments.__annotations__) == set(GridArguments.__annotations__) | set(limit_names())
     assert set(BudgetArguments.__annotations__) == {
         *(name for name in marker_arguments()),
         "convention", "counter", "measured",  # settings of a run, which no marker has

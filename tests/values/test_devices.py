@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_modelbudget.errors import UsageError
-from pytest_modelbudget.values.devices import CARDS, GIB, LAUNCH_SOURCE, NAMED, find_device, fits_on
+from pytest_modelbudget.values.device import GIB
+from pytest_modelbudget.values.device_table import LAUNCH_SOURCE, NAMED
+from pytest_modelbudget.values.devices import CARDS, find_device, fits_on
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,17 @@ from pytest_modelbudget.values.devices import CARDS, GIB, LAUNCH_SOURCE, NAMED, 
         ("rtx4090", "RTX 4090"),
         ("GeForce RTX 4090", "RTX 4090"),
         ("H100", "H100"),
+        ("NVIDIA GeForce RTX 3090", "RTX 3090"),
+        ("rtx 5090", "RTX 5090"),
+        ("RTX A6000", "A6000"),
+        ("NVIDIA A10", "A10"),
+        ("NVIDIA L40S", "L40S"),
+        ("Tesla V100-SXM2-16GB", "V100"),
+        ("Tesla V100-PCIE-32GB", "V100 PCIe 32GB"),
+        ("NVIDIA A100-PCIE-40GB", "A100 40GB"),
+        ("NVIDIA A100 80GB PCIe", "A100 80GB"),
+        ("B200", "B200"),
+        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "RTX PRO 6000"),
         ("H100 SXM", "H100"),
         ("h100 pcie", "H100 PCIe"),
         ("Jetson Orin", "Jetson AGX Orin 64GB"),
@@ -44,7 +57,7 @@ def test_a_name_as_people_write_it(written, name):
         ("T5", "Did you mean 'T4'?"),
         ("RTX 4080", "Did you mean 'RTX 4090'?"),
         ("A10080", "Did you mean 'A100 80GB'?"),
-        ("tpu-v4", "Allowed: 'cuda', 'cpu', 'H200', 'H100', 'H100 PCIe', 'A100 80GB', 'A100 40GB', 'L4', 'T4'"),
+        ("tpu-v4", "Allowed: 'cuda', 'cpu', 'B200', 'H200', 'H100', 'H100 PCIe', 'A100 80GB', 'A100 40GB', 'V100'"),
         ("", "device='' is not a device"),
         (4, "device=4 is not a device"),
         ("T4:0", "device='T4:0' is not a device"),
@@ -86,6 +99,16 @@ def test_a_named_device_is_whole(device):
         ("RTX 4090", 128, 256, 2.52e9, "float32"),
         ("H100", 132, 4096, 1.83e9, "float16"),  # 4 tensor cores of 512 multiply-adds (Hopper white paper)
         ("H100", 132, 256, 1.98e9, "float32"),
+        ("RTX 3090", 82, 256, 1.695e9, "float32"),  # 128 cores of one multiply-add (GA102 white paper)
+        ("RTX 3090", 82, 512, 1.695e9, "float16"),  # half rate where it accumulates in float32
+        ("A6000", 84, 1024, 1.8e9, "float16"),
+        ("A10", 72, 1024, 1.695e9, "float16"),
+        ("L40S", 142, 1024, 2.52e9, "float16"),  # 4 tensor cores of 128 multiply-adds (Ada white paper)
+        ("RTX 5090", 170, 512, 2.407e9, "float16"),
+        ("RTX 5090", 170, 256, 2.407e9, "float32"),
+        ("RTX PRO 6000", 188, 1024, 2.617e9, "float16"),
+        ("V100", 80, 1024, 1.53e9, "float16"),  # 8 tensor cores of 64 multiply-adds (Volta white paper)
+        ("V100", 80, 128, 1.53e9, "float32"),
         ("Jetson AGX Orin 64GB", 16, 256, 1.3e9, "float32"),
     ],
 )

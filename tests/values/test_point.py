@@ -28,6 +28,8 @@ VALUES = {
     "amp": st.sampled_from(["bf16", "fp16"]),
     "attention": st.sampled_from(["fused", "math"]),
     "device": st.sampled_from(["cuda", "cpu", "T4", "A100 80GB"]),
+    "channels_last": st.booleans(),
+    "compile": st.booleans(),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -61,6 +63,25 @@ def _elementwise_strides(size: tuple[int, ...], stride: tuple[int, ...]) -> tupl
         strides[i] = step
         step *= size[i]
     return tuple(strides)
+
+
+@contextmanager
+def as_a_card_lays_out(*, active: bool) -> Iterator[None]:
+    """Let convolutions of channels-last inputs return channels-last outputs inside, as those of cuDNN do."""
+    global _AS_A_CARD
+    before, _AS_A_CARD = _AS_A_CARD, active
+    try:
+        yield
+    finally:
+        _AS_A_CARD = before
+
+
+def lays_out_as_a_card() -> bool:
+    """Whether `as_a_card_lays_out` is active."""
+    return _AS_A_CARD
+
+
+_AS_A_CARD = False
 
 
 def is_strided_meta(tensor: torch.Tensor) -> bool:

@@ -109,6 +109,9 @@ def _ready(
             arguments, keywords = inputs.on_meta(keep_small_data=True)
         else:
             arguments, keywords = _on_meta(inputs)
+        if request.point.channels_last:
+            arguments = tuple([_channels_last(value) for value in arguments])
+            keywords = {name: _channels_last(value) for name, value in keywords.items()}
         note_new((arguments, keywords), given=spec)
         yield Call(
             model,
@@ -119,6 +122,13 @@ def _ready(
             described(arguments, keywords),
             device or META,
         )
+
+
+def _channels_last(value: Any) -> Any:
+    """An image in channels-last memory format; anything else as it is."""
+    if isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_nested and value.dim() == 4:
+        return value.contiguous(memory_format=torch.channels_last)
+    return value
 
 
 def _dtype(request: Request) -> torch.dtype | None:

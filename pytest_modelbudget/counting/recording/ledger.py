@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ...values.peak import KINDS, Peak
+from .allocations import Allocations
 from .tensors import storages_of
 
 BLOCK = {"cpu": 1, "cuda": 512}
@@ -22,7 +23,7 @@ class _Block(weakref.ref[Any]):
     An ``older`` one was there before: a tensor of the process that the model took a view of.
     """
 
-    __slots__ = ("born", "died", "key", "kind", "module", "older", "size")
+    __slots__ = ("born", "died", "key", "kind", "module", "older", "place", "size")
 
     key: int
     size: int
@@ -31,6 +32,7 @@ class _Block(weakref.ref[Any]):
     born: int
     died: int | None
     older: bool
+    place: int
 
 
 class _Highest:
@@ -51,11 +53,12 @@ class Ledger:
     Views share a storage, operators in place allocate none, and a storage is freed with its last reference, such as
     one of autograd's saved tensors. ``device_type`` says whose allocator is followed: that of ``"cpu"`` takes exact
     bytes; that of ``"cuda"`` rounds them up, and leaves out single numbers that stay on the host, such as the step
-    count of an optimizer.
+    count of an optimizer. ``allocations`` gets each of them in order, if it is given.
     """
 
-    def __init__(self, device_type: str, *, on_meta: bool) -> None:
+    def __init__(self, device_type: str, *, on_meta: bool, allocations: Allocations | None = None) -> None:
         self.device_type = device_type
+        self._allocations = allocations
         self._round = BLOCK[device_type]
         self._host_size = 8 if device_type == "cuda" and on_meta else -1  # bytes: one real number beside meta tensors
         self._held: set[int] = set()
@@ -82,7 +85,10 @@ class Ledger:
                 key = storage._cdata
                 if key not in held:
                     held.add(key)
-                    self._base[kind] += self._size(storage)
+                    size = self._size(storage)
+                    self._base[kind] += size
+                    if self._allocations is not None:
+                        self._allocations.hold(size)
         self._begin()
 
     def stands_for(self, storage: Any, copy: Any) -> None:
@@ -95,6 +101,8 @@ class Ledger:
     def hold_bytes(self, size: int, kind: str) -> None:
         """Add memory that exists before anything runs, and until the end, and is in no storage of PyTorch."""
         self._base[kind] += self.rounded(size)
+        if size and self._allocations is not None:
+            self._allocations.hold(self.rounded(size))
         self._begin()
 
     def _begin(self) -> None:
@@ -155,6 +163,8 @@ class Ledger:
         block = _Block(storage, self._collected)
         block.key, block.size, block.kind = key, size, kind
         block.module, block.born, block.died, block.older = module, self._clock, None, older
+        if self._allocations is not None:
+            block.place = self._allocations.allocate(size)
         self._open[key] = block
         self._all.append(block)
         self._live += size
@@ -169,6 +179,8 @@ class Ledger:
         del self._open[block.key]
         block.died = self._clock
         self._live -= block.size
+        if self._allocations is not None:
+            self._allocations.free(block.place)
 
     def _reach(self, live: int, module: str, temporaries: int) -> None:
         highest = self._highest
@@ -210,6 +222,8 @@ class Ledger:
 
     def add_temporaries(self, size: int, module: str) -> None:
         """Add that an operator, whose result is recorded, had ``size`` bytes more alive at its peak."""
+        if size and self._allocations is not None:
+            self._allocations.free(self._allocations.allocate(size))
         if self._live + size > self._highest.live:
             self._clock += 1
             self._reach(self._live + size, module, size)
@@ -223,6 +237,8 @@ class Ledger:
         """
         self._kind = "activations" if name == "forward" else "temporaries"
         self._clock += 1
+        if self._allocations is not None:
+            self._allocations.phase(name)
         known = self._phases.get(name)
         if known is None or self._live > known.live:
             known = self._phases[name] = _Highest(self._live, self._clock)

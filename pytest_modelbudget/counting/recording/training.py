@@ -12,6 +12,7 @@ import torch
 from ...errors import UsageError
 from ...values.peak import PHASES, Peak
 from ..meta.replaced import replaced
+from .allocations import FIRST_STEP
 from .counting_mode import CountingMode
 from .tensors import tensors_in
 
@@ -72,7 +73,7 @@ def counted_step(step: TrainingStep, mode: CountingMode) -> Peak:
             batch.run()
     if not step.optimizers:
         return ledger.peak(PHASES[:2])
-    mode.phase("first optimizer step")
+    mode.phase(FIRST_STEP)
     with mode.paused():
         for optimizer in step.optimizers:
             optimizer.step()

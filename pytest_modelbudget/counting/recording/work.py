@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.parameter import is_lazy
 
-from ...values.throughput import Work
+from ...values.work import Products, Work
 from ..operators.count import Count
+from .products import products_of
 from .tensors import dense_parts
 
 
@@ -60,7 +61,7 @@ class WorkRecorder:
 
     def __init__(self) -> None:
         self.times = 1
-        self._calls: Counter[tuple[str, str, str, int, int, int]] = Counter()
+        self._calls: Counter[tuple[str, str, str, int, int, int, Products | None, bool]] = Counter()
         self._signatures: dict[Any, _Signature] = {}
 
     def record(
@@ -73,14 +74,19 @@ class WorkRecorder:
         moved = _moved(signature, args, kwargs, out)
         if moved is None:
             return
-        flops = count.torch if count is not None else 0
+        flops = 2 * count.macs if count is not None else 0  # none that FlopCounterMode only counts
         launches = _launches(args, kwargs, signature) if signature.name in _RECURRENT else 1
         dtype = _dtype((args, tuple(kwargs.values())), out, signature.name)
-        self._calls[module, signature.name, dtype, flops, moved, launches] += self.times
+        shape = (
+            products_of(signature.name, dict(zip(signature.names, args, strict=False)) | kwargs, out) if flops else None
+        )
+        reorders = not flops and _reorders(args, out)
+        self._calls[module, signature.name, dtype, flops, moved, launches, shape, reorders] += self.times
 
     def record_function(self, name: str, module: str, input: torch.Tensor, out: torch.Tensor) -> None:
         """Record the call of a function that counts as one operator."""
-        self._calls[module, name, _dtype(input, out, name), 0, _size(input) + _size(out), 1] += self.times
+        moved = _size(input) + _size(out)
+        self._calls[module, name, _dtype(input, out, name), 0, moved, 1, None, False] += self.times
 
     def clear(self) -> None:
         """Begin again with nothing."""
@@ -88,7 +94,7 @@ class WorkRecorder:
 
     def work(self) -> tuple[Work, ...]:
         """All calls, equal ones together, in the order of the first of them."""
-        return tuple(Work(*key, calls=calls) for key, calls in self._calls.items())
+        return tuple(Work(*key[:6], calls, *key[6:]) for key, calls in self._calls.items())
 
 
 class _Signature(NamedTuple):
@@ -157,6 +163,31 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
             part = min(own, sum(size for key, size in reads.items() if key != _identity(first)))
             reads[_identity(first)], written = part, part
     return sum(reads.values()) + written + new
+
+
+def _reorders(args: Any, out: Any) -> bool:
+    """Whether a tensor of the size of the result is read in another order in memory than the result is written."""
+    if isinstance(out, (tuple, list)) and out:
+        out = out[0]
+    if not isinstance(out, torch.Tensor) or out.layout is not torch.strided or out.is_nested or out.dim() < 2:
+        return False
+    shape, order = out.shape, None
+    for arg in args:
+        if isinstance(arg, torch.Tensor) and arg.shape == shape and arg.layout is torch.strided and not arg.is_nested:
+            if arg.stride() == out.stride():
+                continue
+            order = order or _order(out)
+            if _order(arg) != order:
+                return True
+    return False
+
+
+def _order(tensor: torch.Tensor) -> list[int]:
+    """The dimensions of more than one element, from the fastest in memory; those that are expanded are left out."""
+    found = [
+        (step, i) for i, (size, step) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)) if size > 1 and step
+    ]
+    return [i for _, i in sorted(found)]
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

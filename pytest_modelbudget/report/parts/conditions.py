@@ -9,7 +9,7 @@ from ...values.cost import Cost
 from ...values.request import CONVENTIONS
 from ...values.result import Result
 from .measured import measured_text
-from .prediction import prediction
+from .prediction import predictions
 
 
 def conditions(cost: Cost, module: str = "") -> str:
@@ -18,8 +18,7 @@ def conditions(cost: Cost, module: str = "") -> str:
     lines = [f"{one_line(what)} at {cost.point}. {CONVENTIONS[cost.convention]}"]
     if cost.counter != "aten":
         lines[0] += f" Counted by {cost.counter}."
-    if cost.throughput is not None:
-        lines.append(prediction(cost.throughput))
+    lines += predictions(cost)
     if cost.measured is not None:
         lines.append(measured_text(cost, cost.measured))
     return "\n".join([*lines, *(one_line(note) for note in cost.notes)])

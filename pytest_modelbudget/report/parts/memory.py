@@ -6,11 +6,15 @@ from ...text import units
 from ...text.line import one_line, shown
 from ...text.tables import plain_table
 from ...values.cost import Cost
-from ...values.devices import CARDS, GIB, fits_on
+from ...values.device import GIB
+from ...values.device_table import NAMED
+from ...values.devices import CARDS, fits_on
+from ...values.footprint import Footprint
 from ...values.metrics import show, show_apart
 from ...values.peak import Peak
 from ...values.result import Result
 from .labels import labelled
+from .prediction import off_by
 from .where import costliest, kind_of
 
 
@@ -18,7 +22,8 @@ def memory_text(cost: Cost, *, most: int = 5) -> str:
     """The peak by what it was for, the modules that keep the most, and the cards that hold it; empty without one."""
     if cost.peak is None:
         return ""
-    return "\n".join([*peak_lines(cost.peak), *_kept(cost, most), _fits(cost.peak.total)])
+    fits = _fits(cost.peak.total) if cost.device_memory is None else _fits_on(cost.device_memory)
+    return "\n".join([*peak_lines(cost.peak), *_kept(cost, most), fits])
 
 
 def peak_lines(peak: Peak) -> list[str]:
@@ -57,6 +62,22 @@ def _kept(cost: Cost, most: int) -> list[str]:
         for place in costliest(cost, "memory", most=most)
     ]
     return labelled("kept by  ", plain_table(rows, right=(2,)).splitlines()) if rows else []
+
+
+def _fits_on(footprint: Footprint) -> str:
+    """The named cards that hold a step by their estimated footprints: the smallest, and how much of it is left."""
+    cards = sorted((device for device in NAMED if device.kind == "cuda"), key=lambda device: device.memory)
+    there = [(card, footprint.on(card.name)) for card in cards]
+    fitting = [(card, found) for card, found in there if found.fits]
+    if not fitting:
+        return f"fits on  none of the cards listed: {show(cards[-1].memory, 'footprint')} is the largest"
+    card, found = fitting[0]
+    others = [one.name for one, _ in fitting[1:] if one.memory == card.memory]
+    names = ", ".join([card.name, *others])
+    return (
+        f"fits on  {names} ({card.memory // GIB} GiB) and larger: an estimated "
+        f"{show(found.total, 'footprint')}{off_by(found.accuracy)}"
+    )
 
 
 def _fits(size: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...grids.cell import Cell
 from ...grids.cells import Sweep
 from ...text.line import shown
-from ...values.devices import Device
+from ...values.device import Device
 from ...values.metrics import metric_names, show
 from ...values.point import axis_names, find_axis
 from ..parts.picture import RED, frame, metric_ticks

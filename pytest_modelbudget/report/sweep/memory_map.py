@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ...grids.cell import Cell
 from ...grids.cells import Sweep
 from ...text.line import shown
-from ...values.devices import CARDS, GIB, Device
+from ...values.device import GIB, Device
+from ...values.devices import CARDS
 from ...values.metrics import show
 from ...values.point import axis_names, find_axis
 from ..parts.picture import RED, round_numbers

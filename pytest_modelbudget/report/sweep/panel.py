@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...grids.cell import Cell
 from ...grids.cells import Sweep
-from ...values.devices import Device, find_device
+from ...values.device import Device
+from ...values.devices import find_device
 from ...values.metrics import title_of
 from ...values.point import find_axis
 

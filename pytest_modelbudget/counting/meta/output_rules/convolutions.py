@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..layout import empty, is_absent_or, is_strided_meta, row_major_strides
+from ..layout import empty, is_absent_or, is_strided_meta, lays_out_as_a_card, row_major_strides
 from .registry import FLOATING, output_rule
 
 
@@ -22,7 +22,8 @@ def _convolution(
 ) -> Any:
     """``(N, C, *sides)`` and ``(O, C / groups, *kernel)`` make ``(N, O, *sides)``, by the formula of `torch.nn.Conv2d`.
 
-    Channels-last inputs are PyTorch's, as are those whose strides fit both memory formats.
+    Channels-last inputs are PyTorch's, as are those whose strides fit both memory formats. Its meta kernel's output is
+    row-major; that of the kernels of a card is channels-last, where `as_a_card_lays_out` asks for it.
     """
     if not is_strided_meta(input) or not is_strided_meta(weight):
         return NotImplemented
@@ -30,7 +31,10 @@ def _convolution(
     if dtype not in FLOATING or weight.dtype is not dtype:
         return NotImplemented
     rank = len(size)
-    if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel or input.stride() != row_major_strides(size):
+    if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel:
+        return NotImplemented
+    channels_last = rank == 4 and input.stride() != row_major_strides(size) and lays_out_as_a_card()
+    if not input.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format):
         return NotImplemented
     images, channels, *sides = size
     outputs, taken, *taps = kernel
@@ -46,7 +50,8 @@ def _convolution(
         sides[i] = (sides[i] + 2 * padding[i] - dilation[i] * (taps[i] - 1) - 1) // stride[i] + 1
     if min(sides) < 1:
         return NotImplemented
-    return empty((images, outputs, *sides), dtype)
+    out = empty((images, outputs, *sides), dtype)
+    return out.contiguous(memory_format=torch.channels_last) if channels_last else out
 
 
 def _for_each_side(option: Any, sides: int) -> Any:

@@ -1,0 +1,1 @@
+"""Fits the calibration of `pytest_modelbudget` to public measurements, and shows how far off predictions are."""

@@ -1,0 +1,205 @@
+"""The sections of the documentation that show predictions beside measurements, and their pictures.
+
+Everything shown is of models that the fit had not seen: each model is predicted by a fit to the other four fifths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from .memory_fits import Bytes, Ladder
+from .samples import Sample
+from .time_fits import Group, left_out
+
+DOCS = Path(__file__).parents[2] / "docs"
+PICTURES = DOCS / "pictures"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+_GOALS = {"infer": 6.0, "compiled": 9.0, "train": 7.0, "full": 8.0, "left out": 12.0}
+_FEW = 30
+_RANK = 0.99
+
+
+def put(page: Path, text: str) -> None:
+    """Put a text between the marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN, 1)
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value."""
+    return np.argsort(np.argsort(values))
+
+
+def way_text(group: Group) -> str:
+    """``training, half precision, channels last``."""
+    way = group.way
+    words = [
+        "training" if way.mode == "train" else "inference",
+        "half precision" if way.half else "float32",
+        *(["channels last"] if way.channels_last else []),
+        *(["compiled"] if way.compiled else []),
+    ]
+    return ", ".join(words)
+
+
+def _goal(group: Group) -> float:
+    if not group.way.half:
+        return _GOALS["full"]
+    return _GOALS["compiled" if group.way.compiled else group.way.mode]
+
+
+def time_section(groups: Sequence[Group], samples: Sequence[Sample]) -> str:
+    """Tables of the errors by card and way, of cards left out, by family, and of the worst models."""
+    rows, out = [], []
+    for one in groups:
+        error = 100 * np.abs(one.errors)
+        speed = np.array([sample.row.batch or 1 for sample in one.samples]) / one.measured
+        guess = np.array([sample.row.batch or 1 for sample in one.samples]) / one.unseen
+        rank = float(np.corrcoef(ranks(speed), ranks(guess))[0, 1]) if len(speed) > 2 else float("nan")
+        figure = float(error.mean()) if not one.way.half else float(np.median(error))
+        ranked = one.way.half and one.way.mode == "infer" and not one.way.compiled
+        met = figure <= _goal(one) and (rank >= _RANK or not ranked)
+        kind = "mean" if not one.way.half else f"median, rank {_RANK}" if ranked else "median"
+        rows.append(
+            [one.card, way_text(one), len({s.row.model for s in one.samples}), len(error), f"{np.median(error):.1f} %",
+             f"{np.percentile(error, 90):.1f} %", f"{error.mean():.1f} %", f"{rank:.3f}",
+             f"{_goal(one):g} % {kind}", "yes" if met else "no"]
+        )  # fmt: skip
+        if one.way.half and not one.way.compiled:
+            guess = left_out(one, samples)
+            if guess is not None:
+                apart = 100 * np.abs(guess / one.measured - 1)
+                out.append(
+                    [one.card, way_text(one), f"{np.median(apart):.1f} %", f"{np.percentile(apart, 90):.1f} %",
+                     f"{_GOALS['left out']:g} %", "yes" if np.median(apart) <= _GOALS["left out"] else "no"]
+                )  # fmt: skip
+    head = ["card", "step", "models", "rows", "median", "90th percentile", "mean", "rank correlation", "goal", "met"]
+    return "\n\n".join(
+        [
+            "### How far off on models that the fit had not seen",
+            str(tabulate(rows, head, tablefmt="github", disable_numparse=True)),
+            "### On a card whose own measurements are left out",
+            "By the factors of the nearest card that ran the same way.",
+            str(tabulate(out, ["card", "step", "median", "90th percentile", "goal", "met"], tablefmt="github",
+                         disable_numparse=True)),
+            "![Predicted over measured time, by card](pictures/time.png)",
+            "### By family",
+            _families(groups),
+            "### The worst",
+            _worst(groups),
+        ]
+    )  # fmt: skip
+
+
+def family(model: str) -> str:
+    """The first word of a model's name, without what is in front of it and without sizes."""
+    words = [word for word in model.split("_") if word not in ("tf", "legacy", "gluon", "test")]
+    return words[0].rstrip("0123456789")
+
+
+def _families(groups: Sequence[Group]) -> str:
+    errors: dict[str, list[float]] = {}
+    for one in groups:
+        if one.way.half:
+            for sample, error in zip(one.samples, one.errors, strict=True):
+                errors.setdefault(family(sample.row.model), []).append(100 * float(error))
+    rows = [
+        [name, len(found), f"{np.median(found):+.1f} %", f"{np.median(np.abs(found)):.1f} %",
+         f"{np.percentile(np.abs(found), 90):.1f} %"]
+        for name, found in sorted(errors.items(), key=lambda item: -len(item[1]))
+        if len(found) >= _FEW
+    ]  # fmt: skip
+    head = ["family", "rows", "median, signed", "median", "90th percentile"]
+    return str(tabulate(rows, head, tablefmt="github", disable_numparse=True))
+
+
+def _worst(groups: Sequence[Group], most: int = 12) -> str:
+    found: dict[str, tuple[float, str]] = {}
+    for one in groups:
+        if one.way.half:
+            for sample, error in zip(one.samples, one.errors, strict=True):
+                off = abs(float(np.log(1 + error)))
+                if off > found.get(sample.row.model, (0.0, ""))[0]:
+                    found[sample.row.model] = (
+                        off,
+                        f"{one.card}, {way_text(one)}: predicted over measured {1 + error:.2f}",
+                    )
+    worst = sorted(found.items(), key=lambda item: -item[1][0])[:most]
+    return "\n".join(f"- {name} ({text})" for name, (_, text) in worst)
+
+
+def memory_section(shown: Bytes, ladders: Sequence[Ladder]) -> str:
+    """The bytes that a card showed, the batches that fitted, and the worst of both."""
+    errors = shown.unseen / shown.measured - 1
+    off = 100 * np.abs(errors)
+    rows = [
+        [shown.rungs[0].row.card, len({one.row.model for one in shown.rungs}), len(off), f"{np.median(off):.1f} %",
+         f"{np.percentile(off, 90):.1f} %", "4 %, 15 %",
+         "yes" if np.median(off) <= 4 and np.percentile(off, 90) <= 15 else "no"]
+    ]  # fmt: skip
+    steps = []
+    for one in ladders:
+        goal = 95 if one.mode == "train" else 85
+        share = 100 * float(np.mean(one.right))
+        words = "training" if one.mode == "train" else "inference"
+        steps.append([one.card, words, len(one.rungs), f"{share:.1f} %", f"{goal} %", "yes" if share >= goal else "no"])
+    order = np.argsort(-off)[:12]
+    worst = "\n".join(
+        f"- {shown.rungs[i].row.model} at batch {shown.rungs[i].row.batch}: {shown.unseen[i]:.1f} GiB predicted, "
+        f"{shown.measured[i]:.1f} GiB shown"
+        for i in order
+    )
+    return "\n\n".join(
+        [
+            "### Bytes of device memory",
+            str(tabulate(rows, ["card", "models", "rows", "median", "90th percentile", "goal", "met"],
+                         tablefmt="github", disable_numparse=True)),
+            "### Batches that fitted, and the next ones, which did not",
+            str(tabulate(steps, ["card", "step", "rows that stepped down", "both right", "goal", "met"],
+                         tablefmt="github", disable_numparse=True)),
+            "![Predicted and shown device memory](pictures/footprint.png)",
+            "### The worst",
+            worst,
+        ]
+    )  # fmt: skip
+
+
+def draw_time(groups: Sequence[Group]) -> None:
+    """Predicted over measured, against measured, a panel for each card and way that has many rows."""
+    import matplotlib.pyplot as plt
+
+    large = [one for one in groups if len(one.samples) >= _FEW]
+    columns = 2
+    figure, axes = plt.subplots(-(-len(large) // columns), columns, figsize=(10, 2.6 * -(-len(large) // columns)))
+    for axis, one in zip(np.ravel(axes), large, strict=False):
+        axis.scatter(1e3 * one.measured, 1 + one.errors, s=5, alpha=0.5, linewidths=0)
+        axis.axhline(1, color="black", linewidth=0.8)
+        axis.set(xscale="log", yscale="log", ylim=(0.4, 2.5), title=f"{one.card}: {way_text(one)}")
+        axis.set_xlabel("measured step (ms)")
+        axis.set_ylabel("predicted / measured")
+    for axis in np.ravel(axes)[len(large) :]:
+        axis.axis("off")
+    figure.tight_layout()
+    PICTURES.mkdir(exist_ok=True)
+    figure.savefig(PICTURES / "time.png", dpi=90, metadata={"Software": None})
+    plt.close(figure)
+
+
+def draw_memory(shown: Bytes) -> None:
+    """Predicted against shown bytes."""
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(5, 4.5))
+    axis.scatter(shown.measured, shown.unseen, s=6, alpha=0.5, linewidths=0)
+    axis.plot([1.5, 40], [1.5, 40], color="black", linewidth=0.8)
+    axis.set(xscale="log", yscale="log", xlabel="shown by nvidia-smi (GiB)", ylabel="predicted (GiB)")
+    axis.set_title(f"{shown.rungs[0].row.card}, training in float32")
+    figure.tight_layout()
+    PICTURES.mkdir(exist_ok=True)
+    figure.savefig(PICTURES / "footprint.png", dpi=90, metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,97 @@
+"""The simulated allocator: sizes of blocks and segments by hand, by the rules of CUDACachingAllocator.cpp."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_modelbudget.counting.recording.allocations import FIRST_STEP, Allocations
+from pytest_modelbudget.counting.recording.allocator import CachingAllocator, reserved_bytes
+
+MIB = 1 << 20
+
+
+def reserved(*sizes: int) -> int:
+    allocator = CachingAllocator()
+    for size in sizes:
+        allocator.allocate(size)
+    return allocator.reserved
+
+
+def test_segments_by_hand():
+    assert reserved(1) == 2 * MIB  # of small blocks
+    assert reserved(MIB) == 2 * MIB
+    assert reserved(MIB, MIB) == 2 * MIB
+    assert reserved(MIB, MIB, 1) == 4 * MIB
+    assert reserved(MIB + 1) == 20 * MIB  # of large ones
+    assert reserved(5 * MIB, 5 * MIB, 5 * MIB, 5 * MIB) == 20 * MIB
+    assert reserved(10 * MIB) == 10 * MIB  # of its own
+    assert reserved(11 * MIB - 1) == 12 * MIB
+
+
+def test_what_is_left_of_a_large_block_is_split_off_above_one_mib():
+    """Of a free block of 12 MiB, 11 MiB leave 1 MiB, which stays with it; 10 leave 2, which 2 more fill."""
+    for size, more in ((11 * MIB, 20 * MIB), (10 * MIB, 0)):
+        allocator = CachingAllocator()
+        allocator.release(allocator.allocate(12 * MIB))
+        allocator.allocate(size)
+        allocator.allocate(2 * MIB)
+        assert allocator.reserved == 12 * MIB + more
+
+
+def test_neighbours_that_are_free_are_one_block():
+    allocator = CachingAllocator()
+    first, second, third = (allocator.allocate(5 * MIB) for _ in range(3))
+    allocator.release(first)
+    allocator.release(third)  # with the 5 MiB behind it
+    allocator.release(second)
+    allocator.allocate(20 * MIB)
+    assert allocator.reserved == 20 * MIB
+
+
+def test_the_smallest_free_block_is_taken():
+    allocator = CachingAllocator()
+    small, large = allocator.allocate(12 * MIB), allocator.allocate(40 * MIB)
+    allocator.release(large)
+    allocator.release(small)
+    allocator.allocate(12 * MIB)
+    allocator.allocate(40 * MIB)
+    assert allocator.reserved == 52 * MIB
+
+
+@given(st.lists(st.tuples(st.integers(0, 64 * MIB), st.booleans()), max_size=60))
+def test_segments_hold_what_is_alive(steps):
+    allocator, alive = CachingAllocator(), {}
+    for size, freed in steps:
+        alive[allocator.allocate(size)] = size
+        if freed:
+            address = min(alive)
+            allocator.release(address)
+            del alive[address]
+    assert allocator.reserved >= sum(alive.values())
+    for address in list(alive):
+        allocator.release(address)
+    before = allocator.reserved
+    assert reserved_bytes(Allocations()) == 0
+    allocator.allocate(1)
+    assert allocator.reserved in (before, before + 2 * MIB)
+
+
+def test_a_second_step_keeps_the_state_of_the_optimizer():
+    """Weights 20, activations 30, gradients 20 in the place of none, state 20: then all of it at once.
+
+    The first step takes 20 + 30 + 20 MiB, and the state fits where the activations were (30, of which 10 are left); the
+    second needs 30 more for its activations, and the gradients go where they were.
+    """
+    found = Allocations()
+    found.hold(20 * MIB)
+    activations = found.allocate(30 * MIB)
+    found.phase("backward")
+    gradients = found.allocate(20 * MIB)
+    found.free(activations)
+    found.phase(FIRST_STEP)
+    state = found.allocate(20 * MIB)
+    found.phase("optimizer")
+    assert found.state() == {state}
+    assert gradients not in found.state()
+    assert reserved_bytes(found) == (20 + 30 + 20 + 30) * MIB
