@@ -22,6 +22,10 @@ class ModelError(BudgetError):
     """The model's own code raised while it was measured. Its error is the ``__cause__``."""
 
 
+class VersionError(BudgetError):
+    """An installed package is of a release that this package cannot work with."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return `` - did you mean 'x'?`` for the closest allowed word, or an empty text."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)

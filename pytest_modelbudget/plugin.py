@@ -1,5 +1,6 @@
 """The pytest plugin's entry point: the hooks and the fixture that pytest finds here."""
 
+from .testing.case import pytest_itemcollected
 from .testing.fixture import model_cost
 from .testing.markers import pytest_make_collect_report, pytest_pycollect_makeitem
 from .testing.running import pytest_runtest_call, pytest_runtest_makereport, pytest_runtest_setup
@@ -10,6 +11,7 @@ __all__ = [
     "pytest_addoption",
     "pytest_configure",
     "pytest_configure_node",
+    "pytest_itemcollected",
     "pytest_make_collect_report",
     "pytest_pycollect_makeitem",
     "pytest_runtest_call",

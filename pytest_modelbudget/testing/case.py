@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .state import NODEID
+
 if TYPE_CHECKING:
     from .subject import TestCase
 
@@ -21,7 +23,7 @@ def case_of(item: pytest.Item) -> TestCase:
     root = item.config.rootpath
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
     fixtures = getattr(item, "funcargs", {})
-    return TestCase(plain_id(item.nodeid), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
+    return TestCase(plain_id(item), file, (line or 0) + 1, fixtures, str(root), _arguments(item, fixtures))
 
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,7 +35,11 @@ def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...
     return tuple(name for name in fixtures if name in parameters)
 
 
-def plain_id(nodeid: str) -> str:
-    """A test's id without the group that xdist adds to it under ``--dist loadgroup``: ``test_it[1]@group``."""
-    at = nodeid.find("@", max(nodeid.rfind("::"), nodeid.rfind("]")) + 1)
-    return nodeid[:at] if at >= 0 and "::" in nodeid else nodeid
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Note the test's id before xdist adds a group to it under ``--dist loadgroup``: ``test_it[1]@group``."""
+    item.stash[NODEID] = item.nodeid
+
+
+def plain_id(item: pytest.Item) -> str:
+    """A test's id without the group that xdist may have added."""
+    return item.stash.get(NODEID, item.nodeid)

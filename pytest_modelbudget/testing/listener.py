@@ -31,7 +31,7 @@ class _Collecting:
         self.seen.cut_short = self.seen.cut_short or bool(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.seen.tests.update((plain_id(item.nodeid), None) for item in session.items)
+        self.seen.tests.update((plain_id(item), None) for item in session.items)
 
 
 class _Worker(_Collecting):
@@ -64,7 +64,8 @@ class _Listener(_Collecting):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             complete = getattr(report, "modelbudget_complete", False)
-            self._run.add(plain_id(report.nodeid), getattr(report, "modelbudget", ()), complete=complete)
+            nodeid = getattr(report, "modelbudget_id", report.nodeid)
+            self._run.add(nodeid, getattr(report, "modelbudget", ()), complete=complete)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:

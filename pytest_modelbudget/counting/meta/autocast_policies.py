@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..pytorch.private import has_kernel, operator_names
+
 
 class CastPolicy(Enum):
     """What an operator's floating arguments are cast to, by the names of ``at::autocast::CastPolicy``.
@@ -48,7 +50,7 @@ _FP32 = {
         dist pdist cdist renorm logsumexp upsample_nearest1d _upsample_nearest_exact1d upsample_nearest2d
         _upsample_nearest_exact2d upsample_nearest3d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
         _upsample_bilinear2d_aa upsample_trilinear3d upsample_bicubic2d _upsample_bicubic2d_aa norm.Scalar
-        norm.ScalarOpt_dim
+        norm.ScalarOpt_dim norm.names_ScalarOpt_dim
     """,
     "cpu": """
         avg_pool3d binary_cross_entropy grid_sampler polar prod prod.dim_int quantile quantile.scalar nanquantile
@@ -68,8 +70,10 @@ _FP32 = {
     """,
 }
 _FP32_SET_OPT_DTYPE = {
-    "cuda": "prod prod.dim_int softmax.int log_softmax.int cumprod cumsum linalg_vector_norm linalg_matrix_norm "
-    "linalg_matrix_norm.str_ord sum sum.dim_IntList",
+    "cuda": """
+        prod prod.dim_int softmax.int softmax.Dimname log_softmax.int log_softmax.Dimname cumprod cumsum
+        linalg_vector_norm linalg_matrix_norm linalg_matrix_norm.str_ord sum sum.dim_IntList
+    """,
     "cpu": "",
 }
 _PROMOTE = {
@@ -110,5 +114,5 @@ def overloads(name: str, device_type: str) -> list[Any]:
 @cache
 def _with_autocast_kernel(device_type: str) -> frozenset[str]:
     key = f"Autocast{device_type.upper()}"
-    names = [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::")]
-    return frozenset(name for name in names if torch._C._dispatch_has_kernel_for_dispatch_key(name, key))
+    names = [name for name in operator_names() if name.startswith("aten::")]
+    return frozenset(name for name in names if has_kernel(name, key))

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..operators.lengths import know
+from ..pytorch.private import BelowAutograd, DisableTorchDispatch, without_dispatch_modes
 from .autocast import below_autocast, cast
 from .layout import META
 
@@ -63,7 +64,7 @@ def flex_attention_as_operator(*, real: bool) -> Iterator[None]:
 def _ready(query: Any, key: Any, value: Any) -> None:
     """Load the compiler that PyTorch asks whether it is there: it keeps the frames that wait for it in a cycle."""
     if _COMPILER not in sys.modules:
-        with torch.inference_mode(False), torch._C._DisableTorchDispatch():
+        with torch.inference_mode(False), DisableTorchDispatch():
             from torch import _dynamo  # noqa: F401
         gc.collect()
 
@@ -91,9 +92,8 @@ def _differentiable(
 def _traced_backward(score_mod: Any, query: torch.Tensor, indices: Any) -> Any:
     """The gradient of ``score_mod``, which PyTorch traces for a real run."""
     from torch._higher_order_ops.flex_attention import create_fw_bw_graph
-    from torch.utils._python_dispatch import _disable_current_modes
 
-    with _disable_current_modes():
+    with without_dispatch_modes():
         return create_fw_bw_graph(score_mod, (query.new_zeros((), requires_grad=True), *indices), ())[1]
 
 
@@ -105,7 +105,7 @@ class _Flex(torch.autograd.Function):
         from torch._higher_order_ops.flex_attention import flex_attention
 
         ctx.set_materialize_grads(False)
-        with torch._C._AutoDispatchBelowAutograd(), below_autocast():
+        with BelowAutograd(), below_autocast():
             out, sums, *others = flex_attention(query, key, value, *options)
         ctx.mark_non_differentiable(*others)
         ctx.save_for_backward(query, key, value, out, sums)
@@ -152,7 +152,7 @@ def _knowing(module: Any) -> Callable[..., Any]:
         made = original(blocks, mask_mod, seq_lengths, *size, **more)
         if not vars(made)["kv_num_blocks"].is_meta:
             return made
-        with torch._C._DisableTorchDispatch():
+        with DisableTorchDispatch():
             known = _blocks_with_data(module, blocks, mask_mod, seq_lengths, made.BLOCK_SIZE)
             if known is None:
                 return made

@@ -8,7 +8,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+from ..pytorch.private import is_traceable_wrapper_subclass
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
