@@ -25,7 +25,7 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
     """Count the model of ``target`` by the first attempt that works. ``between`` is called before the others.
 
     All attempts that work give the same counts; each takes more time than the one before. Notes of the cost, and the
-    error of a real run, say what the first attempt failed for. Raises `TargetError` when the factory fails,
+    error of a real run, say what the attempt before it failed for. Raises `TargetError` when the factory fails,
     `ModelError` when the model's own code raises, or for a real run that does not fit in memory.
     """
     if request.counter == "fvcore":
@@ -33,9 +33,9 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
     model = model_of(target, request.point, real=False)
     attempt = Attempt(grad=request.point.mode == "train")
     notes = list(model.notes)
-    first: NeedsRealRun | None = None
+    reason: NeedsRealRun | None = None  # what calls for the next attempt
     while True:
-        kept = [f"{first}: token ids, masks and other small constants kept theirs."] if attempt.keep_small_data else []
+        kept = [f"{reason}: token ids, masks and other small constants kept theirs."] if attempt.keep_small_data else []
         try:
             return counted_run(model, request, attempt, (*notes, *kept))
         except NeedsGrad:
@@ -47,32 +47,36 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
             attempt = replace(attempt, any_device=True)
             continue
         except NeedsRealRun as need:
-            first = first or need
-            first.at_least = max(first.at_least, need.at_least)
+            need.at_least = max(need.at_least, 0 if reason is None else reason.at_least)
+            reason, new = need, need.overwrites - attempt.overwritten
+            if new:
+                attempt = replace(attempt, overwritten=attempt.overwritten | new)
+                seed()
+                continue
             if not attempt.keep_small_data:
                 between()
                 attempt = replace(attempt, keep_small_data=True)
                 seed()  # random numbers that it keeps are those of any other attempt
                 continue
         except ModelError as error:
-            if first is None:
+            if reason is None:
                 raise
             if attempt.real:
-                raise ModelError(f"{error} {_after(first, error)}") from error.__cause__
+                raise ModelError(f"{error} {_after(reason, error)}") from error.__cause__
             # It may come from small tensors that have data beside meta tensors. A real run tells.
         if _runs_on_cpu(model):
-            refuse_too_large(first.at_least, str(first))
+            refuse_too_large(reason.at_least, str(reason))
         between()
         attempt = Attempt(real=True, grad=attempt.grad, any_device=attempt.any_device)
-        notes.append(f"{first}: run for real on seeded inputs.")
+        notes.append(f"{reason}: run for real on seeded inputs.")
         model = model_of(target, request.point, real=True)
 
 
-def _after(first: NeedsRealRun, error: ModelError) -> str:
+def _after(reason: NeedsRealRun, error: ModelError) -> str:
     """What an error of a real run followed on."""
-    if first.raised and first.raised in str(error):
+    if reason.raised and reason.raised in str(error):
         return "It is the same on the meta device and in a real run."
-    return f"It was raised in a real run, which was made for this: {first}."
+    return f"It was raised in a real run, which was made for this: {reason}."
 
 
 def _runs_on_cpu(model: TargetModel) -> bool:

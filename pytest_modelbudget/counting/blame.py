@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -23,13 +23,15 @@ from .own_error import is_own_error
 class NeedsRealRun(Exception):
     """The meta device cannot run the model. Its text is a sentence that says why.
 
-    ``raised`` is the error that it ended with, in one line, if it was not that values were missing. ``at_least`` are
-    bytes that a real run of it takes.
+    ``raised`` is the error that it ended with, in one line, if it was not that values were missing. ``overwrites`` are
+    the lines that fill tensors whose values do not last, in `MissingData`. ``at_least`` are bytes that a real run of it
+    takes.
     """
 
-    def __init__(self, why: str, raised: str = "") -> None:
+    def __init__(self, why: str, raised: str = "", overwrites: Iterable[str] = ()) -> None:
         super().__init__(why)
         self.raised = raised
+        self.overwrites = frozenset(overwrites)
         self.at_least = 0
 
 
@@ -73,7 +75,7 @@ def blaming(
         raise
     except Exception as error:
         if missing is not None and missing.asked:
-            raise NeedsRealRun(_asked(missing, model)) from error
+            raise _asked(missing, model) from error
         if not grad and _wants_grad(error):
             raise NeedsGrad from error
         if missing is not None and error is not missing.refused and not is_own_error(error):
@@ -81,12 +83,13 @@ def blaming(
             raise NeedsRealRun(f"On the meta device the model raised {raised}{_where(error)}", raised) from error
         raise ModelError(_message(error, model, given, request)) from error
     if missing is not None and missing.asked:
-        raise NeedsRealRun(_asked(missing, model))
+        raise _asked(missing, model)
 
 
-def _asked(missing: MissingData, model: torch.nn.Module) -> str:
+def _asked(missing: MissingData, model: torch.nn.Module) -> NeedsRealRun:
     asked = missing.asked[0].told(_names(model))
-    return f"The model reads values that the meta device does not have ({asked})"
+    why = f"The model reads values that the meta device does not have ({asked})"
+    return NeedsRealRun(why, overwrites=missing.overwrites)
 
 
 def _wants_grad(error: Exception) -> bool:

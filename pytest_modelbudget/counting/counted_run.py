@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from ..values.cost import Cost
@@ -12,6 +13,7 @@ from ..values.throughput import predict
 from .blame import NeedsRealRun, before_forward, blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
+from .meta.constants import ConstantsMode
 from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
 from .meta.optimizers import fused_optimizers_on_meta
@@ -41,8 +43,14 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
     point, card = request.point, request.card
     with before_forward(), ready(target, request, attempt) as call:
         tree = ModuleTree.of(call.model)
-        execution = None if attempt.real else MetaExecution(keep_small_data=attempt.keep_small_data)
         ledger = Ledger(point.rules, on_meta=not attempt.real)
+        execution = (
+            None
+            if attempt.real
+            else MetaExecution(
+                keep_small_data=attempt.keep_small_data, overwritten=attempt.overwritten, copied=ledger.stands_for
+            )
+        )
         ledger.hold(weights_of(call.model, call.modules), "weights")
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
@@ -94,6 +102,7 @@ def _run_under(
     point, real = request.point, attempt.real
     with (
         device_stand_in(call.device, active=attempt.any_device),
+        ConstantsMode() if attempt.keep_small_data else nullcontext(),
         attention_kernels(point.attention, real=real),
         autocast_by_rules_of(point.rules, on=call.device.type),
         counting(mode, grad=attempt.grad, outside=outside),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import math
 import subprocess
 import sys
 import textwrap
@@ -471,3 +473,66 @@ def test_the_first_count_in_a_process_is_that_of_the_second():
         assert counts[0] == counts[1], counts
     """)
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+LAZY_ZOO = """
+from collections import OrderedDict
+
+import torch
+
+
+class Untouchable:
+    \"\"\"An object that stands for another one that is not there, as a web framework's current request does.\"\"\"
+
+    def __getattribute__(self, name):
+        raise RuntimeError(f"not there: {name}")
+
+
+class LazyTable(OrderedDict):
+    \"\"\"Names of modules that are imported when they are looked up.\"\"\"
+
+    def _load(self, *key):
+        raise RuntimeError(f"loads {key}")
+
+    __getitem__ = __iter__ = values = items = keys = __len__ = _load
+
+
+UNTOUCHABLE, LAZY = Untouchable(), LazyTable()
+OrderedDict.__setitem__(LAZY, "mask", None)
+
+
+class Net(torch.nn.Linear):
+    def forward(self, x):
+        mask = torch.ones(8)
+        OrderedDict.__setitem__(LAZY, "mask", mask)
+        OrderedDict.__setitem__(LAZY, "new", mask)
+        return super().forward(x + mask)
+"""
+
+
+def test_lazy_objects_of_a_module_are_not_loaded(tmp_path, monkeypatch):
+    (tmp_path / "lazy_zoo.py").write_text(LAZY_ZOO, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    zoo = importlib.import_module("lazy_zoo")
+    assert measure(zoo.Net(8, 8), inputs=(2, 8)).macs == 2 * 8 * 8
+    assert list(OrderedDict.items(zoo.LAZY)) == [("mask", None)]
+
+
+@pytest.mark.parametrize("before", [{}, {"mask": None}, {"mask": 3}], ids=str)
+def test_an_attribute_of_a_thread_that_nobody_knew_is_named(before, monkeypatch):
+    """Where it was is not known; the dictionary that Python keeps for the thread must stay."""
+    local = threading.local()
+    vars(local).update(before)
+    monkeypatch.setattr(math, "hidden", [[[[[[local]]]]]], raising=False)
+
+    def keep():
+        there = math.hidden[0][0][0][0][0][0]
+        there.mask = torch.ones(8)
+        return there.mask
+
+    for _ in range(3):
+        with pytest.raises(ModelError, match=r"keeps tensors of the measurement in _local\.mask, and what was there"):
+            measure(Net(keep), inputs=(2, 8))
+        assert vars(local) == {"mask": None}
+        local.other = "still a dictionary"
+        del local.other

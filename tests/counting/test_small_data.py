@@ -227,3 +227,86 @@ def test_a_training_step_of_opt_which_may_drop_layers(drops):
     cost = measure(lambda: transformers.OPTForCausalLM(config), **options)
     layer = batch * seq * (4 * width**2 + 2 * width * wide) + 2 * batch * seq**2 * width
     assert (cost.macs, cost.executed) == (3 * (2 * layer + batch * seq * width * words), "meta")
+
+
+def skew(vector):
+    """A matrix of zeros, and a row of values that is written into it."""
+    matrix = torch.zeros(4, 4, device=vector.device)
+    rows, columns = torch.triu_indices(4, 4, 1)
+    matrix[rows, columns] = vector[0, :6]
+    return matrix - matrix.T
+
+
+def row_by_row(vector):
+    table, counts = torch.zeros(4, 4), torch.ones(4)
+    for i in range(4):
+        table[i] = vector[0, :4]
+    counts.mul_(vector[0, :4])
+    return table * counts
+
+
+def by_a_view(vector):
+    table = torch.full((2, 4, 4), 1.0)
+    table[0].add_(vector[0, :4])
+    return table[0]
+
+
+@pytest.mark.parametrize("write", [skew, row_by_row, by_a_view])
+@pytest.mark.parametrize("mode", ["infer", "train"])
+def test_zeros_that_are_written_to_beside_values_that_are_read(write, mode):
+    """The lengths keep their values; what is written to does not, and the product of 3 x 8 by 8 x 8 stays on meta."""
+
+    class Writes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x, lengths):
+            out = self.layer(x)
+            total = write(out).sum()
+            return [part + total for part in out.split(lengths.tolist())]
+
+    inputs = (torch.zeros(3, 8), torch.tensor([1, 2]))
+    cost = measure(Writes(), inputs=inputs, mode=mode, optimizer="none" if mode == "train" else None)
+    assert (cost.executed, cost.macs) == ("meta", 3 * 8 * 8 * (2 if mode == "train" else 1))
+
+
+MADE = {
+    "tensor": lambda x, counts: torch.tensor(counts, device=x.device),
+    "as_tensor": lambda x, counts: torch.as_tensor(counts, device=x.device),
+    "asarray": lambda x, counts: torch.asarray(counts, device=x.device),
+    "new_tensor": lambda x, counts: x.new_tensor(counts, dtype=torch.int64),
+    "tensor, moved": lambda x, counts: torch.tensor(counts).to(x.device),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_constants_made_on_the_device_of_the_input(make):
+    """How often each row is repeated says how many rows the product has: 5."""
+
+    class Repeats(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            rows = torch.repeat_interleave(torch.arange(2, device=x.device), make(x, [2, 3]))
+            return self.layer(x[rows])
+
+    cost = measure(Repeats(), inputs=(2, 4))
+    assert (cost.executed, cost.macs) == ("meta", 5 * 4 * 4)
+
+
+def test_views_of_indices_that_keep_their_values_take_no_bytes_beside_them():
+    """Two rows of one tensor of 12 int64, as columns beside a meta tensor: the input's 96 bytes hold both."""
+
+    class Columns(nn.Module):
+        def forward(self, x, edges):
+            assert edges.max().item() < 6
+            source, target = edges[0].view(-1, 1), edges[1].view(-1, 1)
+            return x.gather(0, source.expand(6, 8)), x.gather(0, target.expand_as(x))
+
+    edges = torch.arange(12).remainder(6).view(2, 6)
+    cost = measure(Columns(), inputs=(torch.zeros(6, 8), edges))
+    assert cost.executed == "meta"
+    assert cost.memory == 6 * 8 * 4 + 12 * 8 + 2 * (6 * 8 * 4)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import CellType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from ...errors import ModelError
-from ..model.attributes import attributes_of
 from ..model.process import no_garbage_collection
+from ..recording.attributes import attributes_of, content_of, dictionary_of, is_container
 from ..recording.made import Made
 from ..recording.tensors import storages_of, tensors_in
 from .imports import undisturbed_imports
@@ -76,12 +76,13 @@ class Leftovers:
         left = self._left()
         if not left and not self.ran_unseen:
             return
+        self._namespaces.complete()
 
         def is_left(value: Any) -> bool:
             return _holds(value, left, self._made.objects, _DEPTH)
 
         for holder, before in reversed(self._namespaces.contents.values()):  # what is inside of another comes later
-            if not isinstance(holder, CellType) or (before is not (now := _value_of(holder)) and is_left(now)):
+            if type(holder) is not CellType or (before is not (now := _value_of(holder)) and is_left(now)):
                 undo_in(holder, is_left, before)
         for function in self._namespaces.caches.values():
             if any(map(is_left, results_of(function))):
@@ -115,7 +116,9 @@ class Leftovers:
     def _led_to(self, left: set[int]) -> dict[int, Any]:
         """The objects that were made by the count and lead to the storages ``left``, by their ids: tensors first."""
         made = [
-            value for value in gc.get_objects() if id(value) in self._made.objects and not isinstance(value, _PASSING)
+            value
+            for value in gc.get_objects()
+            if id(value) in self._made.objects and not issubclass(type(value), _PASSING)
         ]
         above: dict[int, list[Any]] = {}
         for value in made:
@@ -142,8 +145,10 @@ class Leftovers:
         contents = self._namespaces.contents
         if id(holder) in contents:
             return [] if undo_in(holder, is_left, contents[id(holder)][1]) else [_name(holder, is_left)]
+        if (local := _local_of(holder)) is not None:
+            return _undo_in_threads(local, holder, is_left)
         owner = _owner(holder) if type(holder) is dict else None
-        if owner is None and isinstance(holder, (dict, list, set, deque)):
+        if owner is None and is_container(holder):
             undo_in(holder, is_left)
             return []
         holder = holder if owner is None else owner
@@ -162,22 +167,21 @@ def _holders(led: dict[int, Any], made: set[int]) -> list[Any]:
         ids = set(led)
         found = [value for value in gc.get_objects() if not ids.isdisjoint(map(id, gc.get_referents(value)))]
     own = (id(values), id(led))
-    return [v for v in found if id(v) not in made and id(v) not in own and not isinstance(v, _PASSING)]
+    return [v for v in found if id(v) not in made and id(v) not in own and not issubclass(type(v), _PASSING)]
 
 
 def _undo_inside(value: Any, led: set[int]) -> bool:
     """Undo inside a container that seemed to be made by the count. A dictionary that was empty before seems so, too."""
-    if isinstance(value, tuple):
+    if issubclass(type(value), tuple):
         return all(_undo_inside(item, led) for item in value if id(item) in led)
-    if not isinstance(value, (dict, list, set, deque)):
+    if not is_container(value):
         return False
     return undo_in(value, lambda item: id(item) in led)
 
 
 def _values(holder: Any) -> list[Any]:
     """What an object or a variable refers to, also by its dictionary of attributes."""
-    own = getattr(holder, "__dict__", None)
-    return [*gc.get_referents(holder), *(own.values() if isinstance(own, dict) else ())]
+    return [*gc.get_referents(holder), *(dictionary_of(holder) or {}).values()]
 
 
 def _value_of(cell: CellType) -> Any:
@@ -188,22 +192,44 @@ def _value_of(cell: CellType) -> Any:
         return None
 
 
+def _local_of(holder: Any) -> Any:
+    """The ``threading.local`` object of which ``holder`` has the attributes, by thread; ``None`` if there is none.
+
+    The object counts on it to keep them alive.
+    """
+    if type(holder) is not dict:
+        return None
+    return next((owner for owner in gc.get_referrers(holder) if issubclass(type(owner), threading.local)), None)
+
+
+def _undo_in_threads(local: threading.local, by_thread: dict[Any, Any], is_left: Test) -> list[str]:
+    """Undo in the attributes that an object has in each thread. Returns their names: what they were is not known."""
+    names = []
+    for attributes in by_thread.values():
+        for name in [name for name, value in attributes.items() if is_left(value)]:
+            attributes[name] = None
+            names.append(f"{type(local).__name__}.{name}")
+    return names
+
+
 def _owner(attributes: dict[Any, Any]) -> Any:
     """The class, module or object whose attributes a dictionary holds; ``None`` for a dictionary of its own."""
     for holder in gc.get_referrers(attributes):
-        if isinstance(holder, type):
+        if (local := _local_of(holder)) is not None:
+            return local
+        if issubclass(type(holder), type):
             if any(value is attributes for value in gc.get_referents(holder)):
                 return holder
-        elif getattr(holder, "__dict__", None) is attributes:
+        elif dictionary_of(holder) is attributes:
             return holder
     return None
 
 
 def _name(holder: Any, is_left: Test) -> str:
     """What a message calls the attribute of a holder that holds leftovers."""
-    if isinstance(holder, CellType):
+    if type(holder) is CellType:
         return "a variable of an enclosing function"
-    named = isinstance(holder, (type, ModuleType, FunctionType))
+    named = issubclass(type(holder), (type, ModuleType, FunctionType))
     kind = holder.__name__ if named else type(holder).__name__
     attributes = vars(holder) if named else attributes_of(holder)
     return next((f"{kind}.{name}" for name, value in attributes.items() if is_left(value)), f"a {kind}")
@@ -211,16 +237,18 @@ def _name(holder: Any, is_left: Test) -> str:
 
 def _holds(value: Any, left: set[int], made: set[int], depth: int) -> bool:
     """Whether a value is, or holds, a tensor that was made, or that is in one of the storages ``left``."""
-    if isinstance(value, torch.Tensor):
+    kind = type(value)
+    if issubclass(kind, torch.Tensor):
         return id(value) in made or not left.isdisjoint(_storages(value))
-    if not depth or isinstance(value, _NEVER):
+    if not depth or issubclass(kind, _NEVER):
         return False
-    if isinstance(value, torch.nn.Module):
+    if issubclass(kind, torch.nn.Module):
         items: Iterable[Any] = (*value.parameters(), *value.buffers(), *vars(value).values())
         depth = 2
-    elif isinstance(value, Mapping):
-        items = (item for pair in value.items() for item in pair)
-    elif isinstance(value, (list, tuple, set, frozenset, deque)):
+    elif is_container(value):
+        content = content_of(value)
+        items = (*content, *content.values()) if isinstance(content, dict) else content
+    elif issubclass(kind, (tuple, frozenset)):
         items = value
     else:
         items = attributes_of(value).values()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable
 from types import CellType
 from typing import Any
 
-from ..model.attributes import attributes_of
+from ..recording.attributes import (
+    attributes_of,
+    built_in_class,
+    built_in_method,
+    content_of,
+    dictionary_of,
+    is_container,
+)
 
 Test = Callable[[Any], bool]
 """Whether a value is, or holds, what a count left."""
@@ -24,35 +30,40 @@ def undo_in(holder: Any, is_left: Test, before: Any = UNKNOWN) -> bool:
     Returns whether it holds now what it did: where that is `UNKNOWN`, an entry of a dictionary, list or set is taken to
     be new, and goes; an attribute or a variable may have had another value, and is ``None`` then.
     """
-    if isinstance(holder, CellType):
+    if type(holder) is CellType:
         holder.cell_contents = None if before is UNKNOWN else before
         return before is not UNKNOWN
-    if isinstance(holder, type):
+    if is_container(holder):
+        _undo_in_container(holder, is_left, before)
+        return True
+    if issubclass(type(holder), type):
         return _undo_attributes(holder, dict(vars(holder)), is_left, before)
-    if isinstance(holder, dict):
+    return _undo_attributes(holder, attributes_of(holder), is_left, before)
+
+
+def _undo_in_container(holder: Any, is_left: Test, before: Any) -> None:
+    kind, now = built_in_class(holder), content_of(holder)
+    if isinstance(now, dict):
         known = {} if before is UNKNOWN else before
-        changed = [(key, value) for key, value in holder.items() if key not in known or known[key] is not value]
+        changed = [(key, value) for key, value in now.items() if key not in known or known[key] is not value]
         for key in [key for key, value in changed if is_left(value) or is_left(key)]:
             if key in known:
-                holder[key] = before[key]
+                kind.__setitem__(holder, key, before[key])
             else:
-                del holder[key]
-        return True
-    if isinstance(holder, (list, deque)):
-        if any(map(is_left, holder)):
-            kept = [item for item in holder if not is_left(item)] if before is UNKNOWN else before
-            holder.clear()
-            holder.extend(kept)
-        return True
-    if isinstance(holder, set):
-        holder -= {item for item in holder if is_left(item)}
-        return True
-    return _undo_attributes(holder, attributes_of(holder), is_left, before)
+                kind.__delitem__(holder, key)
+        return
+    left = [item for item in now if is_left(item)]
+    if left and issubclass(kind, set):
+        kind.difference_update(holder, left)
+    elif left:
+        kept = [item for item in now if not is_left(item)] if before is UNKNOWN else before
+        kind.clear(holder)
+        kind.extend(holder, kept)
 
 
 def _undo_attributes(holder: Any, now: dict[str, Any], is_left: Test, before: Any) -> bool:
     known = True
-    set_, delete = (setattr, delattr) if isinstance(holder, type) else (object.__setattr__, object.__delattr__)
+    set_, delete = built_in_method(holder, "__setattr__"), built_in_method(holder, "__delattr__")
     noted = {} if before is UNKNOWN else before
     changed = {name: value for name, value in now.items() if name not in noted or noted[name] is not value}
     names = [name for name, value in changed.items() if is_left(value)]
@@ -69,7 +80,7 @@ def _undo_attributes(holder: Any, now: dict[str, Any], is_left: Test, before: An
 
 def _is_inherited(holder: Any, name: str) -> bool:
     """Whether the attribute is there without its own value as well: the class of an object, or a base class has it."""
-    kinds = holder.__mro__[1:] if isinstance(holder, type) else type(holder).__mro__
+    kinds = holder.__mro__[1:] if issubclass(type(holder), type) else type(holder).__mro__
     return any(name in vars(kind) and not hasattr(vars(kind)[name], "__set__") for kind in kinds)
 
 
@@ -101,7 +112,7 @@ def results_of(function: Any) -> list[Any]:
 
 def _dictionary(function: Any, references: list[Any]) -> dict[Any, Any] | None:
     """The dictionary of a cache: of the two that it refers to, the one that is not its attributes."""
-    own = getattr(function, "__dict__", None)
+    own = dictionary_of(function)
     return next((value for value in references if type(value) is dict and value is not own), None)
 
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..operators.registry import qualified_name
-from .layout import META, meta_like
+from .fills import Fills
+from .layout import META
+from .meta_copies import Copied, MetaCopies
 from .missing_data import MissingData
 
 SMALL = 1 << 16
@@ -44,13 +45,22 @@ class Arguments:
     """Prepares the arguments of the calls of one run. A call that needs data which is missing is added to ``missing``.
 
     With ``keep_small_data``, small tensors that are filled with one value or with random ones keep their data too, also
-    where they are asked for on the meta device, and integers keep it up to a larger size.
+    where they are asked for on the meta device, and integers keep it up to a larger size; those filled at the lines
+    ``overwritten`` do not. ``copied`` is called as by `MetaCopies`.
     """
 
-    def __init__(self, missing: MissingData, *, keep_small_data: bool) -> None:
+    def __init__(
+        self,
+        missing: MissingData,
+        *,
+        keep_small_data: bool,
+        overwritten: frozenset[str] = frozenset(),
+        copied: Copied | None = None,
+    ) -> None:
         self._missing = missing
         self._keep_small_data = keep_small_data
-        self._meta_copies = WeakTensorKeyDictionary()
+        self._copies = MetaCopies(copied)
+        self._fills = Fills(overwritten)
 
     def prepare(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments with every tensor, and every device that is asked for, moved to where the call can run.
@@ -65,7 +75,7 @@ class Arguments:
         if not tensors:
             without_data = qualified_name(operator) in _ON_META
             if without_data and self._keep_small_data and _is_small_fill(operator, args):
-                without_data = False
+                without_data = not self._fills.keeps_values()
             on_meta = without_data or not _is_host(kwargs.get("device"))
         else:
             on_meta = any_meta or any(not self._keeps_data(t) or isinstance(t, torch.nn.Parameter) for t in tensors)
@@ -80,33 +90,30 @@ class Arguments:
             return args, kwargs
         name = qualified_name(operator)
         if _writes_into_real(operator, args):
-            raise self._missing.add(name)
+            raise self._missing.add(name, overwrites=self._fills.line_of(args[0]))
         if name in _READ_LENGTHS:  # the lengths of sequences keep their data beside meta tensors
             return (self._to_meta(args[0]), *args[1:]), kwargs
         if name in _INDEXED:
             args = _masks_to_indices(args)
         return self._to_meta(args), {name: self._to_meta(value) for name, value in kwargs.items()}
 
+    def made(self, operator: Any, result: Any) -> None:
+        """Note the result of a call that was prepared, if it is a fill that keeps its values."""
+        keeps = self._keep_small_data and isinstance(result, torch.Tensor) and not result.is_meta
+        if keeps and qualified_name(operator) in _FILLED:
+            self._fills.made(result)
+
     def _keeps_data(self, tensor: torch.Tensor) -> bool:
         return tensor.numel() <= SMALL or (self._keep_small_data and is_small(tensor.shape, tensor.dtype))
 
     def _to_meta(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return self._meta_copy(value)
+            return self._copies.of(value)
         if isinstance(value, (list, tuple)):
             items = [self._to_meta(item) for item in value]
             if any(new is not old for new, old in zip(items, value, strict=True)):
                 return type(value)(items)
         return value
-
-    def _meta_copy(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A meta tensor of the same size, strides and dtype, the same one each time."""
-        if tensor.is_meta:
-            return tensor
-        known: torch.Tensor | None = self._meta_copies.get(tensor)
-        if known is None:
-            known = self._meta_copies[tensor] = meta_like(tensor)
-        return known
 
 
 def _tensors(args: Any, kwargs: dict[str, Any]) -> list[torch.Tensor]:

@@ -21,6 +21,7 @@ from .arguments import Arguments
 from .cache import cached, cached_with_temporaries
 from .checks import CHECKS
 from .finite import COMPARES, FiniteGuards
+from .meta_copies import Copied
 from .missing_data import MissingData, NeedsData
 from .output_rules.registry import FILLS, OUTPUT_RULES, OUTPUTS_ONLY, OutputRule
 from .with_data import runs_with_data
@@ -30,12 +31,22 @@ class MetaExecution:
     """Runs the operators of one run on the meta device. ``missing`` has those that asked for data.
 
     With ``keep_small_data``, small tensors whose values are known keep them, also where the model asks for them on
-    the device of its weights: masks of ones, positions, and what is computed from them alone.
+    the device of its weights: masks of ones, positions, and what is computed from them alone. What is filled at the
+    lines ``overwritten`` does not. ``copied`` is called as by `MetaCopies`.
     """
 
-    def __init__(self, *, keep_small_data: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        keep_small_data: bool = False,
+        overwritten: frozenset[str] = frozenset(),
+        copied: Copied | None = None,
+    ) -> None:
         self.missing = MissingData()
-        self.prepare = Arguments(self.missing, keep_small_data=keep_small_data).prepare
+        self._arguments = Arguments(
+            self.missing, keep_small_data=keep_small_data, overwritten=overwritten, copied=copied
+        )
+        self.prepare = self._arguments.prepare
         self.keep_small_data = keep_small_data
         self._guards = FiniteGuards()
 
@@ -122,7 +133,10 @@ class MetaExecution:
             args, kwargs = self.prepare(operator, args, kwargs)
             if rule is not None and args is not given and (out := rule(*args, **kwargs)) is not NotImplemented:
                 return out, 0
-            return by_pytorch(args, kwargs)
+            result = by_pytorch(args, kwargs)
+            if self.keep_small_data:
+                self._arguments.made(operator, result[0])
+            return result
         except NeedsData:
             raise
         except Exception as error:

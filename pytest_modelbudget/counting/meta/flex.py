@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..operators.lengths import know
-from ..pytorch.private import BelowAutograd, DisableTorchDispatch, without_dispatch_modes
+from ..pytorch.private import BelowAutograd, DisableTorchDispatch, flex_operators, without_dispatch_modes
 from .autocast import below_autocast, cast
 from .layout import META
 
@@ -91,10 +91,8 @@ def _differentiable(
 
 def _traced_backward(score_mod: Any, query: torch.Tensor, indices: Any) -> Any:
     """The gradient of ``score_mod``, which PyTorch traces for a real run."""
-    from torch._higher_order_ops.flex_attention import create_fw_bw_graph
-
     with without_dispatch_modes():
-        return create_fw_bw_graph(score_mod, (query.new_zeros((), requires_grad=True), *indices), ())[1]
+        return flex_operators.create_fw_bw_graph(score_mod, (query.new_zeros((), requires_grad=True), *indices), ())[1]
 
 
 class _Flex(torch.autograd.Function):
@@ -102,11 +100,9 @@ class _Flex(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Any, key: Any, value: Any, score: Any, joint: Any, options: Any) -> Any:
-        from torch._higher_order_ops.flex_attention import flex_attention
-
         ctx.set_materialize_grads(False)
         with BelowAutograd(), below_autocast():
-            out, sums, *others = flex_attention(query, key, value, *options)
+            out, sums, *others = flex_operators.flex_attention(query, key, value, *options)
         ctx.mark_non_differentiable(*others)
         ctx.save_for_backward(query, key, value, out, sums)
         ctx.options, ctx.joint, ctx.score = options, joint, None if score is None else (score.dtype, score.device)
@@ -114,12 +110,10 @@ class _Flex(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Any, grad_sums: Any, *others: Any) -> Any:
-        from torch._higher_order_ops.flex_attention import flex_attention_backward
-
         query, key, value, out, sums = ctx.saved_tensors
         score_mod, block_mask, scale, kernel_options = ctx.options
         with below_autocast():
-            grads = flex_attention_backward(
+            grads = flex_operators.flex_attention_backward(
                 query, key, value, out, sums, grad, grad_sums, score_mod, ctx.joint, block_mask, scale, kernel_options
             )
         asked = ctx.needs_input_grad

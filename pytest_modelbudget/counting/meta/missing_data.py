@@ -44,14 +44,18 @@ def module_told(module: torch.nn.Module, names: Mapping[int, str]) -> str:
 class MissingData:
     """The operators of one run that asked for data, also where the model caught the error and went on.
 
-    ``refused`` is the error of the last operator that refused its arguments, whatever their values.
+    ``refused`` is the error of the last operator that refused its arguments, whatever their values. ``overwrites`` has
+    the lines that filled tensors with values that an operator, having none, would have overwritten.
     """
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.refused: Exception | None = None
+        self.overwrites: set[str] = set()
 
-    def add(self, operator: str) -> NeedsData:
+    def add(self, operator: str, *, overwrites: str | None = None) -> NeedsData:
         """Note that ``operator`` asked. Returns the error to raise."""
+        if overwrites is not None:
+            self.overwrites.add(overwrites)
         self.asked.append(Asked(operator, caller()))
         return NeedsData(operator)

@@ -58,8 +58,11 @@ class _Replacer:
 
     def new_tensors(self) -> list[torch.Tensor]:
         """The tensors that replace others, without those that share the storage of what they replace."""
-        tensors = [(old, new) for old, new in self._done.values() if isinstance(new, torch.Tensor) and new is not old]
-        return [new for old, new in tensors if not old.is_meta or not shares_storage(old, new)]
+        return [
+            new
+            for old, new in self._done.values()
+            if new is not old and isinstance(new, torch.Tensor) and not (old.is_meta and shares_storage(old, new))
+        ]
 
     def _once(self, value: Any, new: Any) -> Any:
         self._done[id(value)] = (value, new)  # with the value, so that no other gets its id

@@ -31,13 +31,15 @@ class Attempt:
 
     ``real``: with data instead of on the meta device. ``grad``: with autograd on. ``keep_small_data``: on the meta
     device, but with the data of small tensors whose values are known, such as token ids, masks and constants.
-    ``any_device``: the device of the run stands in for CUDA.
+    ``any_device``: the device of the run stands in for CUDA. ``overwritten``: the lines whose small tensors do not keep
+    their data, since they are written to.
     """
 
     real: bool = False
     grad: bool = False
     keep_small_data: bool = False
     any_device: bool = False
+    overwritten: frozenset[str] = frozenset()
 
 
 class Call(NamedTuple):

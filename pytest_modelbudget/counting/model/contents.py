@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from operator import is_
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -11,12 +10,10 @@ from typing import Any
 
 import torch
 
-from .attributes import slots_of
+from ..recording.attributes import BUILT_IN, built_in_class, content_of, dictionary_of, is_container, is_set, slots_of
 
 _OBJECTS = 2  # how many objects deep the attributes of a module are followed: a cache, and its entries
 
-_CONTAINERS = (dict, list, set, deque)
-_BUILT_IN = frozenset({OrderedDict, *_CONTAINERS})
 _CONSTANTS = frozenset({type(None), bool, int, float, str, FunctionType})
 _LEAVES = _CONSTANTS | {torch.Tensor, torch.nn.Parameter}  # they hold nothing
 _NOT_OWN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
@@ -33,7 +30,7 @@ class Contents:
         self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
         self._empty: list[Any] = []  # most of the containers: a module has a dozen dictionaries of hooks
         self._slots: list[tuple[Any, Any, Any]] = []  # a container, a key in it, and a value that may be replaced
-        self._slotted: dict[int, tuple[Any, tuple[str, ...], dict[str, Any]]] = {}  # objects, and their slots
+        self._slotted: dict[int, tuple[Any, dict[str, Any], dict[str, Any]]] = {}  # objects, and their slots
         self._classes: list[tuple[torch.nn.Module, type]] = []
         self._visit(model, _OBJECTS)
 
@@ -42,24 +39,24 @@ class Contents:
             if not isinstance(value, torch.jit.ScriptModule) and id(vars(value)) not in self._containers:
                 self._classes.append((value, type(value)))
                 self._enter(vars(value), _OBJECTS)
-        elif isinstance(value, _CONTAINERS):
+        elif is_container(value):
             self._enter(value, objects)
         elif isinstance(value, tuple):
             for item in value:
                 if type(item) not in _LEAVES:
                     self._visit(item, objects)
         elif objects and _is_own_object(value):
-            if isinstance(getattr(value, "__dict__", None), dict):
-                self._enter(vars(value), objects - 1)
+            if (own := dictionary_of(value)) is not None:
+                self._enter(own, objects - 1)
             self._enter_slots(value, objects - 1)
 
     def _enter(self, container: Any, objects: int) -> None:
         if id(container) in self._containers:
             return
-        content = dict(container) if isinstance(container, dict) else list(container)
+        content = content_of(container)
         self._containers[id(container)] = (container, content)
-        is_set = isinstance(container, set)  # its items are found by their hash, so they are not replaced
-        constants, built_in, empty = _CONSTANTS, _BUILT_IN, self._empty
+        unordered = isinstance(container, set)  # its items are found by their hash, so they are not replaced
+        constants, built_in, empty = _CONSTANTS, BUILT_IN, self._empty
         for key, item in content.items() if isinstance(content, dict) else enumerate(content):
             kind = type(item)
             if kind in built_in:
@@ -72,17 +69,17 @@ class Contents:
                 continue
             if kind is tuple and _CONSTANTS.issuperset(map(type, item)):
                 continue
-            if not is_set:
+            if not unordered:
                 self._slots.append((container, key, item))
             if kind not in _LEAVES:
                 self._visit(item, objects)
 
     def _enter_slots(self, value: Any, objects: int) -> None:
-        names = tuple(slots_of(type(value)))
-        if not names or id(value) in self._slotted:
+        slots = dict(slots_of(type(value)))
+        if not slots or id(value) in self._slotted:
             return
-        content = {name: getattr(value, name) for name in names if hasattr(value, name)}
-        self._slotted[id(value)] = (value, names, content)
+        content = {name: slot.__get__(value) for name, slot in slots.items() if is_set(slot, value)}
+        self._slotted[id(value)] = (value, slots, content)
         for item in content.values():
             if type(item) not in _LEAVES:
                 self._visit(item, objects)
@@ -96,11 +93,11 @@ class Contents:
             if type(container) is dict:
                 container[key] = new
             else:
-                _built_in_class(container).__setitem__(container, key, new)
-        for value, _, slots in self._slotted.values():
-            for name, item in slots.items():
+                built_in_class(container).__setitem__(container, key, new)
+        for value, slots, content in self._slotted.values():
+            for name, item in content.items():
                 if (new := replacement(item)) is not item:
-                    object.__setattr__(value, name, new)  # also where a class is frozen
+                    slots[name].__set__(value, new)  # also where a class is frozen
         for module, _ in self._classes:
             if vars(module).get("_compiled_call_impl") is not None:
                 vars(module)["_compiled_call_impl"] = None
@@ -113,12 +110,12 @@ class Contents:
         for container in self._empty:
             if container:
                 container.clear()
-        for value, names, slots in self._slotted.values():
-            for name in names:
-                if name in slots:
-                    object.__setattr__(value, name, slots[name])
-                elif hasattr(value, name):
-                    object.__delattr__(value, name)
+        for value, slots, slotted in self._slotted.values():
+            for name, slot in slots.items():
+                if name in slotted:
+                    slot.__set__(value, slotted[name])
+                elif is_set(slot, value):
+                    slot.__delete__(value)
         for container, content in self._containers.values():
             if not _holds(container, content):
                 _refill(container, content)
@@ -126,18 +123,10 @@ class Contents:
 
 def _is_own_object(value: Any) -> bool:
     """Whether a value is an object of a user's own class."""
-    if isinstance(value, (type, FunctionType, ModuleType, torch.Tensor)):
-        return False
     kind = type(value)
+    if issubclass(kind, (type, FunctionType, ModuleType, torch.Tensor)):
+        return False
     return kind.__module__.partition(".")[0] not in _NOT_OWN or kind is SimpleNamespace
-
-
-def _built_in_class(container: Any) -> Any:
-    """The built-in class that a container is of, whose methods a subclass may override."""
-    own = type(container)
-    if own in _BUILT_IN:
-        return own
-    return next(kind for kind in (OrderedDict, dict, list, set, deque) if isinstance(container, kind))
 
 
 def _holds(container: Any, content: Any) -> bool:
@@ -151,6 +140,6 @@ def _holds(container: Any, content: Any) -> bool:
 
 def _refill(container: Any, content: Any) -> None:
     """Make a container hold exactly ``content``."""
-    kind = _built_in_class(container)
+    kind = built_in_class(container)
     kind.clear(container)
     (kind.update if hasattr(kind, "update") else kind.extend)(container, content)

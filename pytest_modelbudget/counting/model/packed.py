@@ -26,7 +26,10 @@ def packed_in(module: torch.nn.Module) -> Packed | None:
 
 def packed_bytes(modules: Iterable[torch.nn.Module]) -> int:
     """The bytes of what ``modules`` hold packed."""
-    return sum(packed.size for module in modules if (packed := packed_in(module)) is not None)
+    modules = list(modules)
+    kinds = {kind for kind in set(map(type, modules)) if _may_pack(kind)}
+    found = (packed_in(module) for module in modules if type(module) in kinds)
+    return sum(packed.size for packed in found if packed is not None)
 
 
 def _may_pack(kind: type) -> bool:

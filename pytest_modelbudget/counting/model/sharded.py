@@ -20,9 +20,11 @@ def refuse_sharded(modules: Iterable[torch.nn.Module]) -> None:
     for module in modules:
         if fsdp and isinstance(module, fsdp):
             raise _error(f"A {type(module).__name__} of the model is sharded by FSDP")
-        for kind in ("_parameters", "_buffers"):
-            for name, tensor in (getattr(module, kind) or {}).items():
-                if type(tensor) not in PLAIN and is_sharded(tensor):
+        for tensors in (module._parameters, module._buffers):
+            if not tensors or PLAIN.issuperset(map(type, tensors.values())):
+                continue
+            for name, tensor in tensors.items():
+                if is_sharded(tensor):
                     raise _error(f"{name!r} of a {type(module).__name__} of the model is a DTensor")
 
 

@@ -85,6 +85,13 @@ class Ledger:
                     self._base[kind] += self._size(storage)
         self._begin()
 
+    def stands_for(self, storage: Any, copy: Any) -> None:
+        """Take the storage ``copy``, as long as it is alive, for ``storage``: it takes no bytes beside it."""
+        if storage._cdata in self._held or storage._cdata in self._open:
+            key = copy._cdata
+            self._held.add(key)
+            weakref.finalize(copy, self._held.discard, key).atexit = False
+
     def hold_bytes(self, size: int, kind: str) -> None:
         """Add memory that exists before anything runs, and until the end, and is in no storage of PyTorch."""
         self._base[kind] += self.rounded(size)
@@ -124,7 +131,7 @@ class Ledger:
         block = self._open.get(key)
         if block is None:
             if key not in self._held:
-                older = any(isinstance(arg, torch.Tensor) and key in _keys(arg) for arg in args)
+                older = bool(args) and any(isinstance(arg, torch.Tensor) and key in _keys(arg) for arg in args)
                 self._allocate(storage, key, self._kind, module, older=older)
         elif self._size(storage) != block.size:  # resized in place
             self._free(block)

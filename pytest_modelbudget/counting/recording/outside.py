@@ -18,6 +18,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils import dlpack
 
+from ..meta.constants import MADE_OF_VALUES
 from ..pytorch.private import RUN_BACKWARD
 from ..pytorch.replaced import replaced
 from .counting_mode import CountingMode
@@ -29,7 +30,6 @@ _LEAVE_BY: dict[Any, str] = {
     _TENSOR.__dlpack__: "Tensor.__dlpack__()",
     _TENSOR.tolist: "Tensor.tolist()",
 }
-_MADE_OF_VALUES = frozenset({torch.tensor, torch.as_tensor, torch.asarray, _TENSOR.new_tensor})
 _MAY_BE_NUMBERS = frozenset({torch.bool, torch.int32, torch.int64})
 """The dtypes of sizes, indices and masks, which a model may read to decide what it runs."""
 
@@ -60,7 +60,7 @@ class OutsideMode(TorchFunctionMode):
                 self._leave(how)
         elif self._left and self._comes_back(func, (*args, *kwargs.values())):
             self.report()
-        before, self._seen = self._seen, func in _MADE_OF_VALUES
+        before, self._seen = self._seen, func in MADE_OF_VALUES
         try:
             return func(*args, **kwargs)
         finally:
@@ -73,7 +73,7 @@ class OutsideMode(TorchFunctionMode):
 
     def _comes_back(self, func: Any, values: tuple[Any, ...]) -> bool:
         """Whether one of the values that a function gets was made outside PyTorch."""
-        if func in _MADE_OF_VALUES:
+        if func in MADE_OF_VALUES:
             return any(_is_array(value) or self._is_list_of_values(value) for value in values)
         return any(_is_array(value) for value in _flat(values))
 

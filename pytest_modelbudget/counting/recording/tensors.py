@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..pytorch.private import is_traceable_wrapper_subclass
+from .attributes import attributes_of
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
@@ -36,27 +37,9 @@ def _tensors_in(value: Any, seen: set[int]) -> Iterator[torch.Tensor]:
     elif isinstance(value, (list, tuple, set, frozenset, deque)):
         parts = value
     else:
-        parts = _attributes(value)
+        parts = attributes_of(value).values()
     for part in parts:
         yield from _tensors_in(part, seen)
-
-
-def _attributes(value: Any) -> list[Any]:
-    """The values of an object's attributes, those in ``__slots__`` included."""
-    named = getattr(value, "__dict__", {})
-    slots = [name for kind in type(value).__mro__ for name in _slots_of(kind)]
-    return [*named.values(), *(getattr(value, name) for name in slots if hasattr(value, name))]
-
-
-def _slots_of(kind: type) -> tuple[str, ...]:
-    slots = vars(kind).get("__slots__", ())
-    names = (slots,) if isinstance(slots, str) else tuple(slots)
-    private = f"_{kind.__name__.lstrip('_')}"
-    return tuple(
-        f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name
-        for name in names
-        if name not in ("__dict__", "__weakref__")
-    )
 
 
 _STRIDED = torch.strided
@@ -72,7 +55,8 @@ def dense_parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """
     if type(tensor) not in PLAIN and is_traceable_wrapper_subclass(tensor):
         names, _ = tensor.__tensor_flatten__()
-        return tuple(part for name in names for part in dense_parts(getattr(tensor, name)))
+        stored = (getattr(tensor, name) for name in names)  # a DTensor also names its mesh
+        return tuple(part for tensor in stored if isinstance(tensor, torch.Tensor) for part in dense_parts(tensor))
     if tensor.layout is torch.strided:
         return (tensor,)
     if tensor.layout is torch.sparse_coo:

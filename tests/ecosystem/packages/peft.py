@@ -35,8 +35,7 @@ CASES = [
     Case("IA3 on Llama", adapted(lambda: peft.IA3Config(
         target_modules=[*QV, "down_proj"], feedforward_modules=["down_proj"])), TOKENS),
     Case("LoHa on Llama", adapted(lambda: peft.LoHaConfig(r=4, target_modules=QV)), TOKENS),
-    Case("OFT on Llama", adapted(lambda: peft.OFTConfig(r=4, oft_block_size=0, target_modules=QV)), TOKENS,
-         wrong="runs for real: isfinite(weight).all() is a guard, and true"),
+    Case("OFT on Llama", adapted(lambda: peft.OFTConfig(r=4, oft_block_size=0, target_modules=QV)), TOKENS),
     Case("VeRA on Llama", adapted(lambda: peft.VeraConfig(r=4, target_modules=["q_proj"])), TOKENS),
     Case("prefix tuning on GPT-2", adapted(lambda: peft.PrefixTuningConfig(
         task_type="CAUSAL_LM", num_virtual_tokens=4), gpt2), TOKENS),

@@ -31,7 +31,7 @@ CASES = [
     Case("HDemucs", lambda: models.HDemucs(["voice", "rest"], audio_channels=1, channels=8, depth=4, nfft=256),
          (torch.zeros(1, 1, 4096),),
          beyond={"stft": 5 * 68 * 256 * 8 // 2, "istft": 5 * 2 * 68 * 256 * 8 // 2},
-         wrong="memory: 17,147 bytes too much at the end of istft"),
+         memory="istft: PyTorch's decomposition for the meta device repeats the window for each signal"),
     Case("WaveRNN", lambda: models.WaveRNN([2, 2], 16, 4, n_res_block=2, n_rnn=16, n_fc=16, n_freq=10, n_hidden=16,
                                            n_output=16), (torch.zeros(1, 1, 16), torch.zeros(1, 1, 10, 8))),
 ]  # fmt: skip

@@ -21,8 +21,7 @@ def words(layers: torch.nn.Module) -> torch.nn.Module:
 
 
 CASES = [
-    Case("Decoder, rotary", lambda: words(Decoder(**SMALL, rotary_pos_emb=True, ff_glu=True)), (ids(),),
-         wrong="raises: autocast(x.device.type) of the meta device is an unsupported scalarType"),
+    Case("Decoder, rotary", lambda: words(Decoder(**SMALL, rotary_pos_emb=True, ff_glu=True)), (ids(),)),
     Case("Decoder, flash, grouped", lambda: words(Decoder(**SMALL, attn_flash=True, attn_kv_heads=2)), (ids(),),
          attention="fused", beyond={"scaled_dot_product_attention": 2 * 2 * 2 * 16 * 16 * 32}),
     Case("Decoder, ALiBi", lambda: words(Decoder(**SMALL, alibi_pos_bias=True, use_rmsnorm=True)), (ids(),)),

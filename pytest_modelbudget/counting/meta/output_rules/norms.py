@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ...pytorch.private import suggest_memory_format
 from ..layout import empty, empty_like, is_absent_or, is_row_major, is_strided_meta
 from .registry import FLOATING, output_rule, temporaries_rule
 
@@ -44,7 +45,10 @@ def _normalized(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
     for tensor in per_channel:
         if not is_absent_or(tensor, channels, dtype):
             return NotImplemented
-    return empty_like(input)
+    if is_row_major(input):
+        return empty_like(input)
+    # kernels take the memory format that fits the strides best, and close gaps
+    return torch.empty_like(input, memory_format=suggest_memory_format(input))
 
 
 @output_rule("native_batch_norm")
@@ -63,10 +67,11 @@ def _native_batch_norm(
     """
     if not is_strided_meta(input) or (not training and (running_mean is None or running_var is None)):
         return NotImplemented
-    if input.dtype not in _FULL_PRECISION:
-        return NotImplemented if training else _half_batch_norm(input, weight, bias, running_mean, running_var)
     if training and input.numel() <= input.shape[1]:  # PyTorch refuses one value for each channel
         return NotImplemented
+    if input.dtype not in _FULL_PRECISION:
+        given = (weight, bias, running_mean, running_var)
+        return _half_batch_norm_in_training(input, *given) if training else _half_batch_norm(input, *given)
     output = _normalized(input, weight, bias, running_mean, running_var)
     if output is NotImplemented:
         return NotImplemented
@@ -82,6 +87,18 @@ def _half_batch_norm(input: torch.Tensor, *per_channel: torch.Tensor | None) -> 
     return output if output is NotImplemented else (output, empty((0,), torch.float32), empty((0,), torch.float32))
 
 
+def _half_batch_norm_in_training(input: torch.Tensor, weight: torch.Tensor | None, *others: torch.Tensor | None) -> Any:
+    """In half precision, with statistics in the dtype of the weight, which may be float32."""
+    channels = input.shape[1:2]
+    if weight is None or not all(is_absent_or(tensor, channels, weight.dtype) for tensor in (weight, *others)):
+        return NotImplemented
+    if weight.dtype not in (input.dtype, torch.float32):
+        return NotImplemented
+    output = _normalized(input)
+    statistics = (empty(channels, weight.dtype), empty(channels, weight.dtype))
+    return output if output is NotImplemented else (output, *statistics)
+
+
 @output_rule("native_batch_norm_backward")
 def _native_batch_norm_backward(
     grad_out: torch.Tensor, input: torch.Tensor, weight: torch.Tensor | None, *rest: Any
@@ -90,11 +107,13 @@ def _native_batch_norm_backward(
     mask = rest[-1]
     if not is_strided_meta(input) or not is_strided_meta(grad_out):
         return NotImplemented
-    if grad_out.shape != input.shape or grad_out.stride() != input.stride() or grad_out.dtype is not input.dtype:
+    if grad_out.shape != input.shape or grad_out.dtype is not input.dtype or weight is None:
         return NotImplemented
-    if input.dtype not in _FULL_PRECISION or weight is None:
+    if grad_out.stride() != input.stride() and input.dim() > 3:  # an image may have another memory format
         return NotImplemented
-    first = _normalized(input, weight)
+    if weight.dtype is not input.dtype and (input.dtype in _FULL_PRECISION or weight.dtype is not torch.float32):
+        return NotImplemented
+    first = _normalized(input) if is_absent_or(weight, input.shape[1:2], weight.dtype) else NotImplemented
     if first is NotImplemented:
         return NotImplemented
     gradients = (first, empty(weight.shape, weight.dtype), empty(weight.shape, weight.dtype))
