@@ -227,12 +227,9 @@ def private_names(tree: ast.Module) -> set[str]:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    names = [name.split(".") for name in found if name.startswith("torch.") and not name.startswith("torch.ops.")]
-    return {
-        ".".join(parts)
-        for parts in names
-        if any(part[0] == "_" and part[:2] != "__" for part in parts) and "Tensor" not in parts
-    }
+    names = [name.split(".") for name in found if re.fullmatch(r"torch\.(?!ops\.)[\w.]+", name)]
+    private = (parts for parts in names if any(part[0] == "_" and part[:2] != "__" for part in parts))
+    return {".".join(parts) for parts in private if "Tensor" not in parts}
 
 
 def test_private_names_of_torch_are_looked_up_in_one_file():

@@ -106,9 +106,7 @@ with _needed():
     MODES_GET_HIGHER_ORDER_OPERATORS = hasattr(TorchDispatchMode, "supports_higher_order_operators")  # from 2.9 on
     import torch._higher_order_ops.flex_attention
 
-    flex_operators: Any = sys.modules[
-        "torch._higher_order_ops.flex_attention"
-    ]  # in its package, a function
+    flex_operators: Any = sys.modules["torch._higher_order_ops.flex_attention"]  # in its package, a function
     TRACE_MAP: Place | None = None
     if not MODES_GET_HIGHER_ORDER_OPERATORS:
         import torch._higher_order_ops.map
