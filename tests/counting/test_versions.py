@@ -61,6 +61,41 @@ def test_a_tried_release_is_measured_without_a_word():
         measure(nn.Linear(4, 3), inputs=(2, 4))
 
 
+NEW = "aten::a_product_of_a_later_release"
+
+
+@pytest.fixture
+def new_operator():
+    """An operator that no release has, in PyTorch's own namespace: a product, on any device."""
+    with torch.library._scoped_library("aten", "FRAGMENT") as library:
+        name = NEW.partition("::")[2]
+        library.define(f"{name}(Tensor a, Tensor b) -> Tensor")
+        library.impl(name, lambda a, b: a.new_empty(a.shape[0], b.shape[1]), "CompositeExplicitAutograd")
+        yield getattr(torch.ops.aten, name)
+
+
+class Uses(nn.Module):
+    def __init__(self, operator):
+        super().__init__()
+        self.operator = operator
+
+    def forward(self, x):
+        return self.operator(x, x)
+
+
+@pytest.mark.filterwarnings("ignore:.*has not been tried")
+def test_a_new_operator_of_an_untried_release_is_reported(untried, new_operator):
+    cost = measure(Uses(new_operator), inputs=(4, 4))
+    assert cost.uncounted == {NEW.removeprefix("aten::"): 1}
+    assert cost.executed == "meta"
+
+
+def test_a_new_operator_is_reported_in_each_phase_and_module(new_operator):
+    cost = measure(nn.Sequential(Uses(new_operator), nn.Linear(4, 4), Uses(new_operator)), inputs=(4, 4))
+    assert cost.uncounted == {NEW.removeprefix("aten::"): 2}
+    assert cost.uncounted_in == {NEW.removeprefix("aten::"): ("0", "2")}
+
+
 @pytest.mark.parametrize(
     ("release", "tried"),
     [("2.5.1", False), ("2.6.0+cu124", True), ("2.13.0", True), ("2.15.3", True), ("2.16.0a0", False), ("10.1", False)],

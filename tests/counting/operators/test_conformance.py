@@ -26,7 +26,8 @@ if has("torch.nn.attention.varlen"):  # it defines the operators of torch_attn
 
 REPORTED = {
     "iterative linear algebra, or a sparse solver: the number of steps is data": """
-        _linalg_eigh _linalg_eigvals _linalg_svd linalg_eig linalg_eigvals linalg_pinv _spsolve
+        _linalg_eigh _linalg_eigvals _linalg_svd linalg_eig linalg_eigvals linalg_matrix_sqrth linalg_pinv linalg_polar
+        _spsolve
     """,
     "2:4 sparsity: it tries kernels to find the fastest": "_cslt_sparse_mm_search",
     "tests of PyTorch itself": """
