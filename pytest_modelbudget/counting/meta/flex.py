@@ -18,7 +18,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..operators.lengths import know
-from ..pytorch.private import BelowAutograd, DisableTorchDispatch, flex_operators, without_dispatch_modes
+from ..pytorch.private import (
+    FLEX_TAKES_NO_GRADIENT_OF_SUMS,
+    BelowAutograd,
+    DisableTorchDispatch,
+    flex_operators,
+    without_dispatch_modes,
+)
 from .autocast import below_autocast, cast
 from .layout import META
 
@@ -112,6 +118,8 @@ class _Flex(torch.autograd.Function):
     def backward(ctx: Any, grad: Any, grad_sums: Any, *others: Any) -> Any:
         query, key, value, out, sums = ctx.saved_tensors
         score_mod, block_mask, scale, kernel_options = ctx.options
+        if grad_sums is None and not query.is_meta and not FLEX_TAKES_NO_GRADIENT_OF_SUMS:
+            grad_sums = torch.zeros_like(sums)  # as other releases do in the kernel
         with below_autocast():
             grads = flex_operators.flex_attention_backward(
                 query, key, value, out, sums, grad, grad_sums, score_mod, ctx.joint, block_mask, scale, kernel_options

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...errors import VersionError
-from .versions import TRIED, version
+from .versions import TRIED, release, version
 
 
 class Place(NamedTuple):
@@ -107,6 +107,7 @@ with _needed():
     import torch._higher_order_ops.flex_attention
 
     flex_operators: Any = sys.modules["torch._higher_order_ops.flex_attention"]  # in its package, a function
+    FLEX_TAKES_NO_GRADIENT_OF_SUMS = release() >= (2, 12)  # before, a kernel divides it also where it is None
     TRACE_MAP: Place | None = None
     if not MODES_GET_HIGHER_ORDER_OPERATORS:
         import torch._higher_order_ops.map

@@ -15,7 +15,11 @@ def version() -> str:
     return str(torch.__version__).partition("+")[0]
 
 
+def release() -> tuple[int, ...]:
+    """The first two numbers of the release, as ``(2, 13)``. The last one, of corrections, does not matter."""
+    return tuple(int(number) for number in version().split(".")[:2])
+
+
 def is_tried() -> bool:
-    """Whether the installed release is one that was tried. Its last number, of corrections, does not matter."""
-    release = tuple(int(number) for number in version().split(".")[:2])
-    return LOWEST <= release <= NEWEST
+    """Whether the installed release is one that was tried."""
+    return LOWEST <= release() <= NEWEST
