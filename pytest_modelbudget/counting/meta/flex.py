@@ -119,7 +119,8 @@ class _Flex(torch.autograd.Function):
         query, key, value, out, sums = ctx.saved_tensors
         score_mod, block_mask, scale, kernel_options = ctx.options
         if grad_sums is None and not query.is_meta and not FLEX_TAKES_NO_GRADIENT_OF_SUMS:
-            grad_sums = torch.zeros_like(sums)  # as other releases do in the kernel
+            with without_dispatch_modes():  # as later releases do in the kernel
+                grad_sums = torch.zeros_like(sums)
         with below_autocast():
             grads = flex_operators.flex_attention_backward(
                 query, key, value, out, sums, grad, grad_sums, score_mod, ctx.joint, block_mask, scale, kernel_options

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from .private import (
     DISPATCH_HIGHER_ORDER,
+    MAP,
     MODES_GET_HIGHER_ORDER_OPERATORS,
     TRACE_MAP,
     DispatchKey,
@@ -24,7 +26,7 @@ def higher_order_operators_dispatched() -> Iterator[None]:
 
     Before, it refuses to call them under a mode that they do not know by its class.
     """
-    if MODES_GET_HIGHER_ORDER_OPERATORS or TRACE_MAP is None:
+    if MODES_GET_HIGHER_ORDER_OPERATORS:
         yield
         return
     dispatch = DISPATCH_HIGHER_ORDER.value
@@ -34,13 +36,22 @@ def higher_order_operators_dispatched() -> Iterator[None]:
         if modes and getattr(modes[-1], "supports_higher_order_operators", False):
             with without_innermost_dispatch_mode() as mode:
                 return mode.__torch_dispatch__(self, [], args, kwargs)
-        return dispatch(self, key, *args, **kwargs)
+        with _map_traced_unseen():
+            return dispatch(self, key, *args, **kwargs)
 
-    trace = TRACE_MAP.value
+    with replaced(*DISPATCH_HIGHER_ORDER, dispatching):
+        yield
+
+
+def _map_traced_unseen() -> AbstractContextManager[None]:
+    """Let no mode see the row that ``map`` runs with autograd on, to see what is called. No model runs it."""
+    module = sys.modules.get(MAP)
+    trace = getattr(module, TRACE_MAP, None)
+    if trace is None:
+        return nullcontext()
 
     def tracing(*args: Any) -> Any:
-        with without_dispatch_modes():  # it runs a row to see what is called, which no model does
+        with without_dispatch_modes():
             return trace(*args)
 
-    with replaced(*DISPATCH_HIGHER_ORDER, dispatching), replaced(*TRACE_MAP, tracing):
-        yield
+    return replaced(module, TRACE_MAP, tracing)

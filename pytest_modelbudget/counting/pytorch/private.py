@@ -108,11 +108,10 @@ with _needed():
 
     flex_operators: Any = sys.modules["torch._higher_order_ops.flex_attention"]  # in its package, a function
     FLEX_TAKES_NO_GRADIENT_OF_SUMS = release() >= (2, 12)  # before, a kernel divides it also where it is None
-    TRACE_MAP: Place | None = None
-    if not MODES_GET_HIGHER_ORDER_OPERATORS:
-        import torch._higher_order_ops.map
-
-        TRACE_MAP = _place(sys.modules["torch._higher_order_ops.map"], "create_fw_bw_graph")
+    MAP, TRACE_MAP = (
+        "torch._higher_order_ops.map",
+        "create_fw_bw_graph",
+    )  # loads the compiler
 
     # Autocast
     autocast_dtype: Callable[[str], torch.dtype] = _C.get_autocast_dtype
