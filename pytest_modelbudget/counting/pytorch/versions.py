@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 LOWEST, NEWEST = (2, 6), (2, 15)
-"""The first and the last release that was tried, and every one between them: `docs/compatibility.md`."""
+"""The first and the last release that was tried. `docs/compatibility.md` says which between them were, too."""
 
 TRIED = f"PyTorch {'.'.join(map(str, LOWEST))} to {'.'.join(map(str, NEWEST))}"
 
