@@ -1,6 +1,7 @@
 # make test: lint, types and tests.   make demo: the examples' gate, once passing and once stopped.
 # make zoo: the published figures of all models of torchvision, timm and transformers.   make accuracy: docs/accuracy.md.
 # make ecosystem: models of other packages beside real runs of them, in .venv-ecosystem over .venv.
+# make compat: the tests with other releases of PyTorch, pytest and Python, into docs/compatibility.md; ROWS= some of them.
 # make benchmark: the other counters side by side, into benchmarks/results.
 # All set up what they need in .venv the first time, and start at once the second.
 
@@ -12,8 +13,9 @@ COUNTERS := $(VENV)/.counters
 ECOSYSTEM ?= .venv-ecosystem
 PACKAGES := $(ECOSYSTEM)/.ready
 JOBS ?= 2
+ROWS ?=
 
-.PHONY: test lint demo zoo ecosystem accuracy benchmark clean
+.PHONY: test lint demo zoo ecosystem accuracy compat benchmark clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -51,6 +53,9 @@ ecosystem: $(PACKAGES)
 accuracy: $(PACKAGES)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(ECOSYSTEM)/bin/python tests/zoo/accuracy.py docs/accuracy.md
 
+compat: $(READY)
+	$(BIN)/nox $(if $(ROWS),--session $(ROWS))
+
 $(COUNTERS): $(READY) benchmarks/requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/requirements.txt
 	touch $@
@@ -59,4 +64,4 @@ benchmark: $(COUNTERS)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(ECOSYSTEM) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(ECOSYSTEM) .nox .pytest_cache .mypy_cache .ruff_cache

@@ -22,6 +22,10 @@ class ModelError(BudgetError):
     """The model's own code raised while it was measured. Its error is the ``__cause__``."""
 
 
+class VersionError(BudgetError):
+    """An installed package is of a release that this package cannot work with."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest allowed word, in any case of letters, or an empty text."""
     words = {one.lower(): one for one in reversed(list(allowed))}

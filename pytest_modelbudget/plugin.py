@@ -1,5 +1,6 @@
 """The pytest plugin's entry point: the hooks and the fixture that pytest finds here."""
 
+from .testing.case import pytest_itemcollected
 from .testing.fixture import model_cost
 from .testing.markers import pytest_make_collect_report, pytest_pycollect_makeitem
 from .testing.places import pytest_load_initial_conftests, pytest_pycollect_makemodule
@@ -13,6 +14,7 @@ __all__ = [
     "pytest_collect_file",
     "pytest_configure",
     "pytest_configure_node",
+    "pytest_itemcollected",
     "pytest_load_initial_conftests",
     "pytest_make_collect_report",
     "pytest_pycollect_makeitem",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from one_attempt import attempt
+from releases import needs
 from torch import nn
 from torch.utils._pytree import tree_map
 
@@ -39,6 +40,7 @@ class Case:
     torch_flops: int | None = None
     uncounted: Mapping[str, int] = field(default_factory=dict)
     not_on: Mapping[str, str] = field(default_factory=dict)
+    needs: str = "torch"
 
     def measure(self, way: str, convention: str = "fvcore") -> Cost:
         """The cost counted in one way."""
@@ -126,10 +128,14 @@ def _argument(value: Any) -> Any:
 
 def each_way(cases: list[Case]) -> Callable[[Any], Any]:
     """Parametrize a test with ``case`` and ``way``: every case in every way."""
-    pairs = [pytest.param(case, way, id=f"{case.name}-{way}") for case in cases for way in WAYS]
+    pairs = [
+        pytest.param(case, way, id=f"{case.name}-{way}", marks=needs(case.needs)) for case in cases for way in WAYS
+    ]
     return pytest.mark.parametrize(("case", "way"), pairs)
 
 
 def each(cases: list[Case]) -> Callable[[Any], Any]:
     """Parametrize a test with ``case``."""
-    return pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases])
+    return pytest.mark.parametrize(
+        "case", [pytest.param(case, id=case.name, marks=needs(case.needs)) for case in cases]
+    )

@@ -29,16 +29,29 @@ _NOT_MACS = frozenset({
 def fvcore_cost(target: TargetModel, request: Request) -> Cost:
     """Count with fvcore, which traces a real forward pass. Operators that it skips, and that cost, are uncounted.
 
-    Raises `UsageError` for training and for keyword inputs, `ModelError` when the model's own code raises.
+    Raises `UsageError` for training, for keyword inputs, and where fvcore cannot be imported, `ModelError` when the
+    model's own code raises.
     """
+    _needs_fvcore()
     with ready(target, request, Attempt(real=True)) as call, blaming(call.model, call.given, request):
         return _cost(call, request, target.notes)
 
 
+def _needs_fvcore() -> None:
+    """Import fvcore. Raises `UsageError` that says what to install."""
+    try:
+        with warnings.catch_warnings():  # it imports what PyTorch deprecates, of which a user need not hear
+            warnings.simplefilter("ignore")
+            import fvcore.nn  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"counter='fvcore' counts with the package fvcore, which cannot be imported here: {error}. "
+            "Install it with NumPy (pip install fvcore numpy), or count with counter='aten'."
+        ) from error
+
+
 def _cost(call: Call, request: Request, notes: tuple[str, ...]) -> Cost:
-    with warnings.catch_warnings():  # fvcore imports what PyTorch deprecates, of which a user need not hear
-        warnings.simplefilter("ignore")
-        from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
     if request.point.mode == "train":
         raise UsageError("counter='fvcore' counts inference only, since fvcore does. Leave mode='train' to 'aten'.")

@@ -15,6 +15,7 @@ from .machine_memory import refuse_too_large
 from .model.process import default_contexts, one_at_a_time, undisturbed_process
 from .model.target import Target
 from .real_run import real_run
+from .self_check import warn_of_untried
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,6 +44,7 @@ def measure(model: Target, **arguments: Unpack[Arguments]) -> Cost:
 
 def count(model: Target, request: Request) -> Cost:
     """Measure what a checked request asks for, one at a time in a process. Raises as `measure` does."""
+    warn_of_untried(count)
     with one_at_a_time(), undisturbed_process(), default_contexts(), warnings.catch_warnings(), undone(model) as left:
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         cost = cost_of(model, request, between=left.undo_near)

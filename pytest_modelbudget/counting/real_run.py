@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..values.peak import Measured
 from ..values.request import Request
@@ -22,6 +21,7 @@ from .model.call import ready_on
 from .model.modules import weights_of
 from .model.packed import packed_bytes
 from .model.target import model_of
+from .pytorch.private import TorchDispatchMode
 from .recording.ledger import Ledger
 from .recording.made import note_references
 from .recording.tensors import tensors_in

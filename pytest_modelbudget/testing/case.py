@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .state import NODEID
+
 if TYPE_CHECKING:
     from ..gate.subject import TestCase
 
@@ -22,7 +24,7 @@ def case_of(item: pytest.Item) -> TestCase:
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
     fixtures = getattr(item, "funcargs", {})
     own, direct = _arguments(item, fixtures), _parametrized(item, fixtures)
-    return TestCase(plain_id(item.nodeid), file, (line or 0) + 1, fixtures, str(root), own, direct)
+    return TestCase(plain_id(item), file, (line or 0) + 1, fixtures, str(root), own, direct)
 
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -40,7 +42,11 @@ def _parametrized(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, 
     return tuple(name for name, value in params.items() if fixtures.get(name) is value)
 
 
-def plain_id(nodeid: str) -> str:
-    """A test's id without the group that xdist adds to it under ``--dist loadgroup``: ``test_it[1]@group``."""
-    at = nodeid.find("@", max(nodeid.rfind("::"), nodeid.rfind("]")) + 1)
-    return nodeid[:at] if at >= 0 and "::" in nodeid else nodeid
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Note the test's id before xdist adds a group to it under ``--dist loadgroup``: ``test_it[1]@group``."""
+    item.stash[NODEID] = item.nodeid
+
+
+def plain_id(item: pytest.Item) -> str:
+    """A test's id without the group that xdist may have added."""
+    return item.stash.get(NODEID, item.nodeid)

@@ -24,7 +24,7 @@ class _Collecting:
         self._found: dict[str, pytest.Item] = {}
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        test = plain_id(item.nodeid)
+        test = plain_id(item)
         other = self._found.setdefault(test, item)
         if other.path != item.path and any(map(_is_measured, (other, item))):
             files = dict.fromkeys([*self.seen.clashes.get(test, [str(other.path)]), str(item.path)])
@@ -42,12 +42,12 @@ class _Collecting:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.seen.tests.update((plain_id(item.nodeid), None) for item in session.items)
+        self.seen.tests.update((plain_id(item), None) for item in session.items)
         self._are_known(session.items)
 
     def _are_known(self, items: list[pytest.Item]) -> None:
         for item in items:
-            self.seen.left_out.pop(plain_id(item.nodeid), None)
+            self.seen.left_out.pop(plain_id(item), None)
 
 
 def _is_measured(item: pytest.Item) -> bool:
@@ -84,8 +84,9 @@ class _Listener(_Collecting):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             complete = getattr(report, "modelbudget_complete", False)
+            nodeid = getattr(report, "modelbudget_id", report.nodeid)
             results, wishes = (getattr(report, name, ()) for name in ("modelbudget", "modelbudget_wishes"))
-            self._run.add(plain_id(report.nodeid), results, complete=complete, wishes=wishes)
+            self._run.add(nodeid, results, complete=complete, wishes=wishes)
 
     def _show(self, line: str) -> None:
         """A line on the terminal, at once."""

@@ -13,7 +13,7 @@ import pytest
 from ..errors import BudgetError
 from ..report.failure import failure
 from ..report.properties import properties
-from .case import case_of
+from .case import case_of, plain_id
 from .markers import budgets_now
 from .state import COMPLETE, CONFIG, PROPERTIES, RESULTS, VERDICT, WISHES, baseline_of
 
@@ -125,6 +125,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     if call.when == "call" and report.failed and text and crash is not None and crash.message.endswith(text):
         case = case_of(item)  # the summary of failures and JUnit say one line, and where the budget stands
         crash.message, crash.path, crash.lineno = f"Failed: {text.splitlines()[0].strip()}", case.path, case.line
+    report.modelbudget_id = plain_id(item)  # type: ignore[attr-defined]
     if call.when == "call":  # a test that failed by its verdict alone ran to its end, too
         over = any(not result.verdict.passed for result in results)
         complete = item.stash.get(COMPLETE, False) and (over or call.excinfo is None)

@@ -18,6 +18,7 @@ RUN = pytest.StashKey[Run]()
 ENDING = pytest.StashKey[Ending]()
 BASELINE = pytest.StashKey[Mapping[str, Entry]]()
 
+NODEID = pytest.StashKey[str]()
 MARKS = pytest.StashKey[list[pytest.Mark]]()
 BUDGETS = pytest.StashKey[list[Budget]]()
 RESULTS = pytest.StashKey[list[Result]]()

@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from releases import RELEASE
 from torch._prims_common import suggest_memory_format
 
 from pytest_modelbudget.counting.meta.execution import MetaExecution
+from pytest_modelbudget.counting.meta.output_rules.registry import operators_named
+
+_CONVOLUTIONS = frozenset(operators_named("conv1d", "conv2d", "conv3d", "convolution", "convolution_backward"))
+MEMORY_FORMATS = RELEASE >= (2, 12)
+"""Whether this PyTorch gives what convolutions return on meta the memory format that it should have."""
 
 _BATCH_NORMS = (
     torch.ops.aten.batch_norm.default,
@@ -23,8 +29,11 @@ def departs(operator: Any, args: Any) -> bool:
     """Whether a rule gives what the kernels of CPU and CUDA return, where PyTorch returns something else on meta.
 
     Batch norm saves no statistics outside training, and returns no gradients but those that are asked for. Its output
-    has a memory format, whatever the strides of the input are.
+    has a memory format, whatever the strides of the input are. Before 2.12 a convolution takes the layout of its weight
+    on meta, and its gradients take none.
     """
+    if operator in _CONVOLUTIONS and not MEMORY_FORMATS:
+        return True
     if operator in _BATCH_NORMS:
         input = args[1] if operator is torch.ops.aten.native_batch_norm_backward.default else args[0]
         if input.stride() != torch.empty_like(input, memory_format=suggest_memory_format(input)).stride():

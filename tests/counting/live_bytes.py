@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from releases import has
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -50,6 +51,10 @@ class LiveBytes(TorchDispatchMode):
         self._known[key] = weakref.ref(storage, gone)
 
 
+_TF32: dict[str, Any] = {"allow_tf32": None} if has("torch.backends.mkldnn.allow_tf32") else {}
+"""Leave alone what says whether oneDNN rounds, in releases that ask for it."""
+
+
 @contextmanager
 def as_written() -> Iterator[None]:
     """No fused kernel hides what it has alive: attention as mathematics, recurrent layers in steps, no fast path.
@@ -61,7 +66,7 @@ def as_written() -> Iterator[None]:
     gc.collect()
     gc.disable()
     try:
-        with sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False, **_TF32):
             yield
     finally:
         gc.enable()

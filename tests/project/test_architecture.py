@@ -151,7 +151,7 @@ def test_imports_run_down():
 
 def test_imports_inside_counting_run_down():
     """Its folders, from the bottom up; the files beside them are above all of them."""
-    order = ["operators", "meta", "recording", "model", "leftovers"]
+    order = ["pytorch", "operators", "meta", "recording", "model", "leftovers"]
     inside = [
         (one.importer.split(".")[1:], one.imported.split(".")[1:]) for one in OURS if room(one.imported) == "counting"
     ]
@@ -217,6 +217,28 @@ def test_modules_are_loaded_by_name_only_where_that_is_the_point():
 )
 def test_a_library_is_imported_in_one_place(libraries, allowed):
     assert {room(one.importer) for one in OTHERS if room(one.imported) in libraries} == allowed
+
+
+def private_names(tree: ast.Module) -> set[str]:
+    """The private names of torch that a file looks up: ``torch._C``, ``from torch.overrides import _pop_mode``."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    names = [name.split(".") for name in found if re.fullmatch(r"torch\.(?!ops\.)[\w.]+", name)]
+    private = (parts for parts in names if any(part[0] == "_" and part[:2] != "__" for part in parts))
+    return {".".join(parts) for parts in private if "Tensor" not in parts}
+
+
+def test_private_names_of_torch_are_looked_up_in_one_file():
+    """So that a new release of PyTorch breaks there. Loading the compiler, and methods of tensors, are none of them."""
+    using = {name: private_names(tree) - {"torch._dynamo"} for name, tree in modules(PACKAGE).items()}
+    assert [name for name, names in using.items() if names] == ["counting.pytorch.private"]
+    assert "torch.utils._python_dispatch" in using["counting.pytorch.private"]
 
 
 def test_nobody_prints_but_the_command():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from suites import assert_clear, measured, outcomes, properties, run
 
@@ -59,6 +61,17 @@ def test_fvcore_takes_no_keyword_inputs_and_says_so(pytester):
     result = run(pytester, source, "--budget-counter=fvcore")
     assert outcomes(result) == {"failed": 1}
     assert_clear(result, "counter='fvcore' takes positional inputs only")
+
+
+@pytest.mark.parametrize("missing", ["fvcore", "numpy"])
+def test_without_fvcore_or_numpy_it_says_what_to_install(pytester, monkeypatch, missing):
+    for name in [name for name in sys.modules if name.split(".")[0] in ("fvcore", missing)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)  # as Python notes what is not there
+    result = run(pytester, NET, "--budget-counter=fvcore")
+    assert outcomes(result) == {"failed": 1}
+    assert_clear(result, "counter='fvcore' counts with the package fvcore", "pip install fvcore numpy", missing)
+    assert "raised" not in result.stdout.str()
 
 
 def test_a_bad_word_on_the_command_line(pytester):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree
 
 import pytest
@@ -104,6 +105,26 @@ def test_settings_reach_the_workers_and_groups_are_no_part_of_an_entry(suite):
     assert outcomes(result) == {"failed": 2}
     assert dict(junit["test_two.TestTokens", "test_at_the_limit"][0])["modelbudget.flops"] == "200"
     result.stdout.fnmatch_lines(["test_two.py::test_no_limits  *1.54 k *"])
+
+
+@pytest.mark.parametrize("group", ["one", "a::b@c", "x]@y", "@"])
+def test_a_group_may_have_any_name(pytester, group):
+    pytester.makepyfile(
+        test_cost=f"""
+        import pytest
+        from torch import nn
+
+        @pytest.mark.xdist_group({group!r})
+        @pytest.mark.parametrize("mail", ["me@home", "[a::b@c]"])
+        @pytest.mark.budget(flops=12, inputs=(1, 4))
+        def test_it(mail):
+            return nn.Linear(4, 3)
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-n1", "--dist=loadgroup", "--budget-update")
+    assert outcomes(result) == {"passed": 2}
+    entries = json.loads((pytester.path / "modelbudget.json").read_text(encoding="utf-8"))["entries"]
+    assert [*entries] == ["test_cost.py::test_it[[a::b@c]]", "test_cost.py::test_it[me@home]"]
 
 
 def test_wrong_settings_stop_the_run_once(suite):

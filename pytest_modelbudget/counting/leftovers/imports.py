@@ -9,7 +9,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
+
+from ..pytorch.private import (
+    count_function_modes,
+    pop_function_mode_to_keep,
+    push_kept_function_mode,
+    without_dispatch_modes,
+)
 
 _FIND = "_find_and_load"  # what the import statement and import_module call for a module that is not in sys.modules
 
@@ -51,16 +57,16 @@ def _outside() -> Iterator[None]:
     """No dispatch and function modes, no inference mode, no autocast, gradients on."""
     modes = []
     with ExitStack() as stack:
-        stack.enter_context(_disable_current_modes())
+        stack.enter_context(without_dispatch_modes())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        while torch._C._len_torch_function_stack():
-            modes.append(torch._C._pop_torch_function_stack())
+        while count_function_modes():
+            modes.append(pop_function_mode_to_keep())
         try:
             yield
         finally:
             for mode in reversed(modes):
-                torch._C._push_on_torch_function_stack(mode)
+                push_kept_function_mode(mode)

@@ -14,10 +14,17 @@ from typing import Any
 
 import torch
 
+from ..pytorch.private import (
+    AUTOCAST_KEY,
+    DispatchKeySet,
+    ExcludeDispatchKeyGuard,
+    autocast_dtype,
+    is_key_excluded,
+    set_key_excluded,
+    set_key_included,
+)
 from .autocast_policies import CastPolicy, cast_operators
 from .autocast_state import autocast_stands_in
-
-_KEY: Any = torch._C.DispatchKey.AutocastPrivateUse1  # type: ignore[attr-defined] # the stub lists a part of them
 
 
 def autocast_of(amp: str | None, device_type: str) -> Callable[[], AbstractContextManager[Any]]:
@@ -62,7 +69,7 @@ def cast(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 def below_autocast() -> Any:
     """A context in which operators are called with arguments that are cast already."""
-    return torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY))
+    return ExcludeDispatchKeyGuard(DispatchKeySet(AUTOCAST_KEY))
 
 
 @contextmanager
@@ -71,12 +78,12 @@ def autocast_in_mode() -> Iterator[None]:
     if active_autocast() is None:
         yield
         return
-    excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(_KEY)
-    torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
+    excluded = is_key_excluded(AUTOCAST_KEY)
+    set_key_excluded(AUTOCAST_KEY, False)
     try:
         yield
     finally:
-        torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, excluded)
+        set_key_excluded(AUTOCAST_KEY, excluded)
 
 
 class _ThreadState(threading.local):
@@ -98,7 +105,7 @@ class _Region:
     @property
     def dtype(self) -> torch.dtype:
         """The lower precision that autocast casts to now."""
-        return torch._C.get_autocast_dtype(self.device_type)
+        return autocast_dtype(self.device_type)
 
     def enabled(self) -> bool:
         """Whether autocast is on in this thread. In a dispatch mode PyTorch itself says that it is off."""
@@ -110,8 +117,8 @@ class _Region:
             self._register()
         self.local.enabled = enabled
         if enabled:
-            torch._C._dispatch_tls_set_dispatch_key_excluded(_KEY, False)
-        torch._C._dispatch_tls_set_dispatch_key_included(_KEY, enabled)
+            set_key_excluded(AUTOCAST_KEY, False)
+        set_key_included(AUTOCAST_KEY, enabled)
 
     def clear(self) -> None:
         """Forget the weights that were cast."""
@@ -128,7 +135,7 @@ class _Region:
         library = torch.library.Library("aten", "IMPL")
         fallback = torch.library.Library("_", "IMPL")
         self._libraries += [fallback, library]
-        fallback.fallback(torch.library.fallthrough_kernel, _KEY.name)
+        fallback.fallback(torch.library.fallthrough_kernel, AUTOCAST_KEY.name)
         prepare: dict[CastPolicy, Callable[[Any, Any, Any], Any]] = {
             CastPolicy.LOWER_PRECISION: lambda operator, args, kwargs: self._cast(args, kwargs, self.dtype),
             CastPolicy.FP32: lambda operator, args, kwargs: self._cast(args, kwargs, torch.float32),
@@ -136,7 +143,7 @@ class _Region:
             CastPolicy.PROMOTE: self._promote,
         }
         for operator, policy in cast_operators(self.device_type).items():
-            library.impl(operator, self._kernel(operator, prepare[policy]), _KEY.name)
+            library.impl(operator, self._kernel(operator, prepare[policy]), AUTOCAST_KEY.name)
 
     def _kernel(self, operator: Any, prepare: Callable[[Any, Any, Any], Any]) -> Any:
         local = self.local
@@ -146,7 +153,7 @@ class _Region:
                 args, kwargs = prepare(operator, args, kwargs)
             local.depth += 1
             try:
-                with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
+                with ExcludeDispatchKeyGuard(DispatchKeySet(AUTOCAST_KEY)):
                     return operator(*args, **kwargs)
             finally:
                 local.depth -= 1
@@ -170,7 +177,7 @@ class _Region:
 
     def _cast(self, args: Any, kwargs: Any, dtype: torch.dtype) -> Any:
         """The arguments in ``dtype``. The last is cast first, as in compiled C++: backward runs in the other order."""
-        with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
+        with ExcludeDispatchKeyGuard(DispatchKeySet(AUTOCAST_KEY)):
             named = {name: self._value(value, dtype) for name, value in reversed(kwargs.items())}
             return tuple([self._value(value, dtype) for value in reversed(args)][::-1]), named
 

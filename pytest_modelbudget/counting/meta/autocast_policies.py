@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..pytorch.private import has_kernel, operator_names
+
 
 class CastPolicy(Enum):
     """What an operator's floating arguments are cast to, by the names of ``at::autocast::CastPolicy``.
@@ -47,8 +49,8 @@ _FP32 = {
         multilabel_margin_loss soft_margin_loss triplet_margin_loss multi_margin_loss binary_cross_entropy_with_logits
         dist pdist cdist renorm logsumexp upsample_nearest1d _upsample_nearest_exact1d upsample_nearest2d
         _upsample_nearest_exact2d upsample_nearest3d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
-        _upsample_bilinear2d_aa upsample_trilinear3d upsample_bicubic2d _upsample_bicubic2d_aa norm.Scalar
-        norm.ScalarOpt_dim
+        _upsample_bilinear2d_aa upsample_trilinear3d upsample_bicubic2d _upsample_bicubic2d_aa
+        linalg_matrix_sqrth norm.Scalar norm.ScalarOpt_dim norm.names_ScalarOpt_dim
     """,
     "cpu": """
         avg_pool3d binary_cross_entropy grid_sampler polar prod prod.dim_int quantile quantile.scalar nanquantile
@@ -61,15 +63,18 @@ _FP32 = {
         multi_margin_loss ctc_loss.IntList ctc_loss.Tensor kl_div multilabel_margin_loss
         binary_cross_entropy_with_logits fft_fft fft_ifft fft_fft2 fft_ifft2 fft_fftn fft_ifftn fft_rfft fft_irfft
         fft_rfft2 fft_irfft2 fft_rfftn fft_irfftn fft_hfft fft_ihfft linalg_cond linalg_matrix_rank linalg_solve
-        linalg_cholesky linalg_svdvals linalg_eigvals linalg_eigvalsh linalg_inv linalg_householder_product
-        linalg_tensorinv linalg_tensorsolve fake_quantize_per_tensor_affine geqrf _lu_with_info qr svd
-        triangular_solve fractional_max_pool2d fractional_max_pool3d adaptive_max_pool3d multilabel_margin_loss_forward
-        linalg_qr linalg_cholesky_ex linalg_svd linalg_eig linalg_eigh linalg_lstsq linalg_inv_ex
+        linalg_cholesky linalg_matrix_sqrth linalg_svdvals linalg_eigvals linalg_eigvalsh linalg_inv
+        linalg_householder_product linalg_tensorinv linalg_tensorsolve fake_quantize_per_tensor_affine geqrf
+        _lu_with_info qr svd triangular_solve fractional_max_pool2d fractional_max_pool3d adaptive_max_pool3d
+        multilabel_margin_loss_forward linalg_qr linalg_cholesky_ex linalg_svd linalg_eig linalg_eigh
+        linalg_lstsq linalg_inv_ex
     """,
 }
 _FP32_SET_OPT_DTYPE = {
-    "cuda": "prod prod.dim_int softmax.int log_softmax.int cumprod cumsum linalg_vector_norm linalg_matrix_norm "
-    "linalg_matrix_norm.str_ord sum sum.dim_IntList",
+    "cuda": """
+        prod prod.dim_int softmax.int softmax.Dimname log_softmax.int log_softmax.Dimname cumprod cumsum
+        linalg_vector_norm linalg_matrix_norm linalg_matrix_norm.str_ord sum sum.dim_IntList
+    """,
     "cpu": "",
 }
 _PROMOTE = {
@@ -110,5 +115,5 @@ def overloads(name: str, device_type: str) -> list[Any]:
 @cache
 def _with_autocast_kernel(device_type: str) -> frozenset[str]:
     key = f"Autocast{device_type.upper()}"
-    names = [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::")]
-    return frozenset(name for name in names if torch._C._dispatch_has_kernel_for_dispatch_key(name, key))
+    names = [name for name in operator_names() if name.startswith("aten::")]
+    return frozenset(name for name in names if has_kernel(name, key))

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch.amp import autocast_mode
 
-from .replaced import replaced
+from ..pytorch.private import CAST, IS_AUTOCAST_AVAILABLE
+from ..pytorch.replaced import replaced
 
 
 class Autocast(Protocol):
@@ -56,8 +56,8 @@ def autocast_stands_in(device: str, device_type: str, casting: Autocast) -> Iter
     by_one_name = partial(_by_one_name, names, device_type)
     replacements = (
         (torch.autocast, "__init__", _initialiser(names, device_type, torch.autocast.__init__)),
-        (autocast_mode, "_cast", _caster(names, autocast_mode._cast)),
-        (torch._C, "_is_autocast_available", by_one_name(torch._C._is_autocast_available)),
+        (*CAST, _caster(names, CAST.value)),
+        (*IS_AUTOCAST_AVAILABLE, by_one_name(IS_AUTOCAST_AVAILABLE.value)),
         (torch, "get_autocast_dtype", by_one_name(torch.get_autocast_dtype)),
         (torch, "set_autocast_dtype", by_one_name(torch.set_autocast_dtype)),
         (torch, "set_autocast_enabled", enabling),

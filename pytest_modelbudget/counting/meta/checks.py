@@ -82,10 +82,18 @@ def _mv(self: torch.Tensor, vec: torch.Tensor, *rest: Any, **options: Any) -> No
 
 def _addmv(self: torch.Tensor, mat: torch.Tensor, vec: torch.Tensor, *rest: Any, **options: Any) -> None:
     _refuse(
-        self.dtype is mat.dtype is vec.dtype,
+        self.dtype is mat.dtype is vec.dtype or not mat.numel(),
         "addmv input tensors must have the same dtype, but got "
         f"{_name(self.dtype)}, {_name(mat.dtype)}, and {_name(vec.dtype)}",
     )
+
+
+def _bmm(self: torch.Tensor, mat2: torch.Tensor, *rest: Any, **options: Any) -> None:
+    _same_type(self, mat2)
+
+
+def _baddbmm(self: torch.Tensor, batch1: torch.Tensor, batch2: torch.Tensor, *rest: Any, **options: Any) -> None:
+    _same_type(batch1, batch2)
 
 
 def grouped_mm(self: torch.Tensor, mat2: torch.Tensor, offs: torch.Tensor | None) -> None:
@@ -102,10 +110,11 @@ def grouped_mm(self: torch.Tensor, mat2: torch.Tensor, offs: torch.Tensor | None
 # Convolutions (aten/src/ATen/native/Convolution.cpp)
 
 
-def _convolution(
+def convolution(
     input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, stride: Any, padding: Any, dilation: Any,
     transposed: bool, output_padding: Any, groups: int, *rest: Any,
 ) -> None:  # fmt: skip
+    """A convolution, for which there is a rule: it is checked there, too."""
     if input.dim() != weight.dim():
         return  # PyTorch says so
     size, shape = list(weight.shape), list(input.shape)
@@ -268,7 +277,7 @@ def _embedding_bag(
 
 def _nll_loss(self: torch.Tensor, target: torch.Tensor, *rest: Any) -> None:
     _refuse(
-        target.dtype in (torch.int64, torch.uint8),
+        target.dtype in (torch.int64, torch.uint8) or not target.numel(),
         f"expected target dtype to be Long or Byte, but got {_name(target.dtype)}",
     )
 
@@ -382,9 +391,11 @@ def _overloads(names: str) -> Iterator[Any]:
 _BY_NAME: list[tuple[str, Check]] = [
     ("mm", _mm),
     ("addmm addmm_ _addmm_activation", _addmm),
+    ("bmm", _bmm),
+    ("baddbmm baddbmm_", _baddbmm),
     ("mv", _mv),
     ("addmv addmv_", _addmv),
-    ("convolution _convolution", _convolution),
+    ("convolution _convolution", convolution),
     ("native_layer_norm", _layer_norm),
     ("native_group_norm", _group_norm),
     ("native_batch_norm _native_batch_norm_legit cudnn_batch_norm", _batch_norm),

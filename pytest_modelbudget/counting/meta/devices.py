@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .replaced import replaced
+from ..pytorch.replaced import replaced
 
 _HOSTS = ("cpu", "meta")
-_NOT_THERE = ("CUDA", "XPU", "accelerator device", "not linked with support for", "cannot pin")
+_NOT_THERE = ("CUDA", "XPU", "accelerator device", "not linked with support for", "cannot pin", "NVIDIA driver")
 
 
 class NeedsDevice(Exception):

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ..operators.registry import qualified_name
+from ..pytorch.private import no_torch_dispatch
 from .arguments import Arguments
 from .cache import cached, cached_with_temporaries
 from .checks import CHECKS
@@ -152,7 +153,7 @@ def has_own_dispatch(types: Any) -> bool:
     for kind in types:
         if kind is torch.Tensor or kind is torch.nn.Parameter:
             continue
-        if kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl:
+        if kind.__torch_dispatch__ is not no_torch_dispatch:
             return True
     return False
 

@@ -18,6 +18,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..operators.lengths import know
+from ..pytorch.private import (
+    FLEX_TAKES_NO_GRADIENT_OF_SUMS,
+    BelowAutograd,
+    DisableTorchDispatch,
+    flex_operators,
+    without_dispatch_modes,
+)
 from .autocast import below_autocast, cast
 from .layout import META
 
@@ -63,7 +70,7 @@ def flex_attention_as_operator(*, real: bool) -> Iterator[None]:
 def _ready(query: Any, key: Any, value: Any) -> None:
     """Load the compiler that PyTorch asks whether it is there: it keeps the frames that wait for it in a cycle."""
     if _COMPILER not in sys.modules:
-        with torch.inference_mode(False), torch._C._DisableTorchDispatch():
+        with torch.inference_mode(False), DisableTorchDispatch():
             from torch import _dynamo  # noqa: F401
         gc.collect()
 
@@ -90,11 +97,8 @@ def _differentiable(
 
 def _traced_backward(score_mod: Any, query: torch.Tensor, indices: Any) -> Any:
     """The gradient of ``score_mod``, which PyTorch traces for a real run."""
-    from torch._higher_order_ops.flex_attention import create_fw_bw_graph
-    from torch.utils._python_dispatch import _disable_current_modes
-
-    with _disable_current_modes():
-        return create_fw_bw_graph(score_mod, (query.new_zeros((), requires_grad=True), *indices), ())[1]
+    with without_dispatch_modes():
+        return flex_operators.create_fw_bw_graph(score_mod, (query.new_zeros((), requires_grad=True), *indices), ())[1]
 
 
 class _Flex(torch.autograd.Function):
@@ -102,11 +106,9 @@ class _Flex(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Any, key: Any, value: Any, score: Any, joint: Any, options: Any) -> Any:
-        from torch._higher_order_ops.flex_attention import flex_attention
-
         ctx.set_materialize_grads(False)
-        with torch._C._AutoDispatchBelowAutograd(), below_autocast():
-            out, sums, *others = flex_attention(query, key, value, *options)
+        with BelowAutograd(), below_autocast():
+            out, sums, *others = flex_operators.flex_attention(query, key, value, *options)
         ctx.mark_non_differentiable(*others)
         ctx.save_for_backward(query, key, value, out, sums)
         ctx.options, ctx.joint, ctx.score = options, joint, None if score is None else (score.dtype, score.device)
@@ -114,12 +116,13 @@ class _Flex(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Any, grad_sums: Any, *others: Any) -> Any:
-        from torch._higher_order_ops.flex_attention import flex_attention_backward
-
         query, key, value, out, sums = ctx.saved_tensors
         score_mod, block_mask, scale, kernel_options = ctx.options
+        if grad_sums is None and not query.is_meta and not FLEX_TAKES_NO_GRADIENT_OF_SUMS:
+            with without_dispatch_modes():  # as later releases do in the kernel
+                grad_sums = torch.zeros_like(sums)
         with below_autocast():
-            grads = flex_attention_backward(
+            grads = flex_operators.flex_attention_backward(
                 query, key, value, out, sums, grad, grad_sums, score_mod, ctx.joint, block_mask, scale, kernel_options
             )
         asked = ctx.needs_input_grad
@@ -152,7 +155,7 @@ def _knowing(module: Any) -> Callable[..., Any]:
         made = original(blocks, mask_mod, seq_lengths, *size, **more)
         if not vars(made)["kv_num_blocks"].is_meta:
             return made
-        with torch._C._DisableTorchDispatch():
+        with DisableTorchDispatch():
             known = _blocks_with_data(module, blocks, mask_mod, seq_lengths, made.BLOCK_SIZE)
             if known is None:
                 return made

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from ..pytorch.private import BelowAutograd, DispatchKey, scoped_library
 from .attention import fused_attention, has_fused_kernel
 from .recurrent import RECURRENT, is_dense_call, run_in_steps
 
@@ -26,7 +27,7 @@ def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
     On any of them, also those of operators whose own decomposition reads values, or hides a test for finite ones.
     """
     aten = torch.ops.aten
-    with torch.library._scoped_library("aten", "IMPL") as library:
+    with scoped_library("aten", "IMPL") as library:
         library.impl(aten.isfinite.default, _isfinite, _KEY)
         library.impl(aten.ctc_loss.IntList, _ctc_loss, _KEY)
         if fused:
@@ -41,12 +42,12 @@ def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
 
 def decomposed(operator: Any) -> Callable[..., Any]:
     """A composite operator as PyTorch's own kernel decomposes it, not as a decomposition in Python would."""
-    return partial(operator._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
+    return partial(operator._op_dk, DispatchKey.CompositeImplicitAutograd)
 
 
 def _isfinite(input: torch.Tensor) -> torch.Tensor:
     """The operator as it is, so that a dispatch mode sees a test for finite values. Booleans have no gradient."""
-    with torch._C._AutoDispatchBelowAutograd():
+    with BelowAutograd():
         out: torch.Tensor = torch.ops.aten.isfinite.default(input)
         return out
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch._functorch import eager_transforms, vmap
 
-_TRANSFORMS: tuple[tuple[Any, str], ...] = (
-    (vmap, "vmap_increment_nesting"),
-    (eager_transforms, "grad_increment_nesting"),
-    (eager_transforms, "jvp_increment_nesting"),
+from ..pytorch.private import (
+    END_FUNCTIONALIZE,
+    FUNCTIONALIZE,
+    GRAD,
+    JVP,
+    TRANSFORM_GRAD,
+    TRANSFORMS_LEAVE_INFERENCE_MODE,
+    VMAP,
+    is_forward_grad_enabled,
+    set_forward_grad_enabled,
 )
-
-
-def transforms_can_be_wrapped() -> bool:
-    """Whether this PyTorch enters its transforms by the functions that `around_transforms` replaces."""
-    return all(hasattr(module, name) for module, name in _TRANSFORMS)
+from ..pytorch.replaced import replaced
 
 
 @contextmanager
@@ -27,17 +28,8 @@ def around_transforms(mode: Callable[[], AbstractContextManager[Any]]) -> Iterat
 
     A function mode costs a microsecond at every call and attribute. This way only a model that transforms has it.
     """
-    replaced = [(module, name, getattr(module, name)) for module, name in _TRANSFORMS]
     kind = torch.inference_mode
     enter, leave = kind.__enter__, kind.__exit__
-
-    def wrapped(transform: Callable[..., AbstractContextManager[Any]]) -> Any:
-        @contextmanager
-        def entered(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with mode(), transform(*args, **kwargs) as level:
-                yield level
-
-        return entered
 
     def entering(self: Any) -> None:
         enter(self)
@@ -51,12 +43,80 @@ def around_transforms(mode: Callable[[], AbstractContextManager[Any]]) -> Iterat
             around.__exit__(*error)
         leave(self, *error)
 
-    for module, name, transform in replaced:
-        setattr(module, name, wrapped(transform))
-    kind.__enter__, kind.__exit__ = entering, leaving  # type: ignore[method-assign]
-    try:
+    def around(transform: Callable[..., AbstractContextManager[Any]]) -> Any:
+        @contextmanager
+        def entered(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with mode(), transform(*args, **kwargs) as level:
+                yield level
+
+        return entered
+
+    functionalized: list[AbstractContextManager[Any]] = []
+    begin, end = FUNCTIONALIZE.value, END_FUNCTIONALIZE.value
+
+    def functionalizing(*args: Any) -> Any:
+        functionalized.append(mode())
+        functionalized[-1].__enter__()
+        return begin(*args)
+
+    def functionalized_now() -> Any:
+        try:
+            return end()
+        finally:
+            functionalized.pop().__exit__(None, None, None)
+
+    with ExitStack() as stack:
+        for owner, name, new in (
+            *((*place, around(place.value)) for place in (VMAP, GRAD, JVP)),
+            (*FUNCTIONALIZE, functionalizing),
+            (*END_FUNCTIONALIZE, functionalized_now),
+            (kind, "__enter__", entering),
+            (kind, "__exit__", leaving),
+        ):
+            stack.enter_context(replaced(owner, name, new))
         yield
-    finally:
-        kind.__enter__, kind.__exit__ = enter, leave  # type: ignore[method-assign]
-        for module, name, transform in replaced:
-            setattr(module, name, transform)
+
+
+@contextmanager
+def differentiating_transforms() -> Iterator[None]:
+    """Let ``torch.func.grad`` and its like differentiate in inference mode, as PyTorch's own do from 2.12 on.
+
+    Before, they return zeros there, and backward does not run.
+    """
+    if TRANSFORMS_LEAVE_INFERENCE_MODE:
+        yield
+        return
+
+    def outside(transform: Callable[..., AbstractContextManager[Any]]) -> Any:
+        @contextmanager
+        def entered(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with _outside_inference_mode(), transform(*args, **kwargs) as level:
+                yield level
+
+        return entered
+
+    differentiate = TRANSFORM_GRAD.value
+
+    def differentiating(*args: Any, **kwargs: Any) -> Any:
+        with _outside_inference_mode():  # what `vjp` returns is called when its transform has ended
+            return differentiate(*args, **kwargs)
+
+    with (
+        replaced(*GRAD, outside(GRAD.value)),
+        replaced(*JVP, outside(JVP.value)),
+        replaced(*TRANSFORM_GRAD, differentiating),
+    ):
+        yield
+
+
+@contextmanager
+def _outside_inference_mode() -> Iterator[None]:
+    """No inference mode, and autograd on or off as it was, which leaving inference mode would turn on."""
+    if not torch.is_inference_mode_enabled():
+        yield
+        return
+    grad, forward_grad = torch.is_grad_enabled(), is_forward_grad_enabled()
+    with torch.inference_mode(False):
+        torch.set_grad_enabled(grad)
+        set_forward_grad_enabled(forward_grad)
+        yield

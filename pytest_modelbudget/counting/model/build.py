@@ -15,6 +15,7 @@ from ..meta.devices import on_any_device
 from ..meta.layout import META
 from ..meta.missing_data import MissingData, NeedsData
 from ..meta.subclasses import constructed_by_parts
+from ..pytorch.private import TensorLikePair
 from .build_mode import MetaBuildMode
 from .by_name import call_by_name
 
@@ -77,7 +78,7 @@ def _on_hand(function: Callable[[], Any]) -> Any:
 @contextmanager
 def _assert_close_needs_data(missing: MissingData) -> Iterator[None]:
     """Let ``torch.testing.assert_close`` ask for data, as ``==`` does: it takes meta tensors for equal."""
-    kind = torch.testing._comparison.TensorLikePair
+    kind = TensorLikePair
     compare = kind.compare
 
     def asking(pair: Any) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.registry import qualified_name
+from ..pytorch.private import TorchDispatchMode
 from ..recording.made import note_result
 
 _INITIALISERS = frozenset(

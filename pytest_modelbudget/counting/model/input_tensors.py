@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ...errors import UsageError
 from ..meta.arguments import is_small
 from ..meta.execution import has_own_dispatch
 from ..meta.layout import META, meta_like
+from ..pytorch.private import is_traceable_wrapper_subclass
 
 
 class InputTensors:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
-from torch.utils import _device
 
 from ..meta.layout import META
+from ..pytorch.default_device import default_device, restore_default_device
+from ..pytorch.replaced import replaced
 
 _COUNTING = threading.RLock()
 
@@ -33,7 +34,7 @@ def undisturbed_process() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     states = (random.getstate(), torch.get_rng_state(), numpy.random.get_state() if numpy else None)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    dtype, device = torch.get_default_dtype(), _default_device()
+    dtype, device = torch.get_default_dtype(), default_device()
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -42,22 +43,13 @@ def undisturbed_process() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast_path)
         if torch.get_default_dtype() != dtype:
             torch.set_default_dtype(dtype)
-        if _default_device() != device:
-            torch.set_default_device(None if device.type == "cpu" else device)
+        restore_default_device(device)
         random.setstate(states[0])
         torch.set_rng_state(states[1])
         if numpy:
             numpy.random.set_state(states[2])
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
-
-
-def _default_device() -> torch.device:
-    """The default device, also one that this machine does not have, of which PyTorch cannot tell."""
-    try:
-        return torch.get_default_device()
-    except (AssertionError, RuntimeError):
-        return torch.device(_device.CURRENT_DEVICE or "cpu")
 
 
 def _is_here(device: torch.device) -> bool:
@@ -81,7 +73,7 @@ def default_contexts() -> Iterator[None]:
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        if _default_device() == META or not _is_here(_default_device()):
+        if default_device() == META or not _is_here(default_device()):
             stack.enter_context(torch.device("cpu"))
         yield
 
@@ -90,8 +82,9 @@ def seed() -> None:
     """Seed the random number generators. CUDA's only if it is initialised: else the seed would wait for that."""
     random.seed(0)
     torch.default_generator.manual_seed(0)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(0)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(0)
 
@@ -110,9 +103,12 @@ def no_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Run compiled functions as they are written. PyTorch's compiler is not imported where nobody did so before."""
-    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    else:
+    """Run as they are written functions that are compiled, and those that a model traces in its forward pass.
+
+    PyTorch's compiler is not imported where nobody did so before. Its tracer cannot see operators that are counted.
+    """
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(replaced(torch.jit, "trace", lambda function, *args, **options: function))
         yield

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ..meta.layout import META, meta_like
+from ..pytorch.private import is_traceable_wrapper_subclass
 from ..recording.tensors import PLAIN
 
 _STRIDED = torch.strided

@@ -90,9 +90,9 @@ def varlen_attention_flop(
     return _packed(query, value, queries, keys, seqused_k)
 
 
-@formula("_flash_attention_forward_no_dropout_inplace")
+@formula("_flash_attention_forward_no_dropout_inplace", "_cudnn_attention_forward_no_dropout_inplace")
 def flash_attention_into_flop(into: Any, *args: Any, out: Any, **kwargs: Any) -> Count | None:
-    """Flash attention into a tensor that is given."""
+    """Flash attention into a tensor that is given, and cuDNN's, which takes the same."""
     return flash_attention_flop(*args, out=out, **kwargs)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils import flop_counter
 
+from ..pytorch.private import DispatchKey, OpOverload, has_kernel
 from .count import Count
 from .free import is_free
 from .registry import FORMULAS, Formula
@@ -61,12 +62,12 @@ def classify(operator: Any) -> Classification:
     complex operands too; a formula registered with ``torch.utils.flop_counter.register_flop_formula``; the list of
     free operators; PyTorch's decomposition of a composite operator. What none of them knows is unknown.
     """
-    if not isinstance(operator, torch._ops.OpOverload):
+    if not isinstance(operator, OpOverload):
         return _classify_higher_order(operator)
     formula = FORMULAS.get(operator._schema.name)
     if formula is None and operator._overloadpacket in flop_counter.flop_registry:
         formula = _registered_with_pytorch(operator._overloadpacket)
-    composite = torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd")
+    composite = has_kernel(operator.name(), "CompositeImplicitAutograd")
     decomposes = composite and not _has_cpu_kernel(operator) and operator._schema.name not in _NOT_DECOMPOSED
     if formula is not None:
         return Classification(Kind.COUNTED, _without_out_arguments(formula, operator), decomposes=decomposes)
@@ -77,7 +78,7 @@ def classify(operator: Any) -> Classification:
 
 def _has_cpu_kernel(operator: Any) -> bool:
     """Whether devices run a composite operator as one, by a kernel of its own, as they do ``silu_backward``."""
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU"))
+    return bool(has_kernel(operator.name(), "CPU"))
 
 
 def _classify_higher_order(operator: Any) -> Classification:
@@ -87,7 +88,7 @@ def _classify_higher_order(operator: Any) -> Classification:
         formula = _registered_with_pytorch(operator)
     if formula is not None:
         return Classification(Kind.COUNTED, formula)
-    implementation = operator.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
+    implementation = operator.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
     if operator.name() in _CONTROL_FLOW and implementation is not None:
         return Classification(Kind.COMPOSITE, implementation=implementation)
     return Classification(Kind.UNKNOWN)

@@ -31,7 +31,7 @@ _VIEWS_AND_COPIES = """
     _padded_dense_to_jagged_forward _pin_memory pin_memory pixel_shuffle pixel_unshuffle polar put record_stream
     reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d
     replication_pad2d replication_pad3d requires_grad_ reshape _reshape_copy resize resize_as resize_as_sparse
-    _resize_output resolve_conj resolve_neg roll rot90 row_stack scatter select_scatter set set_data
+    _resize_output resolve_conj resolve_neg roll rot90 row_stack scatter select_scatter set set_data shallow_copy_data
     _shape_as_tensor slice_scatter sparse_mask _sparse_mask_projection sparse_resize sparse_resize_and_clear
     _sparse_semi_structured_apply _sparse_semi_structured_apply_dense _sparse_semi_structured_tile split
     split_copy split_with_sizes_copy squeeze _stack stack swapaxes swapdims t take take_along_dim tensor_split
@@ -102,10 +102,10 @@ _MAKING_AND_ASKING = """
     _nested_get_min_seqlen _nested_get_offsets _nested_get_ragged_idx _nested_tensor_size
     _nested_tensor_storage_offsets _nested_tensor_strides new_empty new_empty_strided new_full new_ones new_zeros
     _new_zeros_with_same_feature_meta _nnz normal normal_functional numel ones ones_like output_nr
-    _philox_key_fold_in _philox_key_split _philox_normal _philox_uniform poisson _print q_per_channel_axis
-    q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme rand rand_like randint
-    randint_like randn randn_like random randperm range result_type retain_grad retains_grad _sample_dirichlet
-    scalar_tensor size sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor
+    _philox_key_fold_in _philox_key_split _philox_normal _philox_randint _philox_uniform poisson _print
+    q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme rand rand_like
+    randint randint_like randn randn_like random randperm range result_type retain_grad retains_grad
+    _sample_dirichlet scalar_tensor size sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor
     _sparse_compressed_tensor_unsafe _sparse_compressed_tensor_with_dims sparse_coo_tensor
     _sparse_coo_tensor_unsafe _sparse_coo_tensor_with_dims _sparse_coo_tensor_with_dims_and_tensors
     sparse_csc_tensor sparse_csr_tensor sparse_dim _spdiags _standard_gamma storage_offset stride

@@ -51,6 +51,12 @@ def scaled_mm_flop(self: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) ->
     return contraction(out, self.shape[-1] * packed_in(self), operand=self)
 
 
+@formula("_scaled_addmm", "_scaled_addmm_")
+def scaled_addmm_flop(self: Any, mat1: Any, mat2: Any, *rest: Any, out: Any, **kwargs: Any) -> Count:
+    """As `scaled_mm_flop`, added to a tensor."""
+    return scaled_mm_flop(mat1, mat2, out=out)
+
+
 def packed_in(tensor: Any) -> int:
     """The numbers in one element: FP4 has two."""
     return 2 if tensor.dtype is getattr(torch, "float4_e2m1fn_x2", None) else 1

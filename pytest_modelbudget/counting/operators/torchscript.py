@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
+from ..pytorch.private import last_executed_graph
 from .registry import FORMULAS
 
 _KERNELS = frozenset({"prim::mkldnn_convolution"})
@@ -21,7 +20,7 @@ def unseen_kernels() -> list[str]:
     ``torch.jit.optimize_for_inference`` inserts such kernels, and the executor fuses operators into groups after the
     first calls. A group of free operators is free.
     """
-    return list(_unseen(torch._C._last_executed_optimized_graph()))
+    return list(_unseen(last_executed_graph()))
 
 
 def _unseen(block: Any) -> Iterator[str]:

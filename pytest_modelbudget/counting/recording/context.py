@@ -12,7 +12,8 @@ from torch.nn.modules import module as module_hooks
 
 from ..meta.kernels import device_kernels
 from ..meta.subclasses import constructed_by_parts
-from ..meta.transforms import around_transforms, transforms_can_be_wrapped
+from ..meta.transforms import around_transforms, differentiating_transforms
+from ..pytorch.higher_order import higher_order_operators_dispatched
 from .counting_mode import CountingMode
 from .function_mode import WholeFunctionMode
 from .outside import OutsideMode
@@ -30,15 +31,16 @@ def counting(mode: CountingMode, *, grad: bool, outside: OutsideMode | None = No
     after = module_hooks.register_module_forward_hook(mode.modules.leave, always_call=True)
     try:
         mode.modules.differentiates = grad
-        always_decomposes = grad or not transforms_can_be_wrapped()
         recorder = mode.recorder
         with (
             torch.inference_mode(not grad),
             torch.set_grad_enabled(grad),
             _left_to_right(),
+            higher_order_operators_dispatched(),
             constructed_by_parts(),
             device_kernels(mode.ledger.device_type, fused=mode.fused) if grad and mode.on_meta else nullcontext(),
-            WholeFunctionMode(mode) if always_decomposes else around_transforms(lambda: WholeFunctionMode(mode)),
+            nullcontext() if grad else differentiating_transforms(),
+            WholeFunctionMode(mode) if grad else around_transforms(lambda: WholeFunctionMode(mode)),
             mode,
             SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
             outside.watching() if outside is not None else nullcontext(),

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..meta.attention import fused_attention, has_fused_kernel
 from ..meta.autocast import autocast_in_mode
@@ -20,6 +19,7 @@ from ..meta.cache import cached_with_temporaries
 from ..meta.execution import MetaExecution
 from ..meta.kernels import decomposed
 from ..meta.recurrent import is_dense_call, is_long, run_in_steps, temporaries_of_long
+from ..pytorch.private import DispatchKey, InferenceMode, TorchDispatchMode, is_key_excluded, set_key_excluded
 from .ledger import Ledger
 from .operator_info import OperatorInfo
 
@@ -107,14 +107,14 @@ class ExecutionMode(TorchDispatchMode):
 @contextmanager
 def _without_gradients() -> Iterator[None]:
     """``torch.no_grad()`` outside inference mode, in which views are views also while an operator is dispatched."""
-    key = torch._C.DispatchKey.ADInplaceOrView
-    excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(key)
-    with torch._C._InferenceMode(False), torch.no_grad():
-        torch._C._dispatch_tls_set_dispatch_key_excluded(key, False)
+    key = DispatchKey.ADInplaceOrView
+    excluded = is_key_excluded(key)
+    with InferenceMode(False), torch.no_grad():
+        set_key_excluded(key, False)
         try:
             yield
         finally:
-            torch._C._dispatch_tls_set_dispatch_key_excluded(key, excluded)
+            set_key_excluded(key, excluded)
 
 
 def _are_strided(args: Any) -> bool:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..operators.normalisation import adaptive_avg_pool_flop, instance_norm_call
+from ..pytorch.private import built_in_adaptive_avg_pool2d, is_wrapped_by_transform, unwrapped_of_transform
 from .counting_mode import CountingMode
 
 
@@ -21,7 +22,7 @@ class WholeFunctionMode(TorchFunctionMode):
 
     _FUNCTIONS: ClassVar = {
         F.adaptive_avg_pool2d: "adaptive_avg_pool2d",
-        torch._C._nn.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+        built_in_adaptive_avg_pool2d: "adaptive_avg_pool2d",
         torch.ops.aten.adaptive_avg_pool2d: "adaptive_avg_pool2d",
         torch.ops.aten.adaptive_avg_pool2d.default: "adaptive_avg_pool2d",
         torch.adaptive_avg_pool1d: "adaptive_avg_pool1d",
@@ -58,8 +59,8 @@ class WholeFunctionMode(TorchFunctionMode):
 
 def _outside_transforms(tensor: Any) -> Any:
     """The whole tensor, of which functions under ``torch.func.vmap`` see one sample."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
+    while is_wrapped_by_transform(tensor):
+        tensor = unwrapped_of_transform(tensor)
     return tensor
 
 

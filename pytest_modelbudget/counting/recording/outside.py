@@ -19,7 +19,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import dlpack
 
 from ..meta.constants import MADE_OF_VALUES
-from ..meta.replaced import replaced
+from ..pytorch.private import RUN_BACKWARD
+from ..pytorch.replaced import replaced
 from .counting_mode import CountingMode
 
 _TENSOR = torch.Tensor
@@ -122,9 +123,9 @@ class OutsideMode(TorchFunctionMode):
             with self:  # PyTorch left the function modes for this call
                 return run_backward(*args, **kwargs)
 
-        run_backward = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
+        run_backward = RUN_BACKWARD.value
         with ExitStack() as stack:
-            stack.enter_context(replaced(torch.autograd, "_engine_run_backward", running))
+            stack.enter_context(replaced(*RUN_BACKWARD, running))
             for owner, name in (
                 (torch, "from_numpy"),
                 (torch, "frombuffer"),

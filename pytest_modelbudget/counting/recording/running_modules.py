@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..operators.torchscript import unseen_kernels
+from ..pytorch.private import autograd_node, sequence_number
 from .tally import Tallies, Tally
 from .tensors import elements_in
 
@@ -107,7 +108,7 @@ class RunningModules:
     def _begin_nodes(self) -> None:
         """Note that the nodes that autograd makes from here on belong to the module that is running."""
         numbers, names = self._borders
-        number = torch._C._autograd._get_sequence_nr()
+        number = sequence_number()
         name = self.innermost()
         if numbers[-1] == number:
             names[-1] = name
@@ -125,7 +126,7 @@ class RunningModules:
         name: str = stack[-1][0]
         if phase != "backward" or len(stack) > 1:
             return name
-        node = torch._C._current_autograd_node()
+        node = autograd_node()
         if node is None:
             return name
         numbers, names = self._borders

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from ..pytorch.private import is_traceable_wrapper_subclass
 from .attributes import attributes_of
 
 

@@ -19,14 +19,16 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
-from torch.overrides import _get_current_function_mode_stack
-from torch.overrides import _pop_mode as _pop_function_mode
-from torch.overrides import _push_mode as _push_function_mode
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
-from torch.utils._python_dispatch import _pop_mode as _pop_dispatch_mode
-from torch.utils._python_dispatch import _push_mode as _push_dispatch_mode
 
-from ..meta.replaced import replaced
+from ..pytorch.private import (
+    dispatch_modes,
+    function_modes,
+    pop_dispatch_mode,
+    pop_function_mode,
+    push_dispatch_mode,
+    push_function_mode,
+)
+from ..pytorch.replaced import replaced
 from .counting_mode import CountingMode
 
 _PACKAGE = __name__.partition(".")[0]
@@ -194,14 +196,14 @@ class _Modes:
     @classmethod
     def of_this_thread(cls, mode: CountingMode) -> _Modes | None:
         """Those of this thread; ``None`` if it is not counted, or runs a part of what is counted as one."""
-        if mode not in _get_current_dispatch_mode_stack() or mode.is_paused:
+        if mode not in dispatch_modes() or mode.is_paused:
             return None
-        return cls(mode, [m for m in _get_current_function_mode_stack() if type(m).__module__.startswith(_PACKAGE)])
+        return cls(mode, [m for m in function_modes() if type(m).__module__.startswith(_PACKAGE)])
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Run this thread under them."""
-        if self._mode.closed or self._mode in _get_current_dispatch_mode_stack():
+        if self._mode.closed or self._mode in dispatch_modes():
             yield
             return
         with ExitStack() as stack:
@@ -209,10 +211,10 @@ class _Modes:
             stack.enter_context(torch.set_grad_enabled(self._grad))
             stack.enter_context(self._mode.modules.thread(self._module))
             for function_mode in self._function_modes:
-                _push_function_mode(function_mode)
-                stack.callback(_pop_function_mode)
-            _push_dispatch_mode(self._mode)
-            stack.callback(_pop_dispatch_mode)
+                push_function_mode(function_mode)
+                stack.callback(pop_function_mode)
+            push_dispatch_mode(self._mode)
+            stack.callback(pop_dispatch_mode)
             yield
 
 

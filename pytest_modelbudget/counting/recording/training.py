@@ -11,7 +11,7 @@ import torch
 
 from ...errors import UsageError
 from ...values.peak import PHASES, Peak
-from ..meta.replaced import replaced
+from ..pytorch.replaced import replaced
 from .allocations import FIRST_STEP
 from .counting_mode import CountingMode
 from .tensors import tensors_in

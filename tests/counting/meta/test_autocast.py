@@ -57,18 +57,35 @@ def listed(device_type: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("device_type", "refused"),
-    [("cpu", set()), ("cuda", {"aten::binary_cross_entropy"})],  # PyTorch refuses that one there: it overflows
+    [
+        ("cpu", set()),
+        # PyTorch refuses the first there, since it overflows; the second is a layer of cuDNN, not called on meta
+        ("cuda", {"aten::binary_cross_entropy", "aten::_cudnn_rnn"}),
+    ],
 )
 def test_every_operator_of_pytorchs_autocast_is_listed(device_type, refused):
     found = listed(device_type)
     assert set(found) == {name for name in kernels(device_type) if name.startswith("aten::")} - refused
 
 
+NOT_IN_EVERY_RELEASE = {
+    "rms_norm": "from 2.10 on",
+    "linalg_matrix_sqrth": "from 2.14 on",
+    "cholesky": "until 2.14",
+    "qr": "until 2.14",
+    "softmax.Dimname": "until 2.12",
+    "log_softmax.Dimname": "until 2.12",
+    "norm.names_ScalarOpt_dim": "until 2.12",
+}
+"""The names listed that only some releases cast, and which."""
+
+
 @pytest.mark.parametrize("device_type", ["cpu", "cuda"])
 def test_every_name_listed_is_an_operator(device_type):
-    for names in OPERATORS.values():
-        for name in names[device_type].split():
-            assert overloads(name, device_type), name
+    names = [name for lists in OPERATORS.values() for name in lists[device_type].split()]
+    assert [name for name in names if not overloads(name, device_type)] == [
+        name for name in names if name in NOT_IN_EVERY_RELEASE and not overloads(name, device_type)
+    ]
 
 
 # -- dtypes ------------------------------------------------------------------------------------------------------------

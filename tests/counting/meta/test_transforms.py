@@ -6,10 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch._functorch import eager_transforms, vmap
 
 from pytest_modelbudget import ModelError, measure
-from pytest_modelbudget.counting.recording import context
+from pytest_modelbudget.counting.pytorch import private
 
 
 class Calls(nn.Module):
@@ -60,25 +59,17 @@ TRANSFORMED = {
 
 
 @pytest.mark.parametrize("name", TRANSFORMED)
-@pytest.mark.parametrize("wrapped", [True, False], ids=["", "where transforms cannot be wrapped"])
-def test_pooling_is_counted_once(name, wrapped, monkeypatch):
+def test_pooling_is_counted_once(name):
     function, times = TRANSFORMED[name]
-    monkeypatch.setattr(context, "transforms_can_be_wrapped", lambda: wrapped)
     cost = measure(Calls(function), inputs=(2, 3, 4, 4))
     assert cost.flops == times * ELEMENTS
     assert cost.by_operator() == {"adaptive_avg_pool2d": times * ELEMENTS}
 
 
-def test_this_pytorch_enters_its_transforms_where_we_look():
-    assert context.transforms_can_be_wrapped()
-
-
 def test_nothing_of_it_is_left():
     def parts():
         return [
-            vmap.vmap_increment_nesting,
-            eager_transforms.grad_increment_nesting,
-            eager_transforms.jvp_increment_nesting,
+            *(place.value for place in vars(private).values() if isinstance(place, private.Place)),
             torch.inference_mode.__enter__,
             torch.inference_mode.__exit__,
         ]

@@ -14,16 +14,20 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.attention.varlen
+from releases import has
 
 import pytest_modelbudget
 from pytest_modelbudget.counting.operators.classify import Kind, classify
 from pytest_modelbudget.counting.operators.free import FREE
 from pytest_modelbudget.counting.operators.registry import FORMULAS
 
+if has("torch.nn.attention.varlen"):  # it defines the operators of torch_attn
+    import torch.nn.attention.varlen
+
 REPORTED = {
     "iterative linear algebra, or a sparse solver: the number of steps is data": """
-        _linalg_eigh _linalg_eigvals _linalg_svd linalg_eig linalg_eigvals linalg_pinv _spsolve
+        _linalg_eigh _linalg_eigvals _linalg_svd linalg_eig linalg_eigvals linalg_matrix_sqrth linalg_pinv linalg_polar
+        _spsolve
     """,
     "2:4 sparsity: it tries kernels to find the fastest": "_cslt_sparse_mm_search",
     "tests of PyTorch itself": """

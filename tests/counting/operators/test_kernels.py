@@ -132,6 +132,7 @@ LEFT, RIGHT, PRODUCT = meta(M, K), meta(K, N), meta(M, N)
 PRODUCTS = {
     "_scaled_mm": {"self": LEFT, "mat2": RIGHT},
     "_scaled_mm_v2": {"self": LEFT, "mat2": RIGHT},
+    "_scaled_addmm": {"self": meta(N), "mat1": LEFT, "mat2": RIGHT},
     "_int_mm": {"self": LEFT, "mat2": RIGHT},
     "_addmm_activation": {"self": meta(N), "mat1": LEFT, "mat2": RIGHT},
     "_weight_int8pack_mm": {"self": LEFT, "mat2": meta(N, K), "scales": meta(N)},

@@ -119,9 +119,12 @@ EACH = attends((2, 2), (3, 3), (5, 5))
     ("kernel", "given"),
     [
         ("_flash_attention_forward", {"query": Q, "cum_seq_q": BORDERS, "cum_seq_k": BORDERS}),
-        (
-            "_flash_attention_forward_no_dropout_inplace",
-            {"out": Q, "query": Q, "cum_seq_q": BORDERS, "cum_seq_k": BORDERS},
+        *(
+            (
+                f"_{kind}_attention_forward_no_dropout_inplace",
+                {"out": Q, "query": Q, "cum_seq_q": BORDERS, "cum_seq_k": BORDERS},
+            )
+            for kind in ("flash", "cudnn")
         ),
         ("_efficient_attention_forward", {"query": Q[None], "cu_seqlens_q": BORDERS, "cu_seqlens_k": BORDERS}),
         ("_cudnn_attention_forward", {"query": Q, "cum_seq_q": BORDERS, "cum_seq_k": BORDERS}),

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-from ..layout import empty, is_absent_or, is_strided_meta, lays_out_as_a_card, row_major_strides
+from ...pytorch.private import suggest_memory_format
+from ..checks import convolution
+from ..layout import META, empty, is_absent_or, is_strided_meta, lays_out_as_a_card, row_major_strides
 from .registry import FLOATING, output_rule
 
 
@@ -74,3 +76,39 @@ def _general_convolution(
     if transposed:
         return NotImplemented
     return _convolution(input, weight, bias, stride, padding, dilation, groups)
+
+
+@output_rule("_convolution")
+def _convolution_with_flags(*args: Any) -> Any:
+    """What a traced script calls, and PyTorch built with CUDA refuses on the meta device. Its flags choose a kernel."""
+    args = args[:9]
+    plain = _general_convolution(*args)
+    if plain is not NotImplemented or not args[0].is_meta:
+        return plain
+    convolution(*args)
+    return torch.ops.aten.convolution.default(*args)
+
+
+@output_rule("convolution_backward")
+def _convolution_backward(
+    grad_output: torch.Tensor, input: torch.Tensor, weight: torch.Tensor, bias_sizes: Any, stride: Any, padding: Any,
+    dilation: Any, transposed: bool, output_padding: Any, groups: int, output_mask: Any,
+) -> Any:  # fmt: skip
+    """Gradients like the input and the weight, both in the memory format of either that is channels-last.
+
+    So kernels return them (``determine_backend_memory_format`` in ``Convolution.cpp``), and meta kernels from 2.12 on.
+    """
+    if not all(map(is_strided_meta, (grad_output, input, weight))):
+        return NotImplemented
+    formats = {suggest_memory_format(input), suggest_memory_format(weight)}
+    last = next((f for f in (torch.channels_last, torch.channels_last_3d) if f in formats), torch.contiguous_format)
+    of_input, of_weight, of_bias = output_mask
+
+    def like(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.empty(tensor.size(), dtype=grad_output.dtype, device=META, memory_format=last)
+
+    return (
+        like(input) if of_input else None,
+        like(weight) if of_weight else None,
+        empty(tuple(bias_sizes), grad_output.dtype) if of_bias else None,
+    )

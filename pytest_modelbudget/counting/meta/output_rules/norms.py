@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 import torch
-from torch._prims_common import suggest_memory_format
 
+from ...pytorch.private import suggest_memory_format
 from ..layout import empty, empty_like, is_absent_or, is_row_major, is_strided_meta
 from .registry import FLOATING, output_rule, temporaries_rule
 
