@@ -5,18 +5,19 @@ What modules are is the same at every operating point, so entries of one model h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..text.checks import Wrong, a_count, a_list, a_record, a_text, an_object
+from ..text.columns import columns_of, read_columns
 from ..text.json import Place
 from ..values.metrics import metric_names
-from ..values.rows import DEEPEST, ModuleRow
+from ..values.rows import DEEPEST, ModuleRow, varying
 
 BUILT = metric_names(in_rows=True, built=True)
-COSTS = ("inputs", *metric_names(in_rows=True, built=False))
-"""What differs from one operating point to another."""
+_NOTHING = dict.fromkeys(varying(ModuleRow), 0)
+"""What differs from one operating point to another, where there is nothing of it."""
 
 _NUMBERS = ("times", "calls", "recomputed", *BUILT)
 _TEXTS = ("config", "shares")
@@ -40,8 +41,7 @@ def _unsaid(times: int, params: int) -> dict[str, int]:
 
 def cost_columns(rows: Sequence[ModuleRow]) -> dict[str, list[int]]:
     """What the rows cost, in their order, by metric; a metric of which no row has anything is left out."""
-    columns = {name: [int(getattr(row, name)) for row in rows] for name in COSTS}
-    return {name: column for name, column in columns.items() if any(column)}
+    return columns_of([vars(row) for row in rows], _NOTHING)
 
 
 def read_builds(tree: Any, place: Place, top: str) -> tuple[ModuleRow, ...]:
@@ -81,19 +81,5 @@ def _read_build(item: Any, here: Place) -> ModuleRow:
 
 def read_costs(tree: Any, place: Place, builds: Sequence[ModuleRow]) -> tuple[ModuleRow, ...]:
     """Read what `cost_columns` made, for rows that are known otherwise. Raises `Wrong`."""
-    data = a_record(tree, place, (), COSTS)
-    for name in data:
-        if not any(a_list(data[name], (*place, name))):
-            raise Wrong("what nothing has, and is left out", (*place, name))
-    columns: dict[str, list[Any]] = {name: list(_counts(data[name], (*place, name), len(builds))) for name in data}
-    return tuple(
-        replace(row, **{name: column[number] for name, column in columns.items()}) for number, row in enumerate(builds)
-    )
-
-
-def _counts(tree: Any, place: Place, many: int) -> Iterator[int]:
-    values = a_list(tree, place)
-    if len(values) != many:
-        raise Wrong(f"{len(values)} numbers for {many} modules", place)
-    for number, value in enumerate(values):
-        yield a_count(value, (*place, number))
+    costs = read_columns(tree, place, _NOTHING, len(builds), lambda _, value, here: a_count(value, here))
+    return tuple(replace(row, **cost) for row, cost in zip(builds, costs, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from .cost import ModuleCost
 from .frozen import freeze
@@ -50,10 +50,17 @@ class ModuleRow:
         return {**vars(self), "operators": dict(self.operators)}
 
 
+def varying(kind: type[ModuleCost] | type[ModuleRow]) -> tuple[str, ...]:
+    """The fields of a row that differ from one operating point to another."""
+    known = {field.name for field in fields(kind)}
+    return ("inputs", *(name for name in metric_names(built=False) if name in known))
+
+
 DEEPEST = 200
 """Modules within modules that files may have."""
 
-_NUMBERED = re.compile(r"(.*?)(0|[1-9]\d*)")
+NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]{0,8})")
+"""A name that is a number or ends with one: all before it, and the number."""
 
 
 def rows_of(modules: Mapping[str, ModuleCost], top: str = "") -> tuple[ModuleRow, ...]:
@@ -149,7 +156,7 @@ def _repeated(nodes: list[_Node]) -> list[_Node]:
     groups: list[list[_Node]] = []
     open_groups: dict[tuple[str, int], list[_Node]] = {}
     for node in nodes:
-        match = _NUMBERED.fullmatch(node.names[0])
+        match = NUMBERED.fullmatch(node.names[0])
         if match is None:
             groups.append([node])
             continue
@@ -181,7 +188,7 @@ def _alone(nodes: list[_Node]) -> list[list[_Node]]:
 def _label(names: Sequence[str], numbered: Mapping[str, int]) -> str:
     if len(names) == 1:
         return names[0]
-    prefix = _NUMBERED.fullmatch(names[0])[1]  # type: ignore[index]
+    prefix = NUMBERED.fullmatch(names[0])[1]  # type: ignore[index]
     if numbered[prefix] == len(names):
         return f"{prefix}*"
     return prefix + ranges(int(name[len(prefix) :]) for name in names)
@@ -199,7 +206,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def _prefix(node: _Node) -> str:
-    match = _NUMBERED.fullmatch(node.names[0])
+    match = NUMBERED.fullmatch(node.names[0])
     return match[1] if match else ""
 
 

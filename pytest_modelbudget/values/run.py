@@ -11,7 +11,7 @@ from .entry import Entry
 from .result import Result
 from .rows import ModuleRow
 
-SCHEMA = 1
+SCHEMA = 2
 """The schema of JSON reports this version writes, and the only one it reads; see docs/report-schema.md."""
 
 

@@ -418,7 +418,7 @@ DAMAGE = {
         _last('"kind": "Tiny"', '"kind": "Tiny", "times": 3').replace('"Conv2d"', '"Conv2d", "times": 2'),
         f"38: {HEAD} > modules > 2 > times: no multiple of how often the module above it is there",
     ),
-    "a number too few": (_last("[0,128,10]", "[0,128]"), f"44: {HEAD} > costs > activations: 2 numbers for 3 modules"),
+    "a number too few": (_last("[0,128,10]", "[0,128]"), f"44: {HEAD} > costs > activations: 2 numbers for 3 rows"),
     "a metric of nothing": (_last("[0,512,40]", "[0,0,0]"), f"45: {HEAD} > costs > memory: what nothing has"),
     "a cost of other things": (_last('"memory": [', '"macs": ['), f"45: {HEAD} > costs > macs: unknown field"),
     "modules of nobody": (
