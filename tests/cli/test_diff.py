@@ -25,7 +25,7 @@ from pytest_modelbudget.judging.judge import look
 from pytest_modelbudget.report.formats.json import render as to_json
 from pytest_modelbudget.text.line import shown
 from pytest_modelbudget.values.entry import Entry
-from pytest_modelbudget.values.run import Report
+from pytest_modelbudget.values.run import SCHEMA, Report
 
 FORMATS = {"text": "diff.txt", "md": "diff.md", "json": "diff.json", "github": "diff.github.txt"}
 
@@ -404,8 +404,8 @@ BAD = [
     ("a cut report", GOOD_REPORT[:-40].encode(), "Write a new report with pytest --budget-report"),
     (
         "a newer report",
-        GOOD_REPORT.replace('"schema": 1', '"schema": 2').encode(),
-        "bad.json:3: schema: 2 was written by a newer pytest-modelbudget",
+        GOOD_REPORT.replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}').encode(),
+        "bad.json:3: schema: 3 was written by a newer pytest-modelbudget",
     ),
     (
         "a wrong number in a report",

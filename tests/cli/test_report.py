@@ -18,6 +18,7 @@ from pytest_modelbudget.report.formats.html.document import render as to_html
 from pytest_modelbudget.report.formats.json import render as to_json
 from pytest_modelbudget.report.formats.markdown import render as to_markdown
 from pytest_modelbudget.report.formats.openmetrics import render as to_openmetrics
+from pytest_modelbudget.values.run import SCHEMA
 
 RENDERED = {
     "html": to_html(samples.REPORT),
@@ -104,7 +105,7 @@ BAD = [
     ("empty", "", "bad.json:1: the file is empty"),
     ("cut", GOOD[: len(GOOD) // 2], "damaged JSON"),
     ("a baseline", BASELINE, "bad.json:1: the file: a baseline, where a report belongs"),
-    ("newer", GOOD.replace('"schema": 1', '"schema": 7'), "bad.json:3: schema: 7 was written by a newer"),
+    ("newer", GOOD.replace(f'"schema": {SCHEMA}', '"schema": 7'), "bad.json:3: schema: 7 was written by a newer"),
     (
         "a wrong word",
         GOOD.replace('"executed": "meta"', '"executed": "maybe"', 1),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_modelbudget.baseline.schema import Baseline, entry_of
 from pytest_modelbudget.baseline.schema import to_json as baseline_json
-from pytest_modelbudget.report.formats import FORMATS
+from pytest_modelbudget.report.formats import FORMATS, json_tables
 from pytest_modelbudget.report.formats.json import from_json
 from pytest_modelbudget.report.formats.json import render as to_json
 from pytest_modelbudget.values.peak import KINDS, Peak
@@ -144,12 +144,14 @@ def test_the_line_is_that_of_the_wrong_value() -> None:
         from_json(text, "r.json")
 
 
-def test_loops_that_make_more_rows_than_any_suite_has() -> None:
-    data = json.loads(TEXT)
-    data["shared"]["work"] = {"what": {"columns": ["operator", "dtype", "launches", "calls"], "rows": [["mm", "f", 1, 1]]},
-        "lists": [[{"from": 1, "to": 100_000, "rows": [["*", 0, 0]]}]] * 40}  # fmt: skip
-    with pytest.raises(ReportError, match="shared > work > lists > 31: more than 3000000 rows in the lists up to"):
-        from_json(json.dumps(data), "r.json")
+def test_loops_that_make_more_rows_than_any_suite_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_tables, "_ALL", 300)
+    work = json.loads(SMALL)["shared"]["work"]
+    loop = {"from": 1, "to": 100, "rows": [["*", 0, 0]]}
+    allowed = edited("shared", "work", value={**work, "lists": [[loop]] * 3})
+    assert from_json(allowed, "r.json") == samples.REPORT
+    with pytest.raises(ReportError, match="shared > work > lists > 4: more than 300 rows in the lists up to this one"):
+        from_json(edited("shared", "work", value={**work, "lists": [[loop]] * 4}), "r.json")
 
 
 def test_bytes_that_are_no_text() -> None:
