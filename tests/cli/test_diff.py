@@ -301,7 +301,7 @@ def test_a_report_with_sorted_keys_is_still_a_report(tmp_path, capsys):
     file, sorted_too = tmp_path / "a.json", tmp_path / "b.json"
     file.write_text(to_json(samples.REPORT), encoding="utf-8")
     sorted_too.write_text(json.dumps(json.loads(file.read_text("utf-8")), sort_keys=True), encoding="utf-8")
-    assert sorted_too.read_text("utf-8").index('"modelbudget-report"') > 1000
+    assert sorted_too.read_text("utf-8").index('"modelbudget-report"') > 100
     assert printed(capsys, str(file), str(sorted_too)).startswith(f"{len(samples.RESULTS)} entries the same.")
 
 
