@@ -2,7 +2,8 @@
 
 A block with a title is a file of that name. Python without one runs as a script, after those above it. In a console,
 lines that begin with ``$`` are commands and the others what they print, in order, ``...`` being anything. A comment
-``<!-- fails -->`` above a console says that its last command exits with 1. What is a test file at the end of a page
+``<!-- fails -->`` above a console says that its last command exits with 1, ``<!-- parsed -->`` that its commands are only
+parsed, ``<!-- shown -->`` above another block that it is a part of something, and only shown. What is a test file at the end of a page
 passes. Commands of pytest and modelbudget run in this process.
 """
 
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_modelbudget.cli.command import main
+from pytest_modelbudget.cli.command import command_line, main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -34,18 +35,18 @@ class Block(NamedTuple):
     title: str
     text: str
     line: int
-    fails: bool
+    note: str
 
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page."""
     text = page.read_text(encoding="utf-8")
     found = re.finditer(
-        r'^(?P<fails><!-- fails -->\n)?```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
+        r'^(?:<!-- (?P<note>fails|parsed|shown) -->\n)?```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
         text, re.MULTILINE | re.DOTALL,
     )  # fmt: skip
     return [
-        Block(m["language"], m["title"] or "", m["text"], text[: m.start("text")].count("\n"), bool(m["fails"]))
+        Block(m["language"], m["title"] or "", m["text"], text[: m.start("text")].count("\n"), m["note"] or "")
         for m in found
     ]
 
@@ -97,6 +98,8 @@ class Page:
 
     def _play(self, block: Block) -> None:
         where = f"{self._page.name}, line {block.line}"
+        if block.note == "shown":
+            return
         if block.title:
             file = self._folder / block.title
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +110,10 @@ class Page:
         elif block.language == "console":
             every = list(commands(block))
             for number, (command, shown) in enumerate(every):
-                fails = block.fails and number == len(every) - 1
+                if block.note == "parsed":
+                    assert_parsed(command)
+                    continue
+                fails = block.note == "fails" and number == len(every) - 1
                 assert_shown(shown, self._run(command, fails))
         else:
             assert block.language in SHOWN, where
@@ -137,6 +143,13 @@ class Page:
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(str(self._folder)):
                 del sys.modules[name]
+
+
+def assert_parsed(command: str) -> None:
+    """The command has these arguments."""
+    tool, *arguments = shlex.split(command)
+    assert tool == "modelbudget", command
+    command_line().parse_args(arguments)
 
 
 def assert_is_there(tool: str, arguments: list[str]) -> None:
