@@ -1,4 +1,4 @@
-"""For the site: what a page links to outside of this folder. Pictures come along; other files are shown where the code is.
+"""For the site: what a page links to outside of this folder. Pictures come along, other files lead to the repository.
 
 So links are relative in every page, and lead somewhere in a clone, in the repository on the web, and on the site.
 """

@@ -1,9 +1,9 @@
 """Pages of the manual, played: their code blocks run from top to bottom in one folder, and print what they show.
 
 A block with a title is a file of that name. Python without one runs as a script, after those above it. In a console,
-lines that begin with ``$`` are commands and the others what they print, in order, ``...`` being anything. A comment
-``<!-- fails -->`` above a console says that its last command exits with 1, ``<!-- parsed -->`` that its commands are only
-parsed, ``<!-- shown -->`` above another block that it is a part of something, and only shown. What is a test file at the end of a page
+lines that begin with ``$`` are commands and the others what they print, in order, ``...`` being anything. Above a block,
+``<!-- fails -->`` says that the last command of a console exits with 1, ``<!-- parsed -->`` that its commands are only
+parsed, ``<!-- shown -->`` that it is a part of something and does not run. What is a test file at the end of a page
 passes. Commands of pytest and modelbudget run in this process.
 """
 
@@ -26,6 +26,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 
+EDGES = " =_"
+"""What stands around a line that pytest prints: ``___ test_it ___``, ``=== 1 passed ===``."""
+
 SHOWN = {"text", "yaml"}
 """Languages of blocks that are shown, and checked elsewhere where they are ours; all others run."""
 
@@ -42,9 +45,12 @@ def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page."""
     text = page.read_text(encoding="utf-8")
     found = re.finditer(
-        r'^(?:<!-- (?P<note>fails|parsed|shown) -->\n)?```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
-        text, re.MULTILINE | re.DOTALL,
-    )  # fmt: skip
+        r"^(?:<!-- (?P<note>fails|parsed|shown) -->\n)?"
+        r'```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n'
+        r"(?P<text>.*?)^```$",
+        text,
+        re.MULTILINE | re.DOTALL,
+    )
     return [
         Block(m["language"], m["title"] or "", m["text"], text[: m.start("text")].count("\n"), m["note"] or "")
         for m in found
@@ -65,15 +71,20 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
 
 
 def assert_shown(shown: list[str], printed: str) -> None:
-    """Each line stands at the beginning of one that was printed, after the one before: next to it, but for ``...``."""
-    lines, at, anywhere = [line.strip() for line in printed.splitlines()], 0, True
-    for line in (line.strip() for line in shown):
-        if line in ("", "..."):
-            anywhere = anywhere or line == "..."
+    """Each line begins one that was printed, one after the other: the next one, but after ``...`` any."""
+    lines = [line for each in printed.splitlines() if (line := each.strip(EDGES))]
+    at, anywhere = 0, False
+    for line in filter(None, (line.strip(EDGES) for line in shown)):
+        if line == "...":
+            anywhere = True
             continue
-        there = [n for n in range(at, len(lines)) if lines[n].strip("=_ ").startswith(line.removesuffix(" ...").strip("=_ "))]
-        assert there, f"{line!r} is not among what was printed:\n{printed}"
-        at = there[0] + 1
+        begin = line.removesuffix(" ...").strip(EDGES)
+        there = (
+            n for n in range(at, len(lines) if anywhere else at + 1) if lines[n : n + 1] and lines[n].startswith(begin)
+        )
+        found = next(there, None)
+        assert found is not None, f"{line!r} is not among what was printed:\n{printed}"
+        at, anywhere = found + 1, False
 
 
 class Page:

@@ -49,7 +49,7 @@ SAME_RATE_AT = 14
 
 @dataclass(frozen=True)
 class Study:
-    """Runs with the rate in proportion to the batch, those with one rate, and by (batch, res) the cost and the noise."""
+    """Runs with the rate in proportion to the batch, those with one, costs by (batch, res), and the noise by batch."""
 
     runs: tuple[Run, ...]
     same_rate: tuple[Run, ...]

