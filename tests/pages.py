@@ -1,10 +1,10 @@
 """Pages of the manual, played: their code blocks run from top to bottom in one folder, and print what they show.
 
 A block with a title is a file of that name. Python without one runs as a script, after those above it. In a console,
-lines that begin with ``$`` are commands and the others what they print, in order, ``...`` being anything. Above a block,
-``<!-- fails -->`` says that the last command of a console exits with 1, ``<!-- parsed -->`` that its commands are only
-parsed, ``<!-- shown -->`` that it is a part of something and does not run. What is a test file at the end of a page
-passes. Commands of pytest and modelbudget run in this process.
+lines that begin with ``$`` are commands and the others what they print, in order, ``...`` being anything. Comments are
+above a block: ``<!-- fails -->`` where the last command of a console exits with 1, ``<!-- parsed -->`` where commands
+are only parsed, ``<!-- shown -->`` where it is a part of something and does not run. What is a test file at the end of
+a page passes. Commands of pytest and modelbudget run in this process.
 """
 
 from __future__ import annotations

@@ -224,10 +224,11 @@ def document(study: Any) -> str:
     shown = tabulate(said, ["about", "the study says", "found here", "holds"], tablefmt="pipe", disable_numparse=True)
     return f"""# What batch and resolution do to learning
 
-Made by `learning.py`: {runs} runs from {seeds} seeds each, {seen:,} pictures seen in each. The learning rate is in proportion
-to the batch, but where it is said to be the same for all. Times and steps are medians of the seeds, the test accuracy is their
-mean and standard deviation, the gap how much better the pictures are known that were trained on. Times are those of one
-thread. The time of a step is measured alone, and predicted after `modelbudget calibrate` (median error {off:.0f} %).
+Made by `learning.py`: {runs} runs from {seeds} seeds each, {seen:,} pictures seen in each. The learning rate is in
+proportion to the batch, but where it is said to be the same for all. Times and steps are medians of the seeds, the
+test accuracy is their mean and standard deviation, the gap how much better the pictures are known that were trained
+on. Times are those of one thread. The time of a step is measured alone, and predicted after `modelbudget calibrate`
+(median error {off:.0f} %).
 
 ## The claims
 

