@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -266,6 +267,12 @@ def _run_one(call: _Call) -> Counted:
     return count_once(model, request, watch=watch)
 
 
+def _find_and_run(sent: tuple[Callable[[], FoundTarget], Request, bool]) -> Counted:
+    """Count in a process of its own, where the target is found again. It raises what that raises."""
+    again, request, watch = sent
+    return count_once(again(), request, watch=watch)
+
+
 @contextmanager
 def _counter(jobs: int) -> Iterator[Callable[[Sequence[_Call]], Iterable[Counted]]]:
     """How calls are counted: one after the other here, or in processes of their own."""
@@ -279,14 +286,15 @@ def _counter(jobs: int) -> Iterator[Callable[[Sequence[_Call]], Iterable[Counted
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
 
         def run(calls: Sequence[_Call]) -> Iterable[Counted]:
-            for target, *_ in calls:
+            sent = [(target.again or partial(FoundTarget, target.model), *rest) for target, *rest in calls]
+            for (again, *_), (target, *_) in zip(sent, calls, strict=True):
                 try:
-                    pickle.dumps(target)
+                    pickle.dumps(again)
                 except Exception as error:
                     raise UsageError(
                         f"jobs={jobs}: {target.model!r} cannot be sent to another process ({error}). "
                         "Give a TARGET such as 'package.module:factory', or a function of a module."
                     ) from error
-            return pool.map(_run_one, calls)
+            return pool.map(_find_and_run, sent)
 
         yield run

@@ -123,8 +123,8 @@ def _own_arguments() -> tuple[str, ...]:
 def marker_arguments() -> tuple[str, ...]:
     """Everything that ``@budget`` takes."""
     measured = tuple(name for name in argument_names() if name not in SETTINGS)
-    model, args, *own = _own_arguments()
-    return (model, args, *measured, *limit_names(), *own)
+    model, *own = _own_arguments()
+    return (model, *measured, *limit_names(), *own)
 
 
 def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: bool = True) -> Budget:

@@ -32,7 +32,7 @@ def find_target(text: str, args: Mapping[str, Any] | None = None, folder: Path =
     prefix, _, name = text.partition(":")
     finder = find_prefix(prefix) if name else None
     found = _of_code(text, given, folder) if finder is None else _of_prefix(finder, text, name, given, folder)
-    return replace(found, args=_values(found, given), again=(find_target, (text, given, folder)))
+    return replace(found, args=_values(found, given), again=partial(find_target, text, given, folder))
 
 
 def target_of(model: Any, args: Mapping[str, Any] | None = None, folder: Path = Path()) -> FoundTarget:

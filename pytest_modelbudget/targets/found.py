@@ -17,7 +17,7 @@ class FoundTarget:
 
     ``sizes`` are sizes by the names of their axes, such as ``{"res": 224}``. ``inputs`` is a form of ``inputs=`` at any
     sizes; where no size is known, a model's own example goes before it. ``args`` are those it is built with. ``code``
-    is how a test names the factory. ``again`` finds it in another process: a function, and what it is called with.
+    is how a test names the factory. ``again`` finds it in another process, where it is of no use itself.
     """
 
     model: Any
@@ -25,15 +25,11 @@ class FoundTarget:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     inputs: Any = None
     args: Mapping[str, Any] = field(default_factory=dict)
-    again: tuple[Callable[..., FoundTarget], tuple[Any, ...]] | None = None
+    again: Callable[[], FoundTarget] | None = None
 
     def __post_init__(self) -> None:
         """Nothing in it changes."""
         freeze(self, "sizes", "args")
-
-    def __reduce__(self) -> Any:
-        """Another process looks for it by its name: what builds a model cannot be sent."""
-        return self.again if self.again is not None else (FoundTarget, (self.model,))
 
     def usual(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a measurement that are added to those ``given``, for what these leave open."""

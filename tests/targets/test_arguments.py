@@ -121,6 +121,11 @@ def test_an_annotation_that_cannot_be_resolved_is_none():
 
 def test_nothing_is_evaluated():
     """A word is data: what looks like code, or like a pickle, stays text."""
-    for text in ("__import__('os').system('true')", "cos\nsystem\n(S'true'\ntR.", "!!python/object:os.system", "{1: 2}"):
+    for text in (
+        "__import__('os').system('true')",
+        "cos\nsystem\n(S'true'\ntR.",
+        "!!python/object:os.system",
+        "{1: 2}",
+    ):
         found: Any = checked(make, {"open_": Word(text)}, "make()")["open_"]
         assert found == text

@@ -145,15 +145,30 @@ def test_code_that_comes_with_a_model_runs_only_when_it_is_asked_for(folder, mon
     ("target", "args", "error", "message"),
     [
         ("hf:nothing", {}, TargetError, "hf:nothing has no configuration that loads: OSError: "),
-        ("hf:nothing", {}, TargetError, "Allowed: a folder with a config.json, as save_pretrained() writes it, or a name"),
+        (
+            "hf:nothing",
+            {},
+            TargetError,
+            "Allowed: a folder with a config.json, as save_pretrained() writes it, or a name",
+        ),
         ("hf:empty", {}, TargetError, "hf:empty has no configuration that loads: "),
         ("hf:bert", {"num_layers": 3}, UsageError, "args: hf:bert takes no argument 'num_layers'."),
         ("hf:bert", {"hidden_sise": 3}, UsageError, "Did you mean 'hidden_size'? Allowed: architecture, trust_remote"),
         ("hf:bert", {"hidden_size": "3"}, UsageError, "args: hidden_size='3' is not what hf:bert takes."),
         ("hf:bert", {"architecture": "BertForMasked"}, UsageError, "Did you mean 'BertForMaskedLM'?"),
-        ("hf:bert", {"architecture": "BertConfig"}, UsageError, "'BertConfig' is not a model class of this transformers"),
+        (
+            "hf:bert",
+            {"architecture": "BertConfig"},
+            UsageError,
+            "'BertConfig' is not a model class of this transformers",
+        ),
         ("hf:bert", {"trust_remote_code": "yes"}, UsageError, "trust_remote_code='yes' is not what hf:bert takes."),
-        ("timm:resnet10t", {"num_clases": 3}, TargetError, "unexpected keyword argument 'num_clases'. Did you mean 'num_c"),
+        (
+            "timm:resnet10t",
+            {"num_clases": 3},
+            TargetError,
+            "unexpected keyword argument 'num_clases'. Did you mean 'num_c",
+        ),
         ("timm:resnet10t", {"pretrained": True}, UsageError, "args: pretrained=True would load weights"),
         ("torchvision:resnet18", {"num_clases": 3}, TargetError, "'num_clases'. Did you mean 'num_classes'? Allowed: "),
         ("torchvision:resnet18", {"weights": "DEFAULT"}, UsageError, "args: weights=DEFAULT would load weights"),
@@ -201,6 +216,10 @@ def test_grids_take_targets_with_arguments(bert):
     assert fit("timm:resnet10t", args={"num_classes": 10}, flops="1G", batch=1).res is not None
 
 
-def test_grids_in_other_processes_find_targets_again(bert):
-    alone = sweep(bert, args={"num_hidden_layers": 1}, seq=[4, 5])
-    assert [c.values for c in sweep(bert, args={"num_hidden_layers": 1}, seq=[4, 5], jobs=2)] == [c.values for c in alone]
+def test_grids_in_other_processes_find_targets_again(folder):
+    (folder / "nets.py").write_text("from torch import nn\ndef make(width): return nn.Linear(3, width, bias=False)\n")
+    found = sweep("nets.py:make", args={"width": 5}, inputs=("batch", 3), batch=[1, 2], jobs=2)
+    assert [cell.values["macs"] for cell in found] == [15, 30]
+    (folder / "nets.py").unlink()
+    with pytest.raises(TargetError, match=r"There is no file nets\.py"):
+        sweep("nets.py:make", args={"width": 5}, inputs=("batch", 3), batch=[1, 2], jobs=2)

@@ -1,4 +1,4 @@
-"""What a marker names by a text: fixtures and functions for ``inputs=`` and ``loader=``, and ``args=`` for its model."""
+"""What a marker names: fixtures and functions for ``inputs=`` and ``loader=``, and ``args=`` for its model."""
 
 from __future__ import annotations
 
@@ -114,16 +114,31 @@ def test_a_default_is_set_up_only_where_it_holds(pytester):
         ("model=Tokens, loader='ids', inputs='ids'", "Both inputs= and loader= are given. Leave one out"),
         ("model=Tokens, inputs='own.py:nothing'", "There is no file "),
         ("model=Tokens, inputs='nothing.at:all'", "nothing.at does not import: ModuleNotFoundError"),
-        ("model=Tokens, seq=5, args=3", "args=3 is not a mapping from names to values, such as args={'num_classes': 10}"),
+        (
+            "model=Tokens, seq=5, args=3",
+            "args=3 is not a mapping from names to values, such as args={'num_classes': 10}",
+        ),
         ("model=Tokens, seq=5, args={'a b': 1}", "args={'a b': 1} is not a mapping from names to values"),
         ("model=Tokens, seq=5, args={'width': 1}", "args: Tokens() takes no argument 'width'. It takes no arguments."),
-        ("model=Wide, inputs=(2, 3), args={'widht': 1}", "no argument 'widht'. Did you mean 'width'? Allowed: width, bias."),
-        ("model=Wide, inputs=(2, 3), args={'width': 1, 'bias': 1}", "bias=1 is not what Wide() takes. Allowed: true or"),
+        (
+            "model=Wide, inputs=(2, 3), args={'widht': 1}",
+            "no argument 'widht'. Did you mean 'width'? Allowed: width, bias.",
+        ),
+        (
+            "model=Wide, inputs=(2, 3), args={'width': 1, 'bias': 1}",
+            "bias=1 is not what Wide() takes. Allowed: true or",
+        ),
         ("model=Wide(4), inputs=(2, 3), args={'width': 1}", "here is a Wide that is built already. Give its class"),
         ("inputs=(2, 3), args={'width': 1}", "args= are for what builds the model, and here the test gives one"),
-        ("model=Wide, inputs=(2, 3)", "the factory Wide() needs the argument 'width'. Only 'batch', 'res', 'channels',"),
-        ("model=Wide, inputs=(2, 3)", "the rest as args={'width': ...}, or --arg width=... of a command."),
-        ("model='timmm:resnet10t'", "timmm does not import: ModuleNotFoundError: No module named 'timmm'. Did you mean"),
+        (
+            "model=Wide, inputs=(2, 3)",
+            "the factory Wide() needs the argument 'width'. Only 'batch', 'res', 'channels',",
+        ),
+        ("model=Wide, inputs=(2, 3)", "the rest as args={'width': ...} (--arg width=...), functools.partial("),
+        (
+            "model='timmm:resnet10t'",
+            "timmm does not import: ModuleNotFoundError: No module named 'timmm'. Did you mean",
+        ),
     ],
 )
 def test_what_cannot_be_meant(pytester, arguments, message):

@@ -42,5 +42,5 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
 def _rest(what: str, name: str) -> str:
     """How else an argument is given."""
     if what == "the factory":
-        return f"the rest as args={{{name!r}: ...}}, or --arg {name}=... of a command."
+        return f"the rest as args={{{name!r}: ...}} (--arg {name}=...), functools.partial(..., {name}=...) or a lambda."
     return f"bind the rest, as in functools.partial(..., {name}=...) or a lambda."

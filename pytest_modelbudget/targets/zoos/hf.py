@@ -12,7 +12,7 @@ from ...errors import TargetError, UsageError, nearest
 from ...values.input_tensor import tensor
 from ..arguments import AsWritten, literal, of_type, unknown
 from ..found import FoundTarget
-from ..loading import attribute, installed
+from ..loading import attribute, installed, loaded
 
 
 def find(
@@ -59,7 +59,9 @@ def _config(transformers: Any, name: str, trusted: bool) -> Any:
 
 def _fields(config: Any) -> list[str]:
     """What an argument may set: what the configuration is made of, under the names that its class gives it."""
-    return [key for key in config.to_dict() if not key.startswith("_") and hasattr(config, key)]
+    kind = type(config)
+    settable = [key for key in dir(kind) if getattr(getattr(kind, key, None), "fset", None) is not None]
+    return [key for key in (*config.to_dict(), *settable) if not key.startswith("_") and hasattr(config, key)]
 
 
 def _builder(
@@ -89,7 +91,7 @@ def _plain(transformers: Any, config: Any) -> type:
             f"A {type(config).__name__} names no architecture, and transformers has no default one. Say it: "
             "architecture='...'."
         )
-    kind = known[type(config)]
+    kind = loaded(f"The model of a {type(config).__name__}", lambda: known[type(config)])
     found: type = kind[0] if isinstance(kind, tuple) else kind
     return found
 

@@ -14,6 +14,7 @@ def find(name: str, **args: AsWritten) -> FoundTarget:
 
     Raises `TargetError` for a model that is not there, `UsageError` for arguments that load weights.
     """
+    installed("torchvision", f"torchvision:{name}")
     models = installed("torchvision.models", f"torchvision:{name}")
     known = models.list_models()
     if name not in known:
