@@ -14,7 +14,7 @@ from ..judging.budget import NAMED, Budget, names_fixture
 from ..targets.find import find_target, target_of
 from ..targets.found import FoundTarget
 from ..values.aliases import meaning
-from ..values.point import axes, axis_names, find_axis
+from ..values.point import axis_names, find_axis, is_dimension
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,17 @@ class TestCase:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The ordered axes of the operating point that arguments and fixtures give.
+        """The ordered axes of the operating point that arguments and fixtures give, and what may be a dimension.
 
         A fixture that only has such a name, and is a batch of data, say, gives none; a parameter is taken for one.
         """
-        given = {one.name: self.arguments[one.name] for one in axes(ordered=True) if one.name in self.arguments}
+        axes = axis_names(ordered=True)
         return {
             name: value
-            for name, value in given.items()
-            if find_axis(name).kind.resembles(value) or (name in self.parametrized and value is not None)
+            for name, value in self.arguments.items()
+            if (name in axes or is_dimension(name))
+            and (find_axis(name).kind.resembles(value) or (name in axes and name in self.parametrized))
+            and value is not None
         }
 
     @property

@@ -76,6 +76,11 @@ class Budget:
         if "dims" in given:
             dims = dimensions(given["dims"])
             given["dims"] = {n: sizes.get(n) if value is None else value for n, value in dims.items()}
+            for name in set(own) & {n for n, value in dims.items() if value is not None}:
+                if "dims" in self.inherited:
+                    given["dims"][name] = sizes[name]
+                else:
+                    _check_agreement(name, dims[name], sizes[name])
         given = {**given, **(usual(without_unset(given)) if usual is not None else {})}
         if given.get("mode") != "train":  # a class's default for those of its tests that train
             given = {name: value for name, value in given.items() if name not in _for_training()}

@@ -11,7 +11,7 @@ from ..errors import UsageError, nearest
 from ..text.line import one_line
 from .cost_table import module_html, module_table
 from .footprint import Footprint
-from .frozen import freeze
+from .frozen import NOTHING, freeze
 from .metrics import all_metrics, find_metric, show
 from .peak import Measured, Peak
 from .point import OperatingPoint
@@ -48,9 +48,9 @@ class ModuleCost:
     memory: int = 0
     recomputed: int = 0
     inputs: int = 0
-    operators: Mapping[str, int] = field(default_factory=dict)
+    operators: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     shares: str = ""
-    shared: Mapping[str, int] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=lambda: NOTHING)
 
     def __post_init__(self) -> None:
         """Nothing in a row changes."""

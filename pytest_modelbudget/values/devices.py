@@ -62,7 +62,8 @@ def find_device(value: Any) -> Device:
         return load_device(name)
     known = {_plain(device.name): device for device in (*_KINDS, *NAMED)}
     plain = _plain(name.split(":")[0] if name.startswith(("cuda:", "cpu:")) else name).removeprefix("nvidia")
-    device = known.get(_plain(_ALSO.get(plain, plain)))
+    known |= {_plain(name): known[_plain(also)] for name, also in _ALSO.items()}
+    device = known.get(plain)
     if device is None:
         names = [device.name for device in (*_KINDS, *NAMED)]
         near = nearest(plain, known)

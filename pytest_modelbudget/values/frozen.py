@@ -50,6 +50,10 @@ class FrozenMapping(Mapping[K, V]):
         return FrozenMapping, (self._items,)
 
 
+NOTHING: FrozenMapping[Any, Any] = FrozenMapping({})
+"""The mapping that is empty."""
+
+
 def freeze(value: Any, *names: str) -> None:
     """Replace the mappings that a frozen dataclass was given, by the names of their fields. For ``__post_init__``."""
     for name in names:

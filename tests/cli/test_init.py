@@ -115,20 +115,20 @@ MODELS = {
 
 @pytest.fixture
 def package(pytester, monkeypatch):
-    """A project with a package ``zoo`` and an empty ``pyproject.toml``; what is loaded of it is forgotten after."""
-    (pytester.path / "zoo" / "deep").mkdir(parents=True)
-    (pytester.path / "zoo" / "deep" / "__init__.py").write_text("")
-    pytester.makepyfile(**{f"zoo/{name.replace('.', '/')}": text for name, text in PACKAGE.items()})
-    (pytester.path / "pyproject.toml").write_bytes(b'[project]\r\nname = "zoo"  # gr\xc3\xb6\xc3\x9fe\r\n')
+    """A project with a package ``gallery`` and an empty ``pyproject.toml``; what is loaded of it is forgotten after."""
+    (pytester.path / "gallery" / "deep").mkdir(parents=True)
+    (pytester.path / "gallery" / "deep" / "__init__.py").write_text("")
+    pytester.makepyfile(**{f"gallery/{name.replace('.', '/')}": text for name, text in PACKAGE.items()})
+    (pytester.path / "pyproject.toml").write_bytes(b'[project]\r\nname = "gallery"  # gr\xc3\xb6\xc3\x9fe\r\n')
     pytester.syspathinsert()
     return pytester
 
 
 def test_a_newcomer_gets_a_gate_without_writing_a_number(package, capsys):
-    assert main(["init", "zoo"]) == 0
+    assert main(["init", "gallery"]) == 0
     out = capsys.readouterr().out
     text = (package.path / "pyproject.toml").read_bytes()
-    assert text.startswith(b'[project]\r\nname = "zoo"  # gr\xc3\xb6\xc3\x9fe\r\n\r\n')
+    assert text.startswith(b'[project]\r\nname = "gallery"  # gr\xc3\xb6\xc3\x9fe\r\n\r\n')
     budgets = tomllib.loads(text.decode())["tool"]["modelbudget"]["budgets"]
     assert set(budgets) == MODELS
     assert budgets["Rows"]["inputs"] == ["batch", 7]
@@ -136,9 +136,9 @@ def test_a_newcomer_gets_a_gate_without_writing_a_number(package, capsys):
     assert (budgets["Grey"]["channels"], budgets["Tokens"]["seq"], budgets["Fixed"]["res"]) == (1, 128, 32)
     assert budgets["Rows"]["flops"] == "22"  # 7 * 3 and 2 %
     assert budgets["Rows"]["params"] == "25"  # 7 * 3 + 3 and 2 %
-    assert "zoo.broken:: not counted: zoo.broken does not import" in out
-    assert "zoo.deep.small:Two: not counted" in out
-    assert b"# zoo.deep.small:Two: " in text
+    assert "gallery.broken:: not counted: gallery.broken does not import" in out
+    assert "gallery.deep.small:Two: not counted" in out
+    assert b"# gallery.deep.small:Two: " in text
     assert not (package.path / "called").exists()
 
     filled = package.runpytest_inprocess("-p", "no:cacheprovider", "--budget-write", "pyproject.toml")
@@ -148,35 +148,35 @@ def test_a_newcomer_gets_a_gate_without_writing_a_number(package, capsys):
     package.run("git", "add", "-A")
     package.run("git", "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "A gate")
 
-    images = package.path / "zoo" / "images.py"
+    images = package.path / "gallery" / "images.py"
     images.write_text(images.read_text().replace("nn.Conv2d(1, 4, 1)", "nn.Conv2d(1, 5, 1)"))
-    shutil.rmtree(package.path / "zoo" / "__pycache__", ignore_errors=True)
+    shutil.rmtree(package.path / "gallery" / "__pycache__", ignore_errors=True)
     stopped = package.runpytest_subprocess("-p", "no:cacheprovider")
     assert outcomes(stopped) == {"passed": 8, "failed": 2}  # Grey, and borrowed, which is one
     stopped.stdout.fnmatch_lines(["*over budget: *"])
 
 
 def test_a_test_file_instead(package, capsys):
-    assert main(["init", "zoo", "--tests", "test_cost.py"]) == 0
+    assert main(["init", "gallery", "--tests", "test_cost.py"]) == 0
     assert (package.path / "pyproject.toml").read_bytes().count(b"\n") == 2
     result = package.runpytest_inprocess("-p", "no:cacheprovider", "test_cost.py")
     assert outcomes(result) == {"passed": 10}
-    assert main(["init", "zoo", "--tests", "test_cost.py"]) == 2
+    assert main(["init", "gallery", "--tests", "test_cost.py"]) == 2
     assert "test_cost.py is there already" in capsys.readouterr().err
 
 
 def test_an_operating_point_that_is_given_is_the_only_one(package, capsys):
     (package.path / "pyproject.toml").unlink()
-    assert main(["init", "zoo", "--res", "16"]) == 0
+    assert main(["init", "gallery", "--res", "16"]) == 0
     budgets = tomllib.loads((package.path / "modelbudget.toml").read_text())["tool"]["modelbudget"]["budgets"]
     assert set(budgets) == {"Colour", "Sized", "hundred", "named"}
     assert {budget["res"] for budget in budgets.values()} == {16}
 
 
 def test_budgets_that_are_there_stay(package, capsys):
-    assert main(["init", "zoo.sequences"]) == 0
+    assert main(["init", "gallery.sequences"]) == 0
     before = (package.path / "pyproject.toml").read_bytes()
-    assert main(["init", "zoo"]) == 2
+    assert main(["init", "gallery"]) == 2
     assert "has budgets already" in capsys.readouterr().err
     assert (package.path / "pyproject.toml").read_bytes() == before
 
@@ -185,10 +185,13 @@ def test_budgets_that_are_there_stay(package, capsys):
     ("arguments", "said"),
     [
         (("nowhere",), "nowhere does not import"),
-        (("zoo.deep", "--res", "0"), "res=0"),
-        (("zoo", "--headroom", "much"), "--headroom='much' is not a percentage"),
-        (("zoo.broken",), "zoo.broken does not import"),
-        (("zoo.sequences", "--res", "8"), "No model of zoo.sequences could be counted, so nothing was written."),
+        (("gallery.deep", "--res", "0"), "res=0"),
+        (("gallery", "--headroom", "much"), "--headroom='much' is not a percentage"),
+        (("gallery.broken",), "gallery.broken does not import"),
+        (
+            ("gallery.sequences", "--res", "8"),
+            "No model of gallery.sequences could be counted, so nothing was written.",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(package, arguments, said, capsys):

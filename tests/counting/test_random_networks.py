@@ -226,8 +226,8 @@ BOUNDED = settings(
 
 
 def counted(cost: Cost) -> tuple[Any, ...]:
-    """Everything that may not depend on how a network was run. Autograd keeps more alive."""
-    rows = {name: replace(row, memory=0) for name, row in cost.by_module().items()}
+    """Everything that may not depend on how a network was run. Autograd keeps more alive, and takes kernels apart."""
+    rows = {name: replace(row, memory=0, operators={}) for name, row in cost.by_module().items()}
     return cost.flops, cost.macs, cost.activations, cost.params, cost.weights, rows, cost.uncounted
 
 

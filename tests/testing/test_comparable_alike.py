@@ -31,6 +31,12 @@ class Net(nn.Module):
         tokens = self.stem(image).flatten(2).transpose(1, 2).unsqueeze(1)
         return self.head(nn.functional.scaled_dot_product_attention(tokens, tokens, tokens))
 
+    def again(self, image):
+        return self(image) + self(image)
+
+    def loss_of(self, image):
+        return self(image).sum() + self(image).mean()
+
 
 def of_channels(channels):
     return Net(channels)
@@ -54,6 +60,11 @@ CASES = {
     "attention": (IMAGE, f"{IMAGE}, attention='math'", "not comparable"),
     "dtype": (IMAGE, f"{IMAGE}, dtype='bf16'", "not comparable"),
     "mode": (IMAGE, TRAIN, "not comparable"),
+    "method": ("model=Net, res=8, method='again'", IMAGE, "not comparable"),
+    "step": (f"{TRAIN}, step='loss_of', optimizer='adamw'", TRAIN, "not comparable"),
+    "accumulate": (f"{TRAIN}, accumulate=2", f"{TRAIN}, accumulate=4", "changed"),
+    "channels_last": (IMAGE, f"{IMAGE}, channels_last=True, batch=2", "not comparable"),
+    "compile": (IMAGE, f"{IMAGE}, compile=True, batch=2", "not comparable"),
     "batch": (IMAGE, f"{IMAGE}, batch=2", "changed"),
     "res": (IMAGE, "model=Net, res=16", "changed"),
     "seq": (WORDS, "model=Words, seq=8", "changed"),

@@ -37,11 +37,10 @@ def reported(pytester):
 
 
 def measured(result):
-    """What the summary says of the one entry: the columns by their titles."""
-    lines = said(result).splitlines()
-    at = next(i for i, line in enumerate(lines) if "measured memory" in line)
-    starts = {title: lines[at].index(title) for title in ("measured memory", "measured time")}
-    return lines[at + 1], starts
+    """What the summary says of the one entry, and where in it each measured figure is."""
+    _, _, entry = said(result).partition("test_cost.py::test_a  ")
+    text = " ".join(entry.partition("\n\n")[0].split())
+    return text, {title: text.index(title) for title in ("measured memory", "measured time")}
 
 
 def test_it_is_off(pytester):

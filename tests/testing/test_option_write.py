@@ -79,10 +79,11 @@ def test_every_way_of_writing_a_limit(pytester, options):
     pytester.makepyfile(models=MODELS)
     test = pytester.path / "test_cost.py"
     test.write_bytes((HEADER + WAYS).replace("\n", "\r\n").encode())
+    line = (HEADER + WAYS).split("\n").index("pytestmark = [budget(params=...), pytest.mark.slow]  # größe") + 1
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--budget-write", *options)
     assert outcomes(result) == {"passed": 8}
     assert test.read_bytes() == (HEADER + FILLED).replace("\n", "\r\n").encode()
-    result.stdout.fnmatch_lines(["limits written: 10", 'test_cost.py:8: params = "13" (was ...)'])
+    result.stdout.fnmatch_lines(["limits written: 10", f'test_cost.py:{line}: params = "13" (was ...)'])
     again = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     assert outcomes(again) == {"passed": 8}
 

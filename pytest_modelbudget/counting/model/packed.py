@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import torch
 
 
+_OBJECT = torch.ScriptObject
+
+
 class Packed(NamedTuple):
     """The number of elements in packed weights, and the bytes that they take with their scales and zero points."""
 
@@ -19,7 +22,7 @@ def packed_in(module: torch.nn.Module) -> Packed | None:
     """What a module itself holds packed: weights and biases. ``None`` if there is nothing."""
     if not _may_pack(type(module)):
         return None
-    objects = [value for value in vars(module).values() if isinstance(value, torch.ScriptObject)]
+    objects = [value for value in vars(module).values() if isinstance(value, _OBJECT)]
     found = {t.untyped_storage()._cdata: t for value in objects for t in _tensors_of(value)}
     return Packed(sum(t.numel() for t in found.values()), sum(map(_size, found.values()))) if found else None
 

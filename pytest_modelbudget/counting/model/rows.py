@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...values.cost import Cost, ModuleCost
+from ...values.frozen import NOTHING
 from ...values.peak import Peak
 from ...values.rows import common_parent
 from ..recording.tally import Tallies, Tally
@@ -84,15 +85,13 @@ def module_rows(tree: ModuleTree, tallies: Tallies, convention: str, alive: Mapp
                 above = sums.setdefault(common_parent(parameters_of[key], name), [0] * _SUMS)
                 above[_PARAMS] -= count
                 above[_TRAINABLE] -= trainable
-                shared.note(key, name, params=count, trainable_params=trainable)
-            shared.first.setdefault(key, name)
+                shared.note(key, name, parameters_of[key], params=count, trainable_params=trainable)
             parameters_of[key] = name
         for key, size in sizes:
             total[_WEIGHTS] += size
             if key in storages_of:
                 sums.setdefault(common_parent(storages_of[key], name), [0] * _SUMS)[_WEIGHTS] -= size
-                shared.note(key, name, weights=size)
-            shared.first.setdefault(key, name)
+                shared.note(key, name, storages_of[key], weights=size)
             storages_of[key] = name
     for place in reversed(tree.places):  # children come after their parents
         if place.name:
@@ -100,7 +99,9 @@ def module_rows(tree: ModuleTree, tallies: Tallies, convention: str, alive: Mapp
             for i, value in enumerate(sums[place.name]):
                 above[i] += value
     return {
-        place.name: _row(place, sums[place.name], by_module.get(place.name), tallies.called.get(place.name, {}), shared)
+        place.name: _row(
+            place, sums[place.name], by_module.get(place.name), tallies.called.get(place.name, NOTHING), shared
+        )
         for place in tree.places
     }
 
@@ -115,9 +116,9 @@ class _Shared:
         self.shares: dict[str, str] = {}
         self.sizes: dict[str, dict[str, int]] = {}
 
-    def note(self, key: int, module: str, **sizes: int) -> None:
-        """Note that a module holds what another held before."""
-        self.shares.setdefault(module, self.first[key])
+    def note(self, key: int, module: str, last: str, **sizes: int) -> None:
+        """Note that a module holds what another held before, the ``last`` of them."""
+        self.shares.setdefault(module, self.first.setdefault(key, last))
         known = self.sizes.setdefault(module, {})
         for metric, size in sizes.items():
             known[metric] = known.get(metric, 0) + size
@@ -142,7 +143,7 @@ def _row(
     called: Mapping[str, int],
     shared: _Shared,
 ) -> ModuleCost:
-    own_code = not class_of(place.module).startswith("torch.nn.")
+    own_code = bool(called) and not type(place.module).__module__.startswith("torch.nn.")
     return ModuleCost(
         name=place.name,
         kind=type(place.module).__name__,
@@ -159,9 +160,9 @@ def _row(
         attribute=place.attribute,
         recomputed=tally.recomputed if tally is not None else 0,
         inputs=tally.inputs if tally is not None else 0,
-        operators={name: called[name] for name in sorted(called)} if own_code else {},
+        operators={name: called[name] for name in sorted(called)} if own_code else NOTHING,
         shares=shared.shares.get(place.name, ""),
-        shared=shared.sizes.get(place.name, {}),
+        shared=shared.sizes.get(place.name, NOTHING),
     )
 
 

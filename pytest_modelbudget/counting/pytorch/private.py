@@ -64,6 +64,7 @@ with _needed():
     BelowAutograd = _C._AutoDispatchBelowAutograd
     InferenceMode = _C._InferenceMode
     DisableTorchDispatch = _C._DisableTorchDispatch
+    DisableTorchFunction = _C.DisableTorchFunction
     operator_names = _C._dispatch_get_all_op_names
     has_kernel = _C._dispatch_has_kernel_for_dispatch_key
     is_key_excluded = _C._dispatch_tls_is_dispatch_key_excluded

@@ -240,7 +240,7 @@ class Ledger:
         if self._allocations is not None:
             self._allocations.phase(name)
         known = self._phases.get(name)
-        if known is None or self._live > known.live:
+        if known is None:
             known = self._phases[name] = _Highest(self._live, self._clock)
         self._highest = known
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from ..pytorch.private import is_traceable_wrapper_subclass
+from ..pytorch.private import DisableTorchFunction, is_traceable_wrapper_subclass
 from .attributes import attributes_of
 
 
@@ -50,14 +50,21 @@ PLAIN = frozenset({torch.Tensor, torch.nn.Parameter})
 
 
 def elements_in(values: Iterable[Any]) -> int:
-    """The elements of the tensors among some values, and in lists and tuples among them."""
+    """The elements of the tensors among some values, and in lists and tuples among them, however often they are there.
+
+    A list that holds itself counts once.
+    """
+    return _elements_in(values, ())
+
+
+def _elements_in(values: Iterable[Any], around: tuple[int, ...]) -> int:
     total = 0
     for value in values:
         if isinstance(value, torch.Tensor):
-            with torch._C.DisableTorchFunction():  # a mode that follows sizes need not see this one
+            with DisableTorchFunction():  # a mode that follows sizes need not see this one
                 total += 0 if is_lazy(value) else value.numel()
-        elif isinstance(value, (list, tuple)):
-            total += elements_in(value)
+        elif isinstance(value, (list, tuple)) and id(value) not in around:
+            total += _elements_in(value, (*around, id(value)))
     return total
 
 

@@ -35,8 +35,10 @@ def _convolution(
     rank = len(size)
     if rank < 3 or rank != len(kernel) or 0 in size or 0 in kernel:
         return NotImplemented
-    channels_last = rank == 4 and input.stride() != row_major_strides(size) and lays_out_as_a_card()
-    if not input.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format):
+    channels_last = input.stride() != row_major_strides(size)
+    if channels_last and not (
+        lays_out_as_a_card() and rank == 4 and input.is_contiguous(memory_format=torch.channels_last)
+    ):
         return NotImplemented
     images, channels, *sides = size
     outputs, taken, *taps = kernel
