@@ -46,7 +46,7 @@ def first_tests(found: Iterable[FoundModel], headroom: Decimal) -> str:
         arguments = ", ".join(f"{key}={_code(value)}" for key, value in said.items())
         parts.append(f"@budget({arguments})\ndef test_{name}(): ...\n")
     text = "\n\n".join(parts)
-    return text if "=tensor(" in text else text.replace("budget, tensor\n", "budget\n", 1)
+    return text if "tensor(" in text else text.replace("budget, tensor\n", "budget\n", 1)
 
 
 def _arguments(one: FoundModel) -> Iterator[tuple[str, Any]]:

@@ -29,7 +29,7 @@ def find(name: str, folder: Path, **args: AsWritten) -> FoundTarget:
     wanted = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
     if not (file.suffix in (".yaml", ".yml") and file.is_file()):
         known = {path.name for path in _shipped()}
-        if wanted not in known and _SCALED.sub(r"\1\3", Path(wanted).stem) + ".yaml" not in known:
+        if not {wanted, _SCALED.sub(r"\1\3", wanted.removesuffix(".yaml")) + ".yaml"} & known:
             raise TargetError(
                 f"ultralytics:{name} is neither a YAML file nor one that ultralytics ships.{nearest(wanted, known)} "
                 "Weights (.pt) are not loaded: the YAML describes the model."
