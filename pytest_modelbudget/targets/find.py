@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import TargetError, UsageError, nearest
+from ..errors import BudgetError, TargetError, UsageError, nearest
 from ..text.line import quoted
 from .arguments import bound, check_names, checked, literal
 from .found import FoundTarget
@@ -75,7 +75,13 @@ def _of_prefix(finder: Finder, text: str, name: str, args: Mapping[str, Any], fo
     if "folder" in args and "folder" in parameters:
         raise UsageError(f"args: {text} takes no argument 'folder'.")
     place = {"folder": folder} if "folder" in parameters else {}
-    found = finder(name, **place, **checked(finder, args, text, apart=1))
+    given = checked(finder, args, text, apart=1)
+    try:
+        found = finder(name, **place, **given)
+    except BudgetError:
+        raise
+    except Exception as error:  # of the package behind the prefix
+        raise TargetError(f"{text} was not found: {type(error).__name__}: {error}") from error
     found = found if isinstance(found, FoundTarget) else FoundTarget(found)
     if not callable(found.model):
         raise TargetError(f"{text} is a {type(found.model).__name__}. A TARGET is a factory or an nn.Module.")

@@ -28,6 +28,9 @@ ZOO = """
 
     def wrong(name):
         return 7
+
+    def raises(name):
+        raise LookupError("no such file")
 """
 
 
@@ -56,7 +59,11 @@ def modelbudget(tmp_path, monkeypatch):
 
 
 def test_a_package_adds_prefixes(modelbudget):
-    package(modelbudget.folder, "zoo", "zoo = zoo:find\nplain = zoo:plain\nnear = zoo:near\nodd = zoo:wrong")
+    package(
+        modelbudget.folder,
+        "zoo",
+        "zoo = zoo:find\nplain = zoo:plain\nnear = zoo:near\nodd = zoo:wrong\nrude = zoo:raises",
+    )
     text = modelbudget("count", "zoo:net", "--arg", "width=3").stdout
     assert "Linear at batch 1, seq 5, infer." in text  # the sizes that the package gives
     assert re.search(r"^macs +120 MACs$", text, re.MULTILINE)  # 5 tokens, 8 times 3
@@ -68,8 +75,9 @@ def test_a_package_adds_prefixes(modelbudget):
         ("zoo:net", "--arg", "widht=3"): "args: zoo:net takes no argument 'widht'. Did you mean 'width'?",
         ("zoo:net", "--arg", "width=x"): "args: width=x is not what zoo:net takes. Allowed: a whole number.",
         ("zoo:other",): "zoo has no model 'other'.",
+        ("rude:x",): "rude:x was not found: LookupError: no such file",
         ("odd:x",): "odd:x is a int. A TARGET is a factory or an nn.Module.",
-        ("zo:net",): "Prefixes are: torchvision, timm, hf, diffusers, ultralytics, near, odd, plain, zoo.",
+        ("zo:net",): "Prefixes are: torchvision, timm, hf, diffusers, ultralytics, near, odd, plain, rude, zoo.",
     }
     for arguments, message in wrong.items():
         done = modelbudget("count", *arguments)

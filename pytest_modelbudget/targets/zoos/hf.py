@@ -61,7 +61,8 @@ def _fields(config: Any) -> list[str]:
     """What an argument may set: what the configuration is made of, under the names that its class gives it."""
     kind = type(config)
     settable = [key for key in dir(kind) if getattr(getattr(kind, key, None), "fset", None) is not None]
-    return [key for key in (*config.to_dict(), *settable) if not key.startswith("_") and hasattr(config, key)]
+    listed = [key for key in config.to_dict() if hasattr(config, key)]
+    return [key for key in dict.fromkeys((*listed, *settable)) if not key.startswith("_")]
 
 
 def _builder(
