@@ -156,7 +156,7 @@ def _memory(cells: Sequence[Any]) -> Any:
 
 
 def _throughput(cells: Sequence[Any], devices: Sequence[str]) -> Any:
-    title = f"Estimated throughput over batch, at {USUAL} pixels, inference in fp16: a roofline, not a measurement"
+    title = f"Estimated throughput over batch, at {USUAL} pixels, inference in fp16: an estimate, not a measurement"
     figure, axes = _figure(2, title, rows=2)
     for panel, device in zip(axes.flat, devices, strict=True):
         most = find_device(device).memory
@@ -175,14 +175,14 @@ def _throughput(cells: Sequence[Any], devices: Sequence[str]) -> Any:
                         [batch], [speed(cell)], marker="o", markersize=12, fillstyle="none", color=colour, linestyle=""
                     )
         panel.set_title(find_device(device).name, fontsize=11)
-        panel.set_ylim(200, 100_000)
+        panel.set_ylim(50, 100_000)
     axes[0][0].legend(frameon=False, ncols=2, title="circled: 90 % of the most", title_fontsize=9, loc="upper left")
     return figure
 
 
 def _throughput_by_resolution(cells: Sequence[Any], devices: Sequence[str]) -> Any:
     batch = 16
-    title = f"Estimated throughput over resolution, at batch {batch}, inference in fp16: a roofline, not a measurement"
+    title = f"Estimated throughput over resolution, at batch {batch}, inference in fp16: an estimate, not a measurement"
     chosen = [devices[0], devices[-1]]
     figure, axes = _figure(2, title)
     for panel, device in zip(axes.flat, chosen, strict=True):

@@ -30,7 +30,7 @@ def row(cell: Any, devices: Sequence[str]) -> dict[str, Any]:
 
 def sections(cells: Sequence[Any], devices: Sequence[str]) -> Iterator[str]:
     """By resolution, by batch, and what to run it at."""
-    yield "# Tables\n\nMade by `study.py`. Samples per second are roofline estimates, not measurements."
+    yield "# Tables\n\nMade by `study.py`. Samples per second are estimates, not measurements."
     for title, fixed in (
         (f"## By resolution, at batch {BATCH_ONE}", {"batch": BATCH_ONE}),
         (f"## By batch, at {USUAL} pixels", {"res": USUAL}),
