@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
+import timm  # noqa: F401 - all are loaded before tests that run pytest in this process, which forgets what it loads
+import torchvision.models  # noqa: F401
 import transformers
 
 from pytest_modelbudget import TargetError, UsageError, fit, measure, sweep

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torchvision.models  # noqa: F401 - pytester forgets what a run loads, and its operators cannot be loaded again
 from suites import assert_clear, failure, measured, outcomes, pixels, properties, run, tokens
+from transformers import BertConfig, BertModel
 
 FIXTURES = """
     import torch
@@ -150,17 +152,16 @@ def test_what_cannot_be_meant(pytester, arguments, message):
 
 def test_a_model_of_transformers_is_recorded_and_compared(pytester):
     """One layer more, and the message says so: its configuration is read at each run."""
-    import transformers
-
     small = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "vocab_size": 50}
-    transformers.BertConfig(num_hidden_layers=1, **small).save_pretrained(str(pytester.path / "bert"))
+    assert BertModel.config_class is BertConfig  # loaded before the runs
+    BertConfig(num_hidden_layers=1, **small).save_pretrained(str(pytester.path / "bert"))
     source = """
         @budget(model="hf:bert", seq=16)
         def test_it(): ...
     """
     assert outcomes(run(pytester, source, "--budget-update")) == {"passed": 1}
     assert outcomes(run(pytester, source)) == {"passed": 1}
-    transformers.BertConfig(num_hidden_layers=2, **small).save_pretrained(str(pytester.path / "bert"))
+    BertConfig(num_hidden_layers=2, **small).save_pretrained(str(pytester.path / "bert"))
     text = failure(run(pytester, source))
     assert "architecture" in text
     assert "encoder.layer" in text
