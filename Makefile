@@ -3,6 +3,7 @@
 # make ecosystem: models of other packages beside real runs of them, in .venv-ecosystem over .venv.
 # make compat: the tests with other releases of PyTorch, pytest and Python, into docs/compatibility.md; ROWS= some of them.
 # make benchmark: the other counters side by side, into benchmarks/results.
+# make docs: the manual as a site, strictly, in site/.
 # All set up what they need in .venv the first time, and start at once the second.
 
 PYTHON ?= python3
@@ -12,10 +13,12 @@ READY := $(VENV)/.ready
 COUNTERS := $(VENV)/.counters
 ECOSYSTEM ?= .venv-ecosystem
 PACKAGES := $(ECOSYSTEM)/.ready
+DOCS ?= .venv-docs
+MKDOCS := $(DOCS)/.ready
 JOBS ?= 2
 ROWS ?=
 
-.PHONY: test lint demo zoo ecosystem accuracy compat benchmark clean
+.PHONY: test lint demo docs zoo ecosystem accuracy compat benchmark clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -34,6 +37,14 @@ test: lint
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
+
+$(MKDOCS): docs/requirements.txt constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement docs/requirements.txt
+	touch $@
+
+docs: $(MKDOCS)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 
 zoo: $(READY)
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "" tests/zoo
@@ -64,4 +75,4 @@ benchmark: $(COUNTERS)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(ECOSYSTEM) .nox .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(ECOSYSTEM) $(DOCS) site .nox .pytest_cache .mypy_cache .ruff_cache

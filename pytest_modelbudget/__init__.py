@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .grids.fit import Fit, fit
     from .grids.fitting import Fitting
     from .grids.sweep import sweep
+    from .targets.found import FoundTarget
     from .values.arguments import BudgetArguments
     from .values.cost import Cost, ModuleCost
     from .values.footprint import Footprint
@@ -41,6 +42,7 @@ _WHERE = {
     "sweep": "grids.sweep",
     "Sweep": "grids.cells",
     "Cell": "grids.cell",
+    "FoundTarget": "targets.found",
     "Cost": "values.cost",
     "ModuleCost": "values.cost",
     "Measured": "values.peak",
@@ -66,6 +68,7 @@ __all__ = [
     "Fit",
     "Fitting",
     "Footprint",
+    "FoundTarget",
     "Measured",
     "ModelError",
     "ModuleCost",

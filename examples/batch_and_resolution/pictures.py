@@ -195,5 +195,6 @@ def _throughput_by_resolution(cells: Sequence[Any], devices: Sequence[str]) -> A
         _lines(panel, cells, "res", {"batch": batch}, speed)
         _log(panel, "res", _values(cells, "res"), "samples / s (estimated)", _si)
         panel.set_title(find_device(device).name, fontsize=11)
+        panel.set_ylim(10, 20_000)
     axes[0][0].legend(frameon=False)
     return figure

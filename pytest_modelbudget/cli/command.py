@@ -20,7 +20,7 @@ COMMANDS = (init, count, check, sweep, fit, diff, history, report, calibrate)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = _parser()
+    parser = command_line()
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(map(one_line, unknown))}{_hint(unknown[0], arguments)}")
@@ -47,7 +47,8 @@ def _hint(unknown: str, arguments: argparse.Namespace) -> str:
     return next((f". Did you mean {flag}?" for flag, one in flags.items() if repr(one) in found), "")
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The parser of all commands and their arguments."""
     parser = argparse.ArgumentParser(
         prog="modelbudget",
         description="What a PyTorch model costs, counted without running it.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..values.limits import limit_names
 from ..values.metrics import all_metrics
-from .flags import TARGET, add_measurement, grid_arguments
+from .flags import TARGET, add_args, add_measurement, factory_arguments, grid_arguments
 from .progress import bar
 
 
@@ -15,6 +15,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     fit = commands.add_parser("fit", help="the largest batch or resolution within limits", allow_abbrev=False)
     fit.add_argument("target", metavar="TARGET", help=TARGET)
+    add_args(fit)
     add_measurement(fit, several=True)
     fit.add_argument("--fits", action="store_true", default=None, help="what the memory of the device named holds")
     for metric in all_metrics():
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     limits = {name: value for name in limit_names() if (value := getattr(arguments, name)) is not None}
     with bar() as progress:
-        found = fit(arguments.target, progress=progress, **limits, **grid_arguments(arguments))
+        args = factory_arguments(arguments)
+        found = fit(arguments.target, args=args, progress=progress, **limits, **grid_arguments(arguments))
     print(found.table())
     return int(not found)

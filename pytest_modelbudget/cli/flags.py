@@ -8,12 +8,14 @@ from typing import Any
 
 from ..errors import UsageError
 from ..grids.axes import one_value
-from ..values.input_tensor import tensor
+from ..targets.arguments import Word
+from ..targets.find import FORMS
 from ..values.kinds import Flag
 from ..values.point import axes, axis_names, dimensions, point_arguments
 from ..values.request import CONVENTIONS, COUNTERS
+from .inputs import read_inputs
 
-TARGET = "package.module:factory, path/file.py:factory, torchvision:resnet50 or timm:vit_base_patch16_224"
+TARGET = FORMS
 """What a TARGET is, in a command's help."""
 
 _RANGES = "values and ranges: 1,2,4 or 128:512:32, which is from, to and with the end, step"
@@ -33,11 +35,19 @@ def add_measurement(command: argparse.ArgumentParser, *, several: bool) -> None:
     command.add_argument(
         "--inputs",
         action="append",
-        type=_shape,
-        metavar="SHAPE",
-        help="a float input such as batch,80,seq; repeatable",
+        metavar="[NAME=]SHAPE[:DTYPE]|FILE:FUNCTION",
+        help="an input such as batch,80,seq or ids=batch,seq:int64, repeatable; float where it says no dtype, but for "
+        "batch,seq, which are token ids; or path/file.py:function, which gives them all",
     )
     command.add_argument("--convention", choices=tuple(CONVENTIONS), help="convention for FLOPs (default fvcore)")
+
+
+def add_args(command: argparse.ArgumentParser) -> None:
+    """Add the flag for the arguments of what builds the model."""
+    command.add_argument(
+        "--arg", dest="args", action="append", type=_argument, metavar="NAME=VALUE",
+        help="an argument of the factory, such as num_classes=10; repeatable",
+    )  # fmt: skip
 
 
 def add_counting(command: argparse.ArgumentParser) -> None:
@@ -57,8 +67,17 @@ def grid_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     if "dims" in given:
         given["dims"] = dict(given["dims"])
     if "inputs" in given:
-        given["inputs"] = [tensor(*shape) for shape in given["inputs"]]
+        given["inputs"] = read_inputs(given["inputs"])
     return given
+
+
+def factory_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What ``--arg`` gave, by name. Raises `UsageError` for a name that is given twice."""
+    pairs = arguments.args or []
+    for name, value in pairs:
+        if [one for one, _ in pairs].count(name) > 1:
+            raise UsageError(f"--arg {name}={value}: {name!r} is given twice. Leave one out.")
+    return dict(pairs)
 
 
 def measurement_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -83,5 +102,8 @@ def _dimension(text: str) -> tuple[str, str | None]:
     return name, value or None
 
 
-def _shape(text: str) -> tuple[int | str, ...]:
-    return tuple(int(size) if size.strip().isdecimal() else size.strip() for size in text.split(","))
+def _argument(text: str) -> tuple[str, Word]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as num_classes=10")
+    return name.strip(), Word(value.strip())

@@ -10,13 +10,14 @@ from typing import Any
 from ..errors import UsageError
 from ..text.line import one_line
 from ..text.units import parse_percent
-from .flags import add_measurement, measurement_arguments
+from .flags import add_args, add_measurement, factory_arguments, measurement_arguments
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     init = commands.add_parser("init", help="a first gate for the models of a package", allow_abbrev=False)
-    init.add_argument("package", metavar="PACKAGE", help="the package to look through")
+    init.add_argument("package", metavar="PACKAGE|TARGET", help="the package to look through, or the one model")
+    add_args(init)
     init.add_argument("--tests", metavar="FILE", type=Path, help="write a test file instead of a table")
     init.add_argument("--headroom", metavar="PCT", default="2", help="how far above what was measured (default 2)")
     add_measurement(init, several=False)
@@ -39,7 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{path} has budgets already. Add to them by hand: modelbudget count TARGET shows what to say."
         )
-    found = sorted(find_models(arguments.package, measurement_arguments(arguments)), key=lambda one: one.target)
+    args = factory_arguments(arguments)
+    models = find_models(arguments.package, measurement_arguments(arguments), args)
+    found = sorted(models, key=lambda one: one.target)
     for one in found:
         print(one_line(f"{one.target}: {one.cost.point if one.cost else f'not counted: {one.why}'}"))
     counted = [one for one in found if one.cost is not None]

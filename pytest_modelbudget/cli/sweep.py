@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..text.line import one_line
 from ..values.metrics import metric_names
-from .flags import TARGET, add_measurement, check_apart, grid_arguments
+from .flags import TARGET, add_args, add_measurement, check_apart, factory_arguments, grid_arguments
 from .progress import bar
 
 
@@ -19,6 +19,7 @@ def add(commands: Any) -> None:
 
     sweep = commands.add_parser("sweep", help="cost over batch and resolution", allow_abbrev=False)
     sweep.add_argument("targets", metavar="TARGET", nargs="+", help=TARGET)
+    add_args(sweep)
     add_measurement(sweep, several=True)
     sweep.add_argument(
         "--metrics",
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     with bar() as progress:
         found = sweep(
             arguments.targets,
+            args=factory_arguments(arguments),
             metrics=arguments.metrics,
             exact=arguments.every_point,
             jobs=arguments.jobs,

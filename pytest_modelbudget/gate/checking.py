@@ -23,7 +23,8 @@ def check_entries(
     run.collected.tests.update((f"{file}::{name}", None) for name in table.said)
     for entry in entries:
         test = f"{file}::{entry.name}"
-        case = TestCase(test, file, entry.line, {}, str(table.path.parent.resolve()))
+        folder = str(table.path.parent.resolve())
+        case = TestCase(test, file, entry.line, {}, folder, folder)
         budgets = list(entry.budgets)
         try:
             results = evaluate(budgets, case, Body(), run.config, baseline)

@@ -11,7 +11,6 @@ from ..counting.measure import count
 from ..counting.model.target import Prebuilt
 from ..counting.recording.course import record_course
 from ..errors import BudgetError, UsageError
-from ..grids.targets import FoundTarget
 from ..judging.budget import Budget
 from ..judging.comparison import compare
 from ..judging.growth import Recount, explain, most_grown
@@ -23,13 +22,13 @@ from ..values.cost import Cost
 from ..values.course import Course
 from ..values.entry import Entry
 from ..values.growth import Comparison
-from ..values.point import OperatingPoint, axis_names
+from ..values.point import OperatingPoint
 from ..values.request import Request
 from ..values.result import Result
 from ..values.verdict import Scaled
 from . import filling
 from .config import Config
-from .subject import Body, TestCase, find_model, misnamed_size
+from .subject import Body, TestCase, find_model, misnamed_size, named_values
 
 
 def evaluate(
@@ -41,11 +40,12 @@ def evaluate(
     """
     results = []
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
-        model, sizes = find_model(budget, test, body.returned), test.sizes
-        if isinstance(model, FoundTarget):
-            model, sizes = model.model, {**_size_in_zoo(budget, model, sizes), **sizes}
-        target = Prebuilt(model, body.again) if model is body.returned and body.on_meta and body.again else model
-        request = replace(budget.request(sizes, test.own_sizes), **config.settings()).checked()
+        found = find_model(budget, test, body.returned)
+        built = found.model is body.returned and body.on_meta and body.again
+        target = Prebuilt(found.model, body.again) if built and body.again else found.model
+        named = named_values(budget, test)
+        asked = budget.request(test.sizes, test.own_sizes, named=named, usual=found.usual)
+        request = replace(asked, **config.settings()).checked()
         hint = misnamed_size(test, budget)
         cost = _counted(target, request, hint)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
@@ -73,12 +73,6 @@ def evaluate(
         result = _explained(result, baseline, recount, test.root)
         results.append(replace(result, sources={} if verdict.passed else sources_of(result, test.root)))
     return results
-
-
-def _size_in_zoo(budget: Budget, found: FoundTarget, sizes: Mapping[str, Any]) -> dict[str, Any]:
-    """The resolution that its zoo gives a model, where the test says nothing of what it takes."""
-    given = {*sizes, *budget.arguments} & {*axis_names(ordered=True), "inputs"} - {"batch"}
-    return {} if given or found.res is None else {"res": found.res}
 
 
 def _counted(target: Any, request: Request, hint: str) -> Cost:

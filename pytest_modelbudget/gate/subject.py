@@ -10,8 +10,9 @@ from typing import Any
 from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
 from ..errors import UsageError
-from ..grids.targets import FoundTarget, find_target
-from ..judging.budget import Budget, names_fixture
+from ..judging.budget import NAMED, Budget, names_fixture
+from ..targets.find import find_target, target_of
+from ..targets.found import FoundTarget
 from ..values.aliases import meaning
 from ..values.point import axis_names, find_axis, is_dimension
 
@@ -21,7 +22,7 @@ class TestCase:
     """What the gate needs to know of a test: its name, its place, and the values of its fixtures by name.
 
     ``own`` names those that are arguments of the test, ``parametrized`` those that it was parametrized with; ``root``
-    is the folder that reports show paths relative to.
+    is the folder that reports show paths relative to, ``folder`` that of paths in TARGETs.
     """
 
     __test__ = False
@@ -31,6 +32,7 @@ class TestCase:
     line: int
     arguments: Mapping[str, Any]
     root: str = ""
+    folder: str = ""
     own: tuple[str, ...] = ()
     parametrized: tuple[str, ...] = ()
 
@@ -77,19 +79,42 @@ def names_its_model(budgets: Iterable[Budget], test: TestCase) -> bool:
     return any(budget.model is not None for budget in budgets) or bool(test.models)
 
 
-def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
-    """The model or factory a budget is about. Raises `UsageError` for none, and for two."""
+def find_model(budget: Budget, test: TestCase, returned: Any) -> FoundTarget:
+    """The model or factory a budget is about, with its ``args``. Raises `UsageError` for none, and for two."""
+    model = _model(budget, test, returned)
+    if budget.args and budget.model is None:
+        raise UsageError(
+            "args= are for what builds the model, and here the test gives one that is built. Say model= with a "
+            "factory, or build it with these arguments in the test."
+        )
+    return target_of(model, budget.args, Path(test.folder))
+
+
+def named_values(budget: Budget, test: TestCase) -> dict[str, Any]:
+    """What ``inputs=`` and ``loader=`` name by a text: the value of a fixture, or a function of a file or module."""
+    named = {name: budget.arguments[name] for name in NAMED if isinstance(budget.arguments.get(name), str)}
+    return {
+        name: _fixture(text, test, f"{name}={text!r}")
+        if names_fixture(text)
+        else find_target(text, {}, Path(test.folder)).model
+        for name, text in named.items()
+    }
+
+
+def _fixture(name: str, test: TestCase, what: str) -> Any:
+    if name not in test.arguments:
+        raise UsageError(
+            f"{what}: the fixture {name!r} was not set up, since this marker was added later. "
+            "Let the test take it as an argument, too."
+        )
+    return test.arguments[name]
+
+
+def _model(budget: Budget, test: TestCase, returned: Any) -> Any:
     if budget.model is not None:
         target = budget.model
-        if isinstance(target, str) and not names_fixture(target):
-            target = found_in(target, test.root)
-        elif isinstance(target, str):
-            if target not in test.arguments:
-                raise UsageError(
-                    f"no model: the fixture {target!r} was not set up, since this marker was added later. "
-                    "Let the test take it as an argument, too."
-                )
-            target = test.arguments[target]
+        if names_fixture(target):
+            target = _fixture(target, test, "no model")
             if not is_module(target) and not callable(target):
                 raise UsageError(
                     f"no model: the fixture {budget.model!r} gave {_kind(target)}, not an nn.Module or a factory."
@@ -115,14 +140,6 @@ def find_model(budget: Budget, test: TestCase, returned: Any) -> Any:
     )
 
 
-def found_in(text: str, root: str) -> FoundTarget:
-    """The TARGET ``text``, of which a file is relative to ``root``. Raises as `find_target` does."""
-    place, _, name = text.rpartition(":")
-    if place.endswith(".py") and not Path(place).is_absolute():
-        return find_target(f"{Path(root, place)}:{name}")
-    return find_target(text)
-
-
 def _kind(value: Any) -> str:
     return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
@@ -137,7 +154,7 @@ def misnamed_size(test: TestCase, budget: Budget) -> str:
         size = meaning(name)
         if size not in axis_names(ordered=True) or not find_axis(size).kind.resembles(test.arguments[name]):
             continue
-        if size not in test.sizes and size not in budget.arguments and budget.arguments.get("inputs") is None:
+        if size not in test.sizes and not {size, *NAMED} & set(budget.arguments):
             value = test.arguments[name]
             return (
                 f"{name}={value!r} is an argument of the test, and {size}= is left out: the model was not measured at "

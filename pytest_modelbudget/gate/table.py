@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import TargetError, UsageError, nearest
-from ..grids.targets import find_target
-from ..judging.budget import Budget, names_fixture, parse_budgets
+from ..errors import BudgetError, UsageError, nearest
+from ..judging.budget import NAMED, Budget, names_fixture, parse_budgets
 from ..sources.rewrite import digest_of
 from ..sources.toml import find_line, read_toml
+from ..targets.find import find_target
 from ..values.input_tensor import tensor
 from ..values.metrics import metric_names
 from ..values.point import axis_names
@@ -57,7 +57,7 @@ class Table:
                         f'model = {budget.model!r} is no TARGET. Write model = "package.module:factory", '
                         '"path/file.py:factory" or "torchvision:resnet50".'
                     )
-            return TableEntry(name, line, tuple(_in_folder(budget, self.path.parent.resolve()) for budget in budgets))
+            return TableEntry(name, line, tuple(budgets))
         except UsageError as error:
             raise UsageError(f"{self.path.name}:{line}: budgets.{name}: {error}") from None
 
@@ -124,8 +124,8 @@ def _arguments(said: Any, name: str, place: Place, path: tuple[str | int, ...]) 
         if key in metric_names():
             at = Place(place.file, place.digest, key, path=("tool", "modelbudget", *path))
             found[key] = Written(... if value == "..." else value, at)
-        elif key == "inputs":
-            found[key] = _inputs(value, Path(place.file).parent)
+        elif key in NAMED:
+            found[key] = _inputs(key, value, Path(place.file).parent)
         elif key in axis_names() and isinstance(value, list):
             found[key] = tuple(value)
         else:
@@ -133,16 +133,19 @@ def _arguments(said: Any, name: str, place: Place, path: tuple[str | int, ...]) 
     return found
 
 
-def _inputs(value: Any, folder: Path) -> Any:
+def _inputs(name: str, value: Any, folder: Path) -> Any:
     """``inputs`` as the marker takes it: an array is a shape, an array of arrays several, a table keyword arguments.
 
-    ``{ size = ["batch", "seq"], dtype = "int64" }`` is a tensor; ``"file.py:function"`` names a callable.
+    ``{ size = ["batch", "seq"], dtype = "int64" }`` is a tensor; ``"file.py:function"`` names a callable, as it does
+    for a ``loader``.
     """
     if isinstance(value, str):
         try:
-            return find_target(_target_in(value, folder)).model
-        except TargetError as error:
-            raise UsageError(f"inputs = {value!r}: {error}") from error
+            return find_target(value, {}, folder).model
+        except BudgetError as error:
+            raise UsageError(f"{name} = {value!r}: {error}") from error
+    if name == "loader":
+        raise UsageError(f'loader = {value!r} is not a text. Write loader = "path/file.py:function", which makes it.')
     if isinstance(value, list) and not any(isinstance(one, (list, dict)) for one in value):
         return tuple(value)
     return _nested(value)
@@ -161,13 +164,3 @@ def _nested(value: Any) -> Any:
 def _model(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """A name that is a TARGET says which model is meant."""
     return {"model": name} if ":" in name and "model" not in said else {}
-
-
-def _in_folder(budget: Budget, folder: Path) -> Budget:
-    """The same budget, its model's file relative to the folder of the table."""
-    return replace(budget, model=_target_in(str(budget.model), folder))
-
-
-def _target_in(text: str, folder: Path) -> str:
-    place, _, name = text.rpartition(":")
-    return f"{folder / place}:{name}" if place.endswith(".py") and not Path(place).is_absolute() else text

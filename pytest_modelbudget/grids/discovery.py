@@ -1,4 +1,4 @@
-"""The models of a package: classes and factories that need no arguments, and a point each is counted at."""
+"""The models of a package: classes and factories that need no more arguments, and a point each is counted at."""
 
 from __future__ import annotations
 
@@ -7,27 +7,33 @@ import inspect
 import pkgutil
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..counting.measure import count
-from ..counting.model.build import build, is_module_class
-from ..errors import BudgetError, TargetError
+from ..counting.model.build import build, is_module, is_module_class
+from ..errors import BudgetError, TargetError, UsageError
+from ..targets.find import find_target, target_of
+from ..targets.found import FoundTarget
+from ..targets.loading import load_package
 from ..values.cost import Cost
 from ..values.input_tensor import tensor
 from ..values.point import OperatingPoint, axes, find_axis
 from ..values.request import Request
-from .targets import load_package
 
 _ASIDE = ("test", "conftest", "setup", "__main__")
 
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model by its TARGET, the arguments it was counted with, and the cost, or ``why`` it was not counted."""
+    """A model by its TARGET, the arguments it was counted with, and the cost, or ``why`` it was not counted.
+
+    ``args`` are those of what builds it.
+    """
 
     target: str
     arguments: Mapping[str, Any]
+    args: Mapping[str, Any] = field(default_factory=dict)
     cost: Cost | None = None
     why: str = ""
 
@@ -37,17 +43,26 @@ class FoundModel:
         return self.target.rpartition(":")[2]
 
 
-def find_models(package: str, given: Mapping[str, Any]) -> Iterator[FoundModel]:
+def find_models(package: str, given: Mapping[str, Any], args: Mapping[str, Any]) -> Iterator[FoundModel]:
     """The models of a package, counted at ``given`` arguments, or else at the first operating point they accept.
 
-    Classes that are parts of others of them are left out. A module that does not import is told as a model of no name.
-    Nothing is called but classes of models, and functions whose code shows that they return what one of these makes.
-    Raises `TargetError` where there is no such package.
+    Each gets those of ``args`` that its signature names. Classes that are parts of others of them are left out. A
+    module that does not import is told as a model of no name. Nothing is called but classes of models, and functions
+    whose code shows that they return what one of these makes. Of a TARGET, it is the one model. Raises `TargetError`
+    where there is no such package, `UsageError` for ``args`` that nothing takes.
     """
+    if ":" in package:
+        yield _counted(package, find_target(package, args), given)
+        return
     found: list[FoundModel] = []
+    taken: set[str] = set()
     for module in _modules(load_package(package), found):
-        for name, factory in _factories(module):
-            found.append(_counted(f"{module.__name__}:{name}", factory, given))
+        for name, factory in _factories(module, args):
+            own = {key: value for key, value in args.items() if key in (_parameters(factory) or ())}
+            taken |= set(own)
+            found.append(_counted(f"{module.__name__}:{name}", target_of(factory, own), given))
+    for name in set(args) - taken:
+        raise UsageError(f"--arg {name}=...: no model of {package} takes an argument {name!r}. Leave it out.")
     parts = {row.kind for one in found if one.cost for path, row in one.cost.modules.items() if path}
     yield from (one for one in found if one.name not in parts)
 
@@ -66,22 +81,29 @@ def _modules(package: Any, found: list[FoundModel]) -> Iterator[Any]:
         yield from _modules(module, found)
 
 
-def _factories(module: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+def _factories(module: Any, args: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The factories that need nothing but what an operating point gives, and ``args``."""
+    by_name = {*(one.name for one in axes(by_name=True)), *args}
     for name, value in vars(module).items():
         own = getattr(value, "__module__", None) == module.__name__
-        if own and not name.startswith("_") and _makes_models(value, frozenset()) and not _needs(value):
+        if own and not name.startswith("_") and _makes_models(value, frozenset()) and _needs(value) <= by_name:
             yield name, value
 
 
-def _needs(factory: Callable[..., Any]) -> list[str]:
-    """The required arguments that an operating point does not give."""
-    by_name = {one.name for one in axes(by_name=True)}
+def _needs(factory: Callable[..., Any]) -> set[str]:
+    """The names of the required arguments."""
+    parameters = _parameters(factory)
+    if parameters is None:
+        return {"?"}
+    required = [p for p in parameters.values() if p.default is p.empty]
+    return {p.name for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        return inspect.signature(factory).parameters
     except (TypeError, ValueError):
-        return ["?"]
-    required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    return [p.name for p in required if p.name not in by_name]
+        return None
 
 
 def _makes_models(value: Any, inside: frozenset[Any]) -> bool:
@@ -117,23 +139,28 @@ def _named(node: ast.AST, names: Mapping[str, Any]) -> Any:
     return getattr(_named(node.value, names), node.attr, None) if isinstance(node, ast.Attribute) else None
 
 
-def _counted(target: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> FoundModel:
+def _counted(name: str, target: FoundTarget, given: Mapping[str, Any]) -> FoundModel:
     why = ""
-    for arguments in [given] if given else _guesses(factory):
-        request = Request.of(**arguments)
+    for arguments in [given] if given else _guesses(target):
+        request = Request.of(**{**target.usual(arguments), **arguments})
         try:
-            cost = count(factory, replace(request, point=request.point.with_batch_if_needed()))
+            cost = count(target.model, replace(request, point=request.point.with_batch_if_needed()))
         except BudgetError as error:
             why = why or str(error).splitlines()[0]
             continue
         if cost.flops or not cost.params:
-            return FoundModel(target, arguments, cost)
+            return FoundModel(name, arguments, target.args, cost)
         why = why or "it computes nothing at the operating points tried"
-    return FoundModel(target, {}, why=why or "no operating point was found that it accepts")
+    return FoundModel(name, {}, target.args, why=why or "no operating point was found that it accepts")
 
 
-def _guesses(factory: Callable[..., Any]) -> Iterator[dict[str, Any]]:
-    """Arguments to try: what the first weight takes, if that is a matrix, then the usual sizes of each axis."""
+def _guesses(target: FoundTarget) -> Iterator[dict[str, Any]]:
+    """Arguments to try: none where its zoo gives some, what the first weight takes, then usual sizes of each axis."""
+    if target.sizes or target.inputs is not None:
+        yield {}
+    factory = target.model
+    if is_module(factory):
+        return
     shape: tuple[int, ...] = ()
     try:
         model = build(factory, OperatingPoint(batch=1))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, UsageError
 from ..judging.search import Look, Search
+from ..targets.find import named_targets
+from ..targets.found import FoundTarget
 from ..values.arguments import FitArguments, explicit
 from ..values.frozen import freeze
 from ..values.limits import take_limits
@@ -18,7 +20,6 @@ from .axes import axis_values, one_value
 from .fit_table import fit_table
 from .fitting import Fitting
 from .grid import Progress, count_once
-from .targets import FoundTarget, named_targets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -71,7 +72,13 @@ class Fit:
 
 
 @explicit(FitArguments)
-def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[FitArguments]) -> Fit:
+def fit(
+    target: Any,
+    *,
+    args: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    **arguments: Unpack[FitArguments],
+) -> Fit:
     """The largest batch, resolution or sequence of ``target`` within limits: ``flops="10G", memory="8GiB"``, ...
 
     A size that is given stays; one with several values (``"128:512:32"``, a list) is searched among these; a batch
@@ -97,13 +104,13 @@ def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[Fi
             f"There is no limit to keep. Give one or more of {names}, such as flops='10G', or a card by device=, which "
             "is then to hold the step."
         )
-    (name, model), *more = named_targets(target).items()
+    (name, model), *more = named_targets(target, args).items()
     if more:
         raise UsageError("fit() takes one model.")
-    image = given["seq"] == (None,) and request.inputs is None
+    request, searched = _with_inputs(request, model, given)
     several = [size for size in given if len(given[size]) > 1]
     left_out = [size for size in own if given[size] == (None,)]
-    left_out += [size for size in ("res", "batch") if given[size] == (None,) and (size == "batch" or image)]
+    left_out += [size for size in searched if given[size] == (None,)]
     free = [*several, *left_out]
     if len(free) > 2:
         raise UsageError(f"Two sizes can be searched at once: give one of {', '.join(free)}.")
@@ -115,13 +122,30 @@ def fit(target: Any, *, progress: Progress | None = None, **arguments: Unpack[Fi
     return _Finder(name, model, replace(request, point=start), limits, given, progress).fit(free)
 
 
+def _with_inputs(
+    request: Request, model: FoundTarget, given: dict[str, tuple[Any, ...]]
+) -> tuple[Request, tuple[str, ...]]:
+    """A request with the inputs that the model's zoo gives it, if nobody says any, and the sizes that are searched.
+
+    Of those sizes that the zoo gives as well, only the resolution is.
+    """
+    if request.inputs is not None or request.loader is not None:
+        return request, ("batch",)
+    if model.inputs is None or request.point.method is not None:
+        return request, ("res", "batch") if given["seq"] == (None,) else ("batch",)
+    for size in set(model.sizes) - {"res"}:
+        given[size] = axis_values(size, model.sizes[size]) if given[size] == (None,) else given[size]
+    named = [size for size in ("res", *axis_names(ordered=True)) if size in model.dimensions]
+    return replace(request, inputs=model.inputs), tuple(dict.fromkeys(named))
+
+
 class _Finder:
     """Counts points, each once, and searches one size after the other."""
 
     def __init__(
         self,
         name: str,
-        model: Any,
+        model: FoundTarget,
         request: Request,
         limits: Mapping[str, int],
         given: Mapping[str, tuple[Any, ...]],
@@ -193,7 +217,7 @@ class _Finder:
         else:
             axis = find_axis(size)
             search = Search(lambda v: self.look(_with(at, size, v)), self._limits, cap=axis.cap, power=axis.power)
-            default = self._model.res if size == "res" and isinstance(self._model, FoundTarget) else None
+            default = self._model.sizes.get(size)
             bases = (*([default] if isinstance(default, int) else []), *axis.start)
         base = next((base for base in bases if not search.at(base).refused), None)
         found = search.largest(base) if base is not None else None

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import Any
 
 from ..errors import BudgetError, ModelError, TargetError, UsageError
+from ..targets.found import FoundTarget
 from ..values.cost import Cost
 from ..values.course import Course
 from ..values.metrics import metric_names
 from ..values.point import OperatingPoint, axis_names
 from ..values.request import Request
 from .lines import Line, line, on_line
-from .targets import FoundTarget, find_target
 
 Progress = Callable[[int, int], None]
 """Called with the points known so far, and with all of them."""
@@ -35,7 +36,7 @@ class Counted:
     course: Course | None = None
 
 
-def count_once(model: Any, request: Request, *, watch: bool) -> Counted:
+def count_once(target: FoundTarget, request: Request, *, watch: bool) -> Counted:
     """Count once, as `measure` does, and record the course if ``watch``. A model that refuses the point is no error.
 
     Raises `BudgetError` for what is wrong at every point: a factory that fails, arguments that cannot be meant.
@@ -43,12 +44,11 @@ def count_once(model: Any, request: Request, *, watch: bool) -> Counted:
     from ..counting.measure import count
     from ..counting.recording.course import record_course
 
-    model = model.model if isinstance(model, FoundTarget) else model
     course = None
     with ExitStack() as stack:
         watched = stack.enter_context(record_course(sizes=True)) if watch else None
         try:
-            cost = count(model, request)
+            cost = count(target.model, request)
         except ModelError as error:
             return Counted(refused=reason(error))
         except TargetError as error:
@@ -82,7 +82,7 @@ class Grid:
     """
 
     target: str
-    model: Any
+    model: FoundTarget
     points: list[OperatingPoint]
     request: Request
     lines: bool
@@ -259,12 +259,18 @@ def count_all(grids: Sequence[Grid], jobs: int, progress: Progress | None) -> in
     return counts
 
 
-_Call = tuple[Any, Request, bool]
+_Call = tuple[FoundTarget, Request, bool]
 
 
 def _run_one(call: _Call) -> Counted:
     model, request, watch = call
-    return count_once(find_target(model) if isinstance(model, str) else model, request, watch=watch)
+    return count_once(model, request, watch=watch)
+
+
+def _find_and_run(sent: tuple[Callable[[], FoundTarget], Request, bool]) -> Counted:
+    """Count in a process of its own, where the target is found again. It raises what that raises."""
+    again, request, watch = sent
+    return count_once(again(), request, watch=watch)
 
 
 @contextmanager
@@ -280,15 +286,15 @@ def _counter(jobs: int) -> Iterator[Callable[[Sequence[_Call]], Iterable[Counted
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
 
         def run(calls: Sequence[_Call]) -> Iterable[Counted]:
-            sent = [(model.text if isinstance(model, FoundTarget) else model, *rest) for model, *rest in calls]
-            for model, *_ in sent:
+            sent = [(target.again or partial(FoundTarget, target.model), *rest) for target, *rest in calls]
+            for (again, *_), (target, *_) in zip(sent, calls, strict=True):
                 try:
-                    pickle.dumps(model)
+                    pickle.dumps(again)
                 except Exception as error:
                     raise UsageError(
-                        f"jobs={jobs}: {model!r} cannot be sent to another process ({error}). "
+                        f"jobs={jobs}: {target.model!r} cannot be sent to another process ({error}). "
                         "Give a TARGET such as 'package.module:factory', or a function of a module."
                     ) from error
-            return pool.map(_run_one, sent)
+            return pool.map(_find_and_run, sent)
 
         yield run

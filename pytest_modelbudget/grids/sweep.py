@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, UsageError
+from ..targets.find import named_targets
+from ..targets.found import FoundTarget
 from ..values.aliases import named_metric
 from ..values.arguments import GridArguments, explicit
 from ..values.metrics import find_metric, metric_names
-from ..values.point import OperatingPoint, axes, axis_names, dimensions, find_axis, is_dimension
+from ..values.point import OperatingPoint, axes, axis_names, dimensions, is_dimension
 from ..values.request import Request, without_unset
 from .axes import MOST, axis_values
 from .cell import Cell
 from .cells import Sweep
 from .grid import Counted, Grid, Progress, count_all
-from .targets import FoundTarget, named_targets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 def sweep(
     target: Any,
     *,
+    args: Mapping[str, Any] | None = None,
     metrics: Iterable[str] | str | None = None,
     exact: bool = False,
     jobs: int = 1,
@@ -36,10 +39,10 @@ def sweep(
 ) -> Sweep:
     """What models cost at every point of a grid. Each cell is what `measure` gives there, to the digit.
 
-    ``target`` is what `measure` takes, a TARGET as on the command line, a list of these, or a mapping from names to
-    them. An axis is one value, a list, or text: ``"1,2,4"``, ``"128:512:32"`` (with its end). ``metrics`` are all but
-    memory if left out: with ``"memory"``, as with ``exact``, every point is counted. With the ``device`` of a card they
-    are all there are; the predicted time of a step is always with them. Other keywords are `measure`'s.
+    ``target`` is what `measure` takes, a list of these, or a mapping from names to them; ``args`` are for each. An axis
+    is one value, a list, or text: ``"1,2,4"``, ``"128:512:32"`` (with its end). ``metrics`` are all but memory if left
+    out: with ``"memory"``, as with ``exact``, every point is counted. With the ``device`` of a card they are all there
+    are; the predicted time of a step is always with them. Other keywords are `measure`'s.
     ``jobs`` processes count at the same time; they need targets that can be pickled.
 
     Raises `UsageError` for arguments that cannot be meant, `TargetError` when a factory fails, `ModelError` when no
@@ -53,7 +56,7 @@ def sweep(
     first = next(iter(by_mode.values()))
     timed = first.card is not None
     chosen = _metrics(metrics, timed=timed)
-    targets = named_targets(target)
+    targets = named_targets(target, args)
     number = prod(map(len, grid.values())) * len(targets)
     if number > MOST:
         raise UsageError(f"The grid has {number} points. At most {MOST} are counted.")
@@ -62,9 +65,11 @@ def sweep(
         raise UsageError(f"jobs={jobs!r} is not a whole number above zero.")
     grids = []
     for name, model in targets.items():
-        lines = not exact and set(chosen) <= set(metric_names(line=True)) and _lines_are_possible(model, first)
-        groups = _groups(points[name])
-        grids += [Grid(name, model, group, by_mode[group[0].mode], lines=lines) for group in groups]
+        lines = not exact and set(chosen) <= set(metric_names(line=True)) and _lines_are_possible(model.model, first)
+        for group in _groups(points[name]):
+            usual = model.usual(_said(by_mode[group[0].mode], group[0]))
+            request = replace(by_mode[group[0].mode], **{key: usual[key] for key in ("inputs",) if key in usual})
+            grids.append(Grid(name, model, group, request, lines=lines))
     counts = count_all(grids, jobs, progress)
     found = {(grid.target, p): _cell(grid.target, p, c, chosen) for grid in grids for p, c in grid.known.items()}
     cells = tuple(found[name, point] for name in targets for point in points[name])
@@ -105,12 +110,20 @@ def _metrics(metrics: Iterable[str] | str | None, *, timed: bool) -> tuple[str, 
     return tuple(metric for metric in known if metric in names or metric == "latency")
 
 
-def _points(grid: Mapping[str, tuple[Any, ...]], model: Any, by_mode: Mapping[str, Request]) -> list[OperatingPoint]:
-    """The points for a model: the resolution that its zoo gives it stands in for one that is left out."""
-    given, inputs = dict(grid), next(iter(by_mode.values())).inputs
-    sized = any(given[name] != (None,) for name in given if find_axis(name).ordered and name != "batch")
-    if isinstance(model, FoundTarget) and not sized and inputs is None:
-        given["res"] = axis_values("res", model.res)
+def _said(request: Request, point: OperatingPoint) -> dict[str, Any]:
+    """What is given of a measurement, for what a model's zoo gives in its place."""
+    sizes = {axis.name: value for axis, value in point.given() if axis.ordered or axis.name == "method"}
+    return {**sizes, "inputs": request.inputs, "loader": request.loader}
+
+
+def _points(
+    grid: Mapping[str, tuple[Any, ...]], model: FoundTarget, by_mode: Mapping[str, Request]
+) -> list[OperatingPoint]:
+    """The points for a model: the sizes that its zoo gives it stand in for those that are left out."""
+    given, first = dict(grid), next(iter(by_mode.values()))
+    swept = {name: values for name, values in given.items() if values != (None,)}
+    usual = model.usual({**_said(first, first.point), **swept})
+    given.update((name, axis_values(name, value)) for name, value in usual.items() if name in given)
     slowest_first = [
         *reversed([name for name in axis_names() if name in given]),
         *(n for n in given if is_dimension(n)),
@@ -124,15 +137,14 @@ def _points(grid: Mapping[str, tuple[Any, ...]], model: Any, by_mode: Mapping[st
 
 def _lines_are_possible(model: Any, request: Request) -> bool:
     """Whether nothing that we cannot watch, a factory or a maker of inputs, is given the batch."""
-    factory = model.model if isinstance(model, FoundTarget) else model
     if callable(request.inputs) and not hasattr(request.inputs, "shape"):
         return False
-    if request.counter != "aten":
+    if request.counter != "aten" or request.loader is not None:
         return False
-    if hasattr(factory, "named_modules"):
+    if hasattr(model, "named_modules"):
         return True
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        parameters = inspect.signature(model).parameters.values()
     except (TypeError, ValueError):
         return True
     return not any(p.name == "batch" and p.default is p.empty for p in parameters)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
 from ..errors import UsageError
+from ..targets.arguments import check_names
 from ..text.units import parse_percent
 from ..values.aliases import did_you_mean
 from ..values.frozen import freeze
@@ -23,13 +24,15 @@ from .scaling import parse_scaling
 class Budget:
     """What one ``@budget`` says.
 
-    ``arguments`` are those of the measurement, as written; ``limits`` are whole counts, bytes or nanoseconds by metric,
-    of the submodule ``module`` if it names one. ``scaling`` has exponents, as texts, by what they are of; ``tolerance``
-    is in percent. ``inherited`` names the arguments that its class or module gave. The metrics ``open`` have a limit
-    that is to be filled in, ``...``; ``places`` say where limits are written, as far as that is known.
+    ``arguments`` are those of the measurement, as written, ``args`` those of what builds the model; ``limits`` are
+    whole counts, bytes or nanoseconds by metric, of the submodule ``module`` if it names one. ``scaling`` has
+    exponents, as texts, by what they are of; ``tolerance`` is in percent. ``inherited`` names the arguments that its
+    class or module gave. The metrics ``open`` have a limit that is to be filled in, ``...``; ``places`` say where
+    limits are written, as far as that is known.
     """
 
     model: Any = None
+    args: Mapping[str, Any] = field(default_factory=dict)
     module: str = ""
     scaling: Mapping[str, str] | None = None
     tolerance: Decimal | None = None
@@ -42,17 +45,29 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Nothing in a budget changes."""
-        freeze(self, "arguments", "limits", "places")
+        freeze(self, "args", "arguments", "limits", "places")
 
-    def request(self, sizes: Mapping[str, Any], own: Iterable[str] = ()) -> Request:
+    def request(
+        self,
+        sizes: Mapping[str, Any],
+        own: Iterable[str] = (),
+        *,
+        named: Mapping[str, Any] | None = None,
+        usual: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    ) -> Request:
         """What to measure; a size that the marker leaves open comes from ``sizes``, which the test knows.
+
+        ``named`` are the values of arguments that name a fixture or a TARGET; those without a value are left open.
+        ``usual`` gives arguments for what is still open, as the model's zoo does.
 
         Those named in ``own`` are the test's own arguments: they go before what its class or module says, and have to
         agree with what its marker says. An axis that nobody gives stays open, but a batch that is needed is 1. Raises
         `UsageError`.
         """
         from_test = {name: sizes.get(name) for name in axis_names(ordered=True)}
-        given = {**from_test, **self.arguments}
+        texts = {name for name in NAMED if isinstance(self.arguments.get(name), str)}
+        said = {name: value for name, value in self.arguments.items() if name not in texts}
+        given = {**from_test, **said, **(named or {})}
         for name in set(own) & set(self.arguments):
             if name in self.inherited:
                 given[name] = sizes[name]
@@ -66,6 +81,7 @@ class Budget:
                     given["dims"][name] = sizes[name]
                 else:
                     _check_agreement(name, dims[name], sizes[name])
+        given = {**given, **(usual(without_unset(given)) if usual is not None else {})}
         if given.get("mode") != "train":  # a class's default for those of its tests that train
             given = {name: value for name, value in given.items() if name not in _for_training()}
         request = Request.of(**without_unset(given))
@@ -85,9 +101,19 @@ def _check_agreement(name: str, marked: Any, argument: Any) -> None:
         )
 
 
-def names_fixture(model: Any) -> bool:
-    """Whether ``model=`` names a fixture. A text with a colon is a TARGET, as a command takes it."""
-    return isinstance(model, str) and ":" not in model
+NAMED = ("inputs", "loader")
+"""The arguments beside ``model`` whose value may be named by a text."""
+
+
+def names_fixture(value: Any) -> bool:
+    """Whether an argument names a fixture. A text with a colon is a TARGET, as a command takes it."""
+    return isinstance(value, str) and ":" not in value
+
+
+def fixtures_named(arguments: Mapping[str, Any]) -> list[str]:
+    """The fixtures that arguments of ``@budget`` name."""
+    values = [arguments.get(name) for name in ("model", *NAMED)]
+    return [value for value in values if isinstance(value, str) and names_fixture(value)]
 
 
 def _for_training() -> tuple[str, ...]:
@@ -127,6 +153,8 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     given = {name: value for name, value in given.items() if name not in left_open}
     limits = take_limits(given, left_open=left_open, whole=whole)
     own = {name: given.pop(name) for name in _own_arguments() if name in given}
+    if "args" in own:
+        own["args"] = check_names(own["args"])
     if "scaling" in own:
         own["scaling"] = parse_scaling(own["scaling"], dimensions(given.get("dims", {})))
     if "tolerance" in own:
@@ -158,6 +186,11 @@ def _check_module(budget: Budget) -> None:
 
 
 def _check_rest(budget: Budget) -> None:
+    for name in NAMED:
+        if budget.arguments.get(name) == "":
+            raise UsageError(
+                f"{name}='' names nothing. Allowed: the name of a fixture, 'path/file.py:function', or a value."
+            )
     if budget.model is not None and not isinstance(budget.model, str) and not callable(budget.model):
         raise UsageError(
             f"model={budget.model!r} is a {type(budget.model).__name__}. "

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ..judging.judge import uncounted
-from ..text.line import one_line
+from ..text.line import one_line, quoted
 from ..text.tables import indented, plain_table
 from ..values.cost import Cost
+from ..values.input_tensor import InputTensor
 from ..values.metrics import find_metric, metric_names, show, show_limit
 from .parts.conditions import conditions
 from .parts.measured import prediction_error
 from .parts.memory import memory_text
 
 
-def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
-    """The whole text of one count. ``code`` is how a test would name the factory, ``inputs`` the shapes given."""
+def count_text(cost: Cost, *, depth: int, code: str, given: Mapping[str, Any] | None = None) -> str:
+    """The whole text of one count. ``code`` is how a test would name the factory.
+
+    ``given`` are the arguments beside the operating point, ``args`` and ``inputs``, as far as there are any.
+    """
     parts = [conditions(cost), _totals(cost), cost.table(depth)]
     parts += [text for text in (memory_text(cost),) if text]
     unknown = uncounted(cost)
@@ -27,7 +32,7 @@ def count_text(cost: Cost, *, depth: int, code: str, inputs: Sequence[tuple[int 
         *(["budget_unknown_ops = warn"] if unknown else []),
     ]
     under = f" with {', '.join(settings)}" if settings else ""
-    return "\n\n".join([*parts, f"A marker that passes at this cost{under}:", marker(cost, code, inputs)])
+    return "\n\n".join([*parts, f"A marker that passes at this cost{under}:", marker(cost, code, given or {})])
 
 
 def _totals(cost: Cost) -> str:
@@ -58,12 +63,15 @@ def _measured(cost: Cost, metric: str, value: int) -> list[str]:
     return [show(found, metric), prediction_error(value, found)]
 
 
-def marker(cost: Cost, code: str, inputs: Sequence[tuple[int | str, ...]] | None = None) -> str:
+def marker(cost: Cost, code: str, given: Mapping[str, Any]) -> str:
     """A budget at what the model costs now, rounded up so that it passes."""
     axes = [f"{name}={code}" for name, code in cost.point.code().items()]
-    arguments = [*_limits(cost, metric_names(headline=True)), *axes, *_limits(cost, metric_names(estimate=True))]
-    if inputs is not None:
-        arguments.append(f"inputs={_code(inputs[0] if len(inputs) == 1 else inputs)}")
+    args = [f"args={_code(given['args'])}"] if given.get("args") else []
+    arguments = [*args, *_limits(cost, metric_names(headline=True)), *axes, *_limits(cost, metric_names(estimate=True))]
+    if "inputs" in given:
+        inputs = given["inputs"]
+        one = inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs
+        arguments.append(f"inputs={_code(one)}")
     name = "".join(c if f"_{c}".isidentifier() else "_" for c in one_line(cost.model)).lower()
     return f"@budget(model={code}, {', '.join(arguments)})\ndef test_{name}_cost(): ..."
 
@@ -76,10 +84,18 @@ def _limits(cost: Cost, metrics: Sequence[str]) -> Iterator[str]:
             yield f'{metric}="{show_limit(value, metric)}"'
 
 
-def _code(value: object) -> str:
-    """A shape, or a list of shapes, as people write it."""
+def _code(value: object, *, nested: bool = False) -> str:
+    """A value as people write it; an input of no dtype as a shape, but for one that is nested in others."""
     if isinstance(value, str):
-        return f'"{value}"'
+        return quoted(value)
+    if isinstance(value, InputTensor):
+        if value.dtype is None and value.sizes and not nested:
+            return _code(value.sizes)
+        dtype = f", dtype={quoted(value.dtype)}" if value.dtype is not None else ""
+        return f"tensor({', '.join(map(_code, value.sizes))}{dtype})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_code(key)}: {_code(one, nested=True)}' for key, one in value.items())}}}"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_code, value))}{',' if len(value) == 1 else ''})"
+        parts = [_code(one, nested=True) for one in value]
+        return f"({', '.join(parts)}{',' if len(value) == 1 else ''})"
     return f"[{', '.join(map(_code, value))}]" if isinstance(value, list) else repr(value)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..grids.discovery import FoundModel
-from ..text.line import one_line
+from ..text.line import one_line, quoted
 from ..values.input_tensor import InputTensor
 from ..values.metrics import find_metric, metric_names, with_headroom
 from ..values.point import axis_names, find_axis
@@ -21,11 +21,12 @@ def first_table(found: Iterable[FoundModel], headroom: Decimal) -> str:
     for one in found:
         name = one.name if one.name not in names else one.target.replace(":", ".")
         names.add(name)
-        head = f"[tool.modelbudget.budgets.{_key(name)}]\nmodel = {_text(one.target)}\n"
+        head = f"[tool.modelbudget.budgets.{_key(name)}]\nmodel = {quoted(one.target)}\n"
         if one.cost is None:
             parts.append(_comment(f"{one.target}: {one_line(one.why)}", head if one.name else ""))
             continue
-        lines = [f"{key} = {_value(value)}" for key, value in (*_arguments(one), *_limits(one, headroom))]
+        args = [("args", one.args)] if one.args else []
+        lines = [f"{key} = {_value(value)}" for key, value in (*args, *_arguments(one), *_limits(one, headroom))]
         parts.append(head + "\n".join(lines) + "\n")
     return "\n".join(parts)
 
@@ -40,11 +41,12 @@ def first_tests(found: Iterable[FoundModel], headroom: Decimal) -> str:
             continue
         name = re.sub(r"\W", "_", one.name if one.name not in names else one.target).lower()
         names.add(one.name)
-        said = {"model": one.target, **dict(_arguments(one)), **dict(_limits(one, headroom))}
+        args = {"args": one.args} if one.args else {}
+        said = {"model": one.target, **args, **dict(_arguments(one)), **dict(_limits(one, headroom))}
         arguments = ", ".join(f"{key}={_code(value)}" for key, value in said.items())
         parts.append(f"@budget({arguments})\ndef test_{name}(): ...\n")
     text = "\n\n".join(parts)
-    return text if "=tensor(" in text else text.replace("budget, tensor\n", "budget\n", 1)
+    return text if "tensor(" in text else text.replace("budget, tensor\n", "budget\n", 1)
 
 
 def _arguments(one: FoundModel) -> Iterator[tuple[str, Any]]:
@@ -67,12 +69,7 @@ def _comment(text: str, rest: str) -> str:
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
-
-
-def _text(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
 
 def _value(value: Any) -> str:
@@ -83,9 +80,13 @@ def _value(value: Any) -> str:
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{_key(str(key))} = {_value(one)}' for key, one in value.items())} }}"
-    return _text(value) if isinstance(value, str) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quoted(value) if isinstance(value, str) else str(value)
 
 
 def _code(value: Any) -> str:
     """A value in Python, with the quotes that formatters give."""
-    return _text(value) if isinstance(value, str) else repr(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{quoted(key)}: {_code(one)}' for key, one in value.items())}}}"
+    return quoted(value) if isinstance(value, str) else repr(value)

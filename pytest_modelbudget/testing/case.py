@@ -24,7 +24,8 @@ def case_of(item: pytest.Item) -> TestCase:
     file = os.path.relpath(root / path, root).replace(os.sep, "/")
     fixtures = getattr(item, "funcargs", {})
     own, direct = _arguments(item, fixtures), _parametrized(item, fixtures)
-    return TestCase(plain_id(item), file, (line or 0) + 1, fixtures, str(root), own, direct)
+    folder = root if isinstance(item, pytest.Function) else item.path.parent
+    return TestCase(plain_id(item), file, (line or 0) + 1, fixtures, str(root), str(folder), own, direct)
 
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:

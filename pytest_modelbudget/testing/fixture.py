@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from ..errors import BudgetError
 from ..judging.budget import parse_budget
 from ..sources.call import calling
+from ..targets.find import target_of
 from ..values.arguments import CostArguments, explicit
 from ..values.cost import Cost
 from ..values.metrics import metric_names
@@ -33,16 +34,19 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
     item, config = request.node, request.config.stash[CONFIG]
 
     @explicit(CostArguments)
-    def model_cost(model: Any, *, name: str | None = None, **arguments: Any) -> Cost:
+    def model_cost(
+        model: Any, *, args: Mapping[str, Any] | None = None, name: str | None = None, **arguments: Any
+    ) -> Cost:
         __tracebackhide__ = True
         places = request.config.stash.get(PLACES, None)
         call = calling(frozenset(), places.digests) if places is not None else None
         limits = {metric: arguments.pop(metric) for metric in metric_names() if metric in arguments}
         try:
-            asked = Request.of(**{**config.settings(), **arguments})
+            found = target_of(model, args, request.config.rootpath)
+            asked = Request.of(**{**config.settings(), **found.usual(arguments), **arguments})
             device = {"device": arguments["device"]} if arguments.get("device") is not None else {}
             budget = parse_budget((), {**with_places(limits, call), **device, "name": name})
-            cost = count(model, asked)
+            cost = count(found.model, asked)
         except BudgetError as error:  # it says whose error it is, and where: our own frames would only hide that
             raise error.with_traceback(None) from None
         try:
@@ -51,7 +55,7 @@ def model_cost(request: pytest.FixtureRequest) -> Callable[..., Cost]:
             baseline = {}
         results = item.stash.setdefault(RESULTS, [])
         number = len(results) + len(budgets_now(item))  # the first names are those of the test's markers
-        results.append(observe(model, asked, cost, budget, number, case_of(item), config, baseline))
+        results.append(observe(found.model, asked, cost, budget, number, case_of(item), config, baseline))
         item.stash.setdefault(WISHES, []).extend(wishes([budget], results[-1:], config))
         return cost
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from ..errors import UsageError
-from ..judging.budget import Budget, names_fixture, parse_budgets
+from ..judging.budget import Budget, fixtures_named, parse_budgets
 from .defaults import defaults_of, table_defaults
 from .places import PLACES, Places
 from .state import BUDGETS, MARKS
@@ -19,7 +19,7 @@ from .state import BUDGETS, MARKS
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> Generator[None, Any, Any]:
-    """Let pytest know the fixtures that ``model=`` names while it parametrizes the test; refuse a marked lambda."""
+    """Let pytest know the fixtures that markers name while it parametrizes the test; refuse a marked lambda."""
     if isinstance(obj, pytest.MarkDecorator) and obj.name == "budget" and collector.funcnamefilter(name):
         raise collector.CollectError(
             f"{name} is a marker and no test: pytest cannot mark a lambda. Write the test as a function with def."
@@ -41,9 +41,11 @@ def _fixtures_named(collector: pytest.Collector, obj: object) -> list[str]:
         return []
     own = getattr(function, "pytestmark", ())
     marks = [mark for mark in (own if isinstance(own, (list, tuple)) else [own]) if mark.name == "budget"]
-    if not all("model" in mark.kwargs for mark in marks) or not marks:
-        marks.extend(collector.iter_markers("budget"))
-    return [mark.kwargs["model"] for mark in marks if names_fixture(mark.kwargs.get("model"))]
+    around = list(collector.iter_markers("budget"))
+    if not marks:
+        return [name for mark in around for name in fixtures_named(mark.kwargs)]
+    defaults = {key: value for mark in reversed(around) for key, value in mark.kwargs.items()}
+    return [name for mark in marks for name in fixtures_named({**defaults, **mark.kwargs})]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,9 +87,9 @@ def budgets_of(item: pytest.Item) -> list[Budget]:
     said = [_level(item, node, level, places) for node, level in levels.items()]
     project: Said = (), table_defaults(item.config)
     budgets = parse_budgets([*said, *([one] for one in around), [project]])
-    for budget in budgets:
-        if names_fixture(budget.model) and budget.model not in item.fixturenames:
-            item.fixturenames = [*item.fixturenames, budget.model]  # set up with the test's own; the list is shared
+    named = [name for budget in budgets for name in fixtures_named({**budget.arguments, "model": budget.model})]
+    new = [name for name in dict.fromkeys(named) if name not in item.fixturenames]
+    item.fixturenames = [*item.fixturenames, *new]  # set up with the test's own; the list is shared
     item.stash[MARKS], item.stash[BUDGETS] = marks, budgets
     return budgets
 

@@ -28,3 +28,9 @@ def shown(text: str, most: int = 120) -> str:
         return line
     head = (most - 3) // 2
     return f"{line[:head]}...{line[len(line) - (most - 3 - head) :]}"
+
+
+def quoted(text: str) -> str:
+    """A text in double quotes, as it stands in Python and in TOML; one line in, one line out."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

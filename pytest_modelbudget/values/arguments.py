@@ -29,6 +29,7 @@ class Settings(TypedDict, total=False):
     channels_last: bool
     compile: bool
     inputs: Any
+    loader: Any
     loss: Callable[[Any], Any]
     convention: Literal["fvcore", "torch"]
     counter: Literal["aten", "fvcore"]
@@ -86,6 +87,7 @@ class BudgetArguments(Arguments, Limits, total=False):
     """The arguments of ``@budget``."""
 
     model: Any
+    args: Mapping[str, Any]
     module: str
     scaling: Mapping[str, float]
     tolerance: float | str

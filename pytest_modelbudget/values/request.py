@@ -35,12 +35,14 @@ SETTINGS = ("measured", "convention", "counter")
 class Request:
     """What is asked of a measurement, checked.
 
-    ``inputs`` is as the user gave it: a tensor, shapes, a callable; ``loss`` gets the model's output; ``optimizer`` and
+    ``inputs`` is as the user gave it: a tensor, shapes, a callable; of a ``loader`` its first batch is the input, or of
+    what a callable makes; ``loss`` gets the model's output; ``optimizer`` and
     ``step`` are callables, where they are no names of the ``point``. ``measured`` also runs the step for real.
     """
 
     point: OperatingPoint = field(default_factory=OperatingPoint)
     inputs: Any = None
+    loader: Any = None
     loss: Callable[[Any], Any] | None = None
     optimizer: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
@@ -66,6 +68,23 @@ class Request:
         """The request itself. Raises `UsageError` where its parts do not go together."""
         Choice(tuple(CONVENTIONS), "a convention").parse("convention", self.convention)
         Choice(tuple(COUNTERS), "a counter").parse("counter", self.counter)
+        for name in ("inputs", "loader"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise UsageError(
+                    f"{name}={value!r} is a text. The name of a fixture is for @budget; here, give the value itself."
+                )
+        if self.loader is not None and self.inputs is not None:
+            raise UsageError(
+                "Both inputs= and loader= are given. Leave one out: the first batch of a loader is the input."
+            )
+        if self.loader is not None and not (
+            callable(self.loader) or hasattr(self.loader, "__iter__") or hasattr(self.loader, "__getitem__")
+        ):
+            raise UsageError(
+                f"loader={self.loader!r} is not a loader. Allowed: a DataLoader, any iterable of batches, or a "
+                "callable that makes one."
+            )
         if self.loss is not None and not callable(self.loss):
             raise UsageError(f"loss={self.loss!r} is not a loss. Allowed: a callable that gets the model's output.")
         if self.loss is not None:

@@ -15,7 +15,7 @@ from suites import MODELS, measured, outcomes, pixels, tokens
 
 from pytest_modelbudget import Cost, __version__, measure
 from pytest_modelbudget.cli.command import main
-from pytest_modelbudget.grids.targets import find_target
+from pytest_modelbudget.targets.find import find_target
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_timm_counts_at_the_resolution_of_its_configuration(capsys):
         (["models.py:Pixels", "--res", "8", "--dtype", "int8"], "dtype='int8' is not a floating dtype."),
         (["models.py:Pixels", "--res", "8", "--mode", "trian"], "mode='trian' is not a mode."),
         (["models.py:Pixels", "--inputs", "batch,3,side"], "'side' is not a dimension."),
-        (["models.py:Pixels", "--inputs", ""], "'' is not a dimension."),
+        (["models.py:Pixels", "--inputs", ""], "'' is not a shape. Write such as batch,80,seq"),
         (
             ["models.py:Pixels", "--res", "8", "--convention", "torch", "--counter", "fvcore"],
             "counter='fvcore' counts in the convention 'fvcore' only",

@@ -178,3 +178,61 @@ def test_a_name_that_is_not_there(project, capsys):
     write(project, TABLE.format(flops=1))
     assert main(["check", "token"]) == 2
     assert "There is no budget 'token'. Did you mean 'tokens'?" in capsys.readouterr().err
+
+
+NETS = """
+import torch
+from torch import nn
+
+
+def make(width: int, sizes: tuple[int, ...] = ()):
+    assert isinstance(sizes, tuple)
+    return nn.Linear(3, width, bias=False)
+
+
+def rows(batch):
+    return [(torch.zeros(batch, 3), torch.zeros(batch))]
+"""
+
+
+def test_arguments_and_loaders_of_a_table(project, monkeypatch, capsys):
+    """Files are relative to the table, wherever it is held from: 4 rows, 3 times 5 multiply-adds."""
+    project.mkdir("own")
+    (project.path / "own" / "nets.py").write_text(NETS)
+    table = """
+[tool.modelbudget.budgets.net]
+model = "nets.py:make"
+args = { width = 5, sizes = [1, 2] }
+loader = "nets.py:rows"
+batch = 4
+flops = 60
+"""
+    write(project, table, "own/modelbudget.toml")
+    monkeypatch.chdir(project.path)
+    assert main(["check", "--file", "own/modelbudget.toml"]) == 0
+    assert "batch 4, infer: FLOPs 60 of 60 (100 %), params 15" in capsys.readouterr().out
+    result = project.runpytest_inprocess("-p", "no:cacheprovider", "own/modelbudget.toml")
+    assert outcomes(result) == {"passed": 1}
+    assert measured(result) == [60]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("args = 3", "args=3 is not a mapping from names to values"),
+        ("args = { widht = 3 }", "args: make() takes no argument 'widht'. Did you mean 'width'?"),
+        ('args = { width = "3" }', "args: width='3' is not what make() takes. Allowed: a whole number."),
+        ("loader = 3", "loader = 3 is not a text. Write loader ="),
+        ('loader = "nets.py:row"', "loader = 'nets.py:row': "),
+        ('inputs = "nets.py:row"', "inputs = 'nets.py:row': "),
+    ],
+)
+def test_wrong_arguments_and_loaders_of_a_table(project, monkeypatch, capsys, said, message):
+    project.makepyfile(nets=NETS)
+    monkeypatch.chdir(project.path)
+    inputs = "" if "inputs" in said or "loader" in said else "inputs = [2, 3]\n"
+    write(project, f'[tool.modelbudget.budgets.net]\nmodel = "nets.py:make"\nflops = 9\n{inputs}{said}\n')
+    assert main(["check"]) in (1, 2)
+    out, err = capsys.readouterr()
+    assert message in out + err
+    assert "Traceback" not in out + err

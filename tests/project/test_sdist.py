@@ -12,6 +12,8 @@ import pytest
 from project.checkers import ROOT
 from project.fake_github import clean_environment
 
+from pytest_modelbudget import __version__
+
 
 def run(*command: str, folder: Path, **environment: str) -> str:
     env = {**clean_environment(), **environment}
@@ -52,3 +54,16 @@ def test_its_tests_are_all_found(unpacked):
     )  # fmt: skip
     tests = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/**/test_*.py")}
     assert set(re.findall(r"^(tests/\S+?\.py)::", listed, re.MULTILINE)) == tests
+
+
+def test_the_package_index_shows_links_that_lead_somewhere(unpacked):
+    """The README's links are relative; there, they are of the files of this version."""
+    described = (unpacked / "PKG-INFO").read_text(encoding="utf-8").partition("\n\n")[2]
+    shown = re.findall(r"(!?)\[[^]]*\]\(([^)]+)\)", described)
+    written = re.findall(r"(!?)\[[^]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(shown) == len(written) > 20
+    for (picture, target), (_, relative) in zip(shown, written, strict=True):
+        start = "https://raw.githubusercontent.com" if picture else "https://github.com"
+        place = f"/pytest-modelbudget/pytest-modelbudget/{'' if picture else 'blob/'}v{__version__}/"
+        assert target == f"{start}{place}{relative}"
+        assert (ROOT / relative.partition("#")[0]).is_file()

@@ -47,9 +47,9 @@ def test_every_metric_is_an_attribute_of_a_cost_and_of_a_row_that_keeps_it():
 @pytest.mark.parametrize(
     ("function", "own", "arguments"),
     [
-        (measure, ["model"], Arguments),
-        (sweep, ["target", "metrics", "exact", "jobs", "progress"], GridArguments),
-        (fit, ["target", "progress"], FitArguments),
+        (measure, ["model", "args"], Arguments),
+        (sweep, ["target", "args", "metrics", "exact", "jobs", "progress"], GridArguments),
+        (fit, ["target", "args", "progress"], FitArguments),
     ],
 )
 def test_signatures_are_explicit(function, own, arguments):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from ...errors import BudgetError, TargetError
+from ...values.kinds import name_of
 from ...values.point import OperatingPoint
 from ..meta.devices import on_any_device
 from ..meta.layout import META
@@ -18,6 +20,7 @@ from ..meta.subclasses import constructed_by_parts
 from ..pytorch.private import TensorLikePair
 from .build_mode import MetaBuildMode
 from .by_name import call_by_name
+from .unexpected import hint_at_argument
 
 
 def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = False) -> torch.nn.Module:
@@ -37,7 +40,8 @@ def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = Fa
     except BudgetError:
         raise
     except Exception as error:
-        raise TargetError(f"{_name(factory)}() raised {type(error).__name__}: {error}") from error
+        hint = hint_at_argument(error)
+        raise TargetError(f"{_name(factory)}() raised {type(error).__name__}: {error}{hint}") from error
     return _module(value, factory)
 
 
@@ -111,4 +115,4 @@ def _module(value: Any, factory: Callable[..., Any]) -> torch.nn.Module:
 
 
 def _name(factory: Callable[..., Any]) -> str:
-    return str(getattr(factory, "__name__", type(factory).__name__))
+    return name_of(factory.func if isinstance(factory, partial) else factory)

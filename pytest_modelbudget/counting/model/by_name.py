@@ -32,9 +32,15 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
             names = axis_names(point, by_name=True)
             missing = f"Add {parameter.name}=." if parameter.name in names else (
                 f"Only {', '.join(map(repr, names))} are given by name; give a dimension of your own as "
-                f"dims={{{parameter.name!r}: ...}}, and bind the rest, as in "
-                f"functools.partial(..., {parameter.name}=...) or a lambda."
+                f"dims={{{parameter.name!r}: ...}}, and {_rest(what, parameter.name)}"
             )  # fmt: skip
             name = getattr(function, "__name__", repr(function))
             raise UsageError(f"{what} {name}() needs the argument {parameter.name!r}. {missing}")
     return function(**keywords)
+
+
+def _rest(what: str, name: str) -> str:
+    """How else an argument is given."""
+    if what == "the factory":
+        return f"the rest as args={{{name!r}: ...}} (--arg {name}=...), functools.partial(..., {name}=...) or a lambda."
+    return f"bind the rest, as in functools.partial(..., {name}=...) or a lambda."

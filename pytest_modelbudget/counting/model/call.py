@@ -17,6 +17,7 @@ from .build import call_on_meta
 from .called import Function, called_of
 from .copies import same_tensors
 from .description import described
+from .first_batch import FirstBatch
 from .inputs import Arguments, Inputs, example_of
 from .modes import set_mode
 from .modules import modules_of
@@ -101,7 +102,10 @@ def _ready(
     with borrowed(model, replacement), no_garbage_collection():
         modules = modules_of(model)
         set_mode(model, modules, training=request.point.mode == "train")
+        called = called_of(model, request)
         spec = request.inputs if request.inputs is not None else example_of(model, request.point)
+        if isinstance(spec, FirstBatch):
+            spec = spec.arguments(called, step=request.point.step is not None)
         inputs = Inputs(spec, request.point, floating, cast=dtype is not None, same=modules)
         if device is not None:
             arguments, keywords = inputs.real(device)
@@ -115,7 +119,7 @@ def _ready(
         note_new((arguments, keywords), given=spec)
         yield Call(
             model,
-            called_of(model, request),
+            called,
             modules,
             arguments,
             keywords,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ def called_of(model: torch.nn.Module, request: Request) -> Function:
     if point.method is not None:
         method = _method(model, "method", point.method)
 
+        @wraps(method)
         def called(*arguments: Any, **keywords: Any) -> Any:
             return method(*arguments, **keywords)
 

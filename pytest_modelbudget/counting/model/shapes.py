@@ -68,7 +68,15 @@ def _size(size: int | str, point: OperatingPoint, sides: Iterator[int], said: An
 
 
 def hint_at_tensor(error: Exception, inputs: Any) -> str:
-    """A sentence for a model that fails at a tuple of numbers in ``inputs=``, which may be meant as a shape."""
+    """A sentence for a model that fails at what ``inputs=`` may not mean.
+
+    A tuple of numbers may be meant as a shape; a shape, which is a float tensor, may be meant as token ids.
+    """
+    if isinstance(error, RuntimeError) and "scalar types: Long, Int" in str(error) and inputs is not None:
+        return (
+            ' A shape in inputs= is a float tensor; for token ids, give tensor("batch", "seq", dtype="int64"), or '
+            "--inputs batch,seq:int64 to a command."
+        )
     if not isinstance(error, (TypeError, AttributeError)) or "tuple" not in str(error):
         return ""
     values = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, tuple) else ()

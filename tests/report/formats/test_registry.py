@@ -1,4 +1,4 @@
-"""The registry of formats: the suffix says the format; options, flags, messages and the README name every one."""
+"""The registry of formats: the suffix says the format; options, flags, messages and the manual name every one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_modelbudget.cli.command import main
 from pytest_modelbudget.errors import UsageError
 from pytest_modelbudget.report.formats import FORMATS, JSON, Format, find_format, markdown, write_report
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs/reports.md"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_format_is_loaded_when_it_is_used() -> None:
 
 @pytest.mark.parametrize("one", FORMATS, ids=lambda one: one.option)
 def test_every_format_is_named_wherever_formats_are(one: Format, pytester, capsys) -> None:
-    """The option of pytest, its error, the flags of the command (which reads JSON) and the README."""
+    """The option of pytest, its error, the flags of the command (which reads JSON) and the manual."""
     assert one.noted(one.suffix) in " ".join(pytester.runpytest("--help").stdout.str().split())
     with pytest.raises(UsageError) as caught:
         find_format(Path("r.xml"))
@@ -79,4 +79,4 @@ def test_every_format_is_named_wherever_formats_are(one: Format, pytester, capsy
     with pytest.raises(SystemExit):
         main(["report", "--help"])
     assert (f"--{one.option} FILE" in capsys.readouterr().out) is (one is not JSON)
-    assert one.suffix in README.read_text(encoding="utf-8")
+    assert one.suffix in PAGE.read_text(encoding="utf-8")

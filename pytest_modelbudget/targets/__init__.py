@@ -1,0 +1,1 @@
+"""TARGETs: models by name, the arguments of what builds them, and what they are usually given."""
