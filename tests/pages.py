@@ -150,9 +150,11 @@ class Page:
         return printed
 
     def _forget(self) -> None:
-        """A command loads the modules of this folder anew, as a process of its own does."""
+        """A command loads the modules of this folder anew, as a process of its own does, and no others of such names."""
+        here = {file.stem for file in self._folder.iterdir() if file.suffix == ".py" or file.is_dir()}
         for name, module in list(sys.modules.items()):
-            if (getattr(module, "__file__", None) or "").startswith(str(self._folder)):
+            inside = (getattr(module, "__file__", None) or "").startswith(str(self._folder))
+            if inside or (name.partition(".")[0] in here - sys.stdlib_module_names):
                 del sys.modules[name]
 
 

@@ -174,5 +174,6 @@ def test_an_argument_that_no_model_of_a_package_takes(nets, capsys):
 
 
 def test_help_loads_no_torch():
-    code = "import sys\nfrom pytest_modelbudget.cli.command import _parser\n_parser()\nsys.exit('torch' in sys.modules)"
+    load = "import sys\nfrom pytest_modelbudget.cli.command import command_line\ncommand_line()"
+    code = f"{load}\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

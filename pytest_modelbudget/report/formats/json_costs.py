@@ -120,8 +120,14 @@ class CostReader:
         return rows
 
     def before(self, tree: Any, place: Place) -> tuple[ModuleRow, ...]:
-        """The rows of a baseline's entry."""
-        return tuple(ModuleRow(**row) for row in self._readers["before"].read(tree, place))
+        """The rows of a baseline's entry, parents before children."""
+        rows = tuple(ModuleRow(**row) for row in self._readers["before"].read(tree, place))
+        above = {row.name for row in rows[:1]}
+        for row in rows[1:]:
+            if row.name.rpartition(".")[0] not in above:
+                raise Wrong(f"{row.name!r}, a row whose parent has none above it", place)
+            above.add(row.name)
+        return rows
 
 
 def _last(name: str) -> str:
