@@ -150,7 +150,7 @@ class Page:
         return printed
 
     def _forget(self) -> None:
-        """A command loads the modules of this folder anew, as a process of its own does, and no others of such names."""
+        """A command loads the modules of this folder anew, as a new process does, and no others of such names."""
         here = {file.stem for file in self._folder.iterdir() if file.suffix == ".py" or file.is_dir()}
         for name, module in list(sys.modules.items()):
             inside = (getattr(module, "__file__", None) or "").startswith(str(self._folder))
