@@ -21,7 +21,7 @@ def attempt(model: Any, *, real: bool, grad: bool, keep_small_data: bool = False
     """
     request = Request.of(**arguments)
     with undisturbed_process(), default_contexts():
-        target = model_of(model, request.point, real=real)
+        target = model_of(model, request, real=real)
         return counted_run(
             target, request, Attempt(real=real, grad=grad, keep_small_data=keep_small_data), target.notes
         )

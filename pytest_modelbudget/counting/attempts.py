@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, UsageError
 from ..values.cost import Cost
 from ..values.request import Request
 from .blame import NeedsGrad, NeedsRealRun
@@ -29,8 +29,8 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
     `ModelError` when the model's own code raises, or for a real run that does not fit in memory.
     """
     if request.counter == "fvcore":
-        return fvcore_cost(model_of(target, request.point, real=True), request)
-    model = model_of(target, request.point, real=False)
+        return fvcore_cost(_allowed(model_of(target, request, real=True), request), request)
+    model = _allowed(model_of(target, request, real=False), request)
     attempt = Attempt(grad=request.point.mode == "train")
     notes = list(model.notes)
     reason: NeedsRealRun | None = None  # what calls for the next attempt
@@ -64,12 +64,24 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
             if attempt.real:
                 raise ModelError(f"{error} {_after(reason, error)}") from error.__cause__
             # It may come from small tensors that have data beside meta tensors. A real run tells.
+        if model.sharded:
+            raise ModelError(
+                f"{reason}. A sharded model cannot be run for real instead: that takes all of its ranks."
+            ) from reason
         if _runs_on_cpu(model):
             refuse_too_large(reason.at_least, str(reason))
         between()
         attempt = Attempt(real=True, grad=attempt.grad, any_device=attempt.any_device)
         notes.append(f"{reason}: run for real on seeded inputs.")
-        model = model_of(target, request.point, real=True)
+        model = model_of(target, request, real=True)
+
+
+def _allowed(model: TargetModel, request: Request) -> TargetModel:
+    """The model itself. Raises `UsageError` where one rank of a sharded model cannot do what a request asks for."""
+    if model.sharded and (request.counter == "fvcore" or request.measured):
+        what = "counter='fvcore' counts in a real run" if request.counter == "fvcore" else "measured= is a real run"
+        raise UsageError(f"{what}, and a sharded model takes all of its ranks for one. Leave it out.")
+    return model
 
 
 def _after(reason: NeedsRealRun, error: ModelError) -> str:

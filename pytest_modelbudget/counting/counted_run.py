@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from ..values.cost import Cost
 from ..values.footprint import Taken, footprint
@@ -59,10 +59,15 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
         ledger.hold_bytes(packed_bytes(call.modules), "weights")
         ledger.hold(tensors_in((call.arguments, call.keywords)), "inputs")
         work = WorkRecorder() if card is not None else None
-        mode = CountingMode(tree.names, execution, ledger, fused=point.attention != "math", work=work)
+        mode = CountingMode(
+            tree.names, execution, ledger, fused=point.attention != "math", work=work, sharded=target.sharded
+        )
         outside = OutsideMode(mode) if attempt.real or attempt.keep_small_data else None
         try:
-            with blaming(call.model, call.given, request, execution=execution, grad=attempt.grad):
+            with (
+                blaming(call.model, call.given, request, execution=execution, grad=attempt.grad),
+                _following(ledger) if target.sharded else nullcontext(),
+            ):
                 peak = _run(call, request, attempt, mode, outside)
             taken = _taken(allocations, peak, work)
         except NeedsRealRun as need:
@@ -76,19 +81,47 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             peak,
             point=point,
             convention=request.convention,
+            sharded=target.sharded or point.world is not None,
             inputs=call.given,
             executed="real" if attempt.real else "meta",
             notes=(*notes, *(outside.notes() if outside is not None else ())),
-            throughput=_predicted(request, work),
+            throughput=_predicted(request, work, mode.tallies.communication()),
             device_memory=footprint(taken, card, point.mode) if card is not None and taken is not None else None,
         )
 
 
-def _predicted(request: Request, work: WorkRecorder | None) -> Throughput | None:
+def _following(ledger: Ledger) -> AbstractContextManager[None]:
+    """Follow in ``ledger`` what a sharded model gathers, frees and keeps for its replicas."""
+    from .sharded.running import sharded_run  # it imports DTensor and FSDP
+
+    return sharded_run(
+        ledger.resized,
+        lambda tensors: ledger.reassign(tensors, "gathered"),
+        lambda: ledger.made_as("gradients"),
+    )
+
+
+def _settling_steps(call: Call) -> int:
+    from .sharded.replicas import settling_steps  # it imports DTensor and FSDP
+
+    return settling_steps(call.modules)
+
+
+def _renew_reducers(call: Call, ledger: Ledger) -> None:
+    from .sharded.replicas import renew_reducers  # it imports DTensor and FSDP
+
+    with ledger.made_as("gradients"):
+        renew_reducers(call.modules)
+
+
+def _predicted(request: Request, work: WorkRecorder | None, sent: int) -> Throughput | None:
     """The time of the step, where a card was asked for."""
     if request.card is None or work is None:
         return None
-    return predict(work.work(), request.card, request.point.samples, request.point.way)
+    point = request.point
+    return predict(
+        work.work(), request.card, point.samples, point.way, sent=sent, link=point.link, ranks=point.world or 1
+    )
 
 
 def _taken(allocations: Allocations | None, peak: Peak, work: WorkRecorder | None) -> Taken | None:
@@ -109,7 +142,7 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode, out
     point = request.point
     if point.mode == "train":
         with fused_optimizers_on_meta():
-            step = training_step(call, request, point.rules)
+            step = training_step(call, request, point.rules, settles=_settling_steps(call) if mode.sharded else 0)
             for optimizer in step.optimizers:  # some have state before their first step
                 mode.ledger.hold(tensors_in(optimizer.state), "optimizer")
             return _run_under(call, request, attempt, mode, outside, step)
@@ -134,9 +167,15 @@ def _run_under(
         counting(mode, grad=attempt.grad, outside=outside),
         without_compiler(),
     ):
+        if mode.sharded:
+            _renew_reducers(call, mode.ledger)
         if step is not None:
             return counted_step(step, mode)
         with autocast_of(point.amp, point.rules)():
+            if mode.sharded:  # only then are parameters that stay gathered as in every later pass
+                arguments, keywords = call.again()
+                call.called(*arguments, **keywords)
+                mode.start_again()
             out = call.called(*call.arguments, **call.keywords)
         if outside is not None:
             outside.returned(out)

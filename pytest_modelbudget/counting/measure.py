@@ -19,6 +19,7 @@ from .model.process import default_contexts, one_at_a_time, undisturbed_process
 from .model.target import Target
 from .real_run import real_run
 from .self_check import warn_of_untried
+from .sharded.process_group import process_group
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -51,7 +52,14 @@ def measure(model: Target | str, *, args: Mapping[str, Any] | None = None, **arg
 def count(model: Target, request: Request) -> Cost:
     """Measure what a checked request asks for, one at a time in a process. Raises as `measure` does."""
     warn_of_untried(count)
-    with one_at_a_time(), undisturbed_process(), default_contexts(), warnings.catch_warnings(), undone(model) as left:
+    with (
+        one_at_a_time(),
+        undisturbed_process(),
+        default_contexts(),
+        warnings.catch_warnings(),
+        process_group(request.point),
+        undone(model) as left,
+    ):
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
         if request.loader is not None:
             request = replace(request, loader=None, inputs=read_first(request.loader, request.point))

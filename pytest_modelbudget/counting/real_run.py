@@ -37,7 +37,7 @@ def real_run(target: Any, request: Request) -> Measured:
     Raises `ModelError` when the model's own code raises, and as `model_of` does.
     """
     device, point = torch.device("cuda" if torch.cuda.is_available() else "cpu"), request.point
-    model = model_of(target, point, real=True)
+    model = model_of(target, request, real=True)
     allocated = torch.cuda.memory_allocated() if device.type == "cuda" else 0
     with ready_on(device, model, request) as call:
         training = training_step(call, request, device.type) if point.mode == "train" else None

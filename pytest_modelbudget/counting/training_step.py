@@ -14,7 +14,7 @@ from .recording.optimizers import make_optimizers
 from .recording.training import TrainingStep
 
 
-def training_step(call: Call, request: Request, autocast: str) -> TrainingStep:
+def training_step(call: Call, request: Request, autocast: str, *, settles: int = 0) -> TrainingStep:
     """The training step that a request asks for, with autocast as on the device type ``autocast``.
 
     Raises `UsageError` for an optimizer that cannot be made.
@@ -35,4 +35,5 @@ def training_step(call: Call, request: Request, autocast: str) -> TrainingStep:
         point.accumulate or 1,
         autocast_of(point.amp, autocast),
         own=point.step is not None,
+        settles=settles,
     )

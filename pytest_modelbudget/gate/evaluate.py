@@ -41,11 +41,10 @@ def evaluate(
     results = []
     for budget, entry in zip(budgets, _entries(budgets, test), strict=True):
         found = find_model(budget, test, body.returned)
-        built = found.model is body.returned and body.on_meta and body.again
-        target = Prebuilt(found.model, body.again) if built and body.again else found.model
         named = named_values(budget, test)
         asked = budget.request(test.sizes, test.own_sizes, named=named, usual=found.usual)
         request = replace(asked, **config.settings()).checked()
+        target = _target(found.model, body, request.point)
         hint = misnamed_size(test, budget)
         cost = _counted(target, request, hint)
         tolerance = budget.tolerance if budget.tolerance is not None else config.tolerance
@@ -73,6 +72,15 @@ def evaluate(
         result = _explained(result, baseline, recount, test.root)
         results.append(replace(result, sources={} if verdict.passed else sources_of(result, test.root)))
     return results
+
+
+def _target(model: Any, body: Body, point: OperatingPoint) -> Any:
+    """What is counted for a model. One that a test returns, spread over ranks, is built in their process group."""
+    if model is not body.returned or body.again is None:
+        return model
+    if point.world is not None:
+        return body.again
+    return Prebuilt(model, body.again) if body.on_meta else model
 
 
 def _counted(target: Any, request: Request, hint: str) -> Cost:

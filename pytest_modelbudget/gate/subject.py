@@ -9,12 +9,13 @@ from typing import Any
 
 from ..counting.model.build import call_on_meta, is_module
 from ..counting.model.process import undisturbed_process
+from ..counting.sharded.process_group import process_group
 from ..errors import UsageError
 from ..judging.budget import NAMED, Budget, names_fixture
 from ..targets.find import find_target, target_of
 from ..targets.found import FoundTarget
 from ..values.aliases import meaning
-from ..values.point import axis_names, find_axis, is_dimension
+from ..values.point import OperatingPoint, axis_names, find_axis, is_dimension
 
 
 @dataclass(frozen=True)
@@ -163,11 +164,28 @@ def misnamed_size(test: TestCase, budget: Budget) -> str:
     return ""
 
 
-def build_on_meta(function: Callable[[], Any]) -> tuple[Any, bool]:
+def spread_point(budgets: Iterable[Budget], test: TestCase) -> OperatingPoint:
+    """The operating point of the first budget whose model is spread over ranks; one of a single rank if there is none.
+
+    What cannot be meant in a budget is told when it is measured.
+    """
+    for budget in budgets:
+        if not {"ranks", "parallel"}.isdisjoint(budget.arguments):
+            try:
+                return budget.point(test.sizes, test.own_sizes)
+            except UsageError:
+                continue
+    return OperatingPoint()
+
+
+def build_on_meta(function: Callable[[], Any], point: OperatingPoint) -> tuple[Any, bool]:
     """Call a test that returns its model so that the model is built on meta; for real where that fails.
 
-    Gives what it returned, and whether it is on meta. The second call's error is the test's.
+    It is called in the process group that ``point`` asks for, if it does. Gives what it returned, and whether it is on
+    meta. The second call's error is the test's.
     """
-    with undisturbed_process():
+    with undisturbed_process(), process_group(point):
         called = call_on_meta(function)
+        if called.error is not None and point.world is not None:
+            return function(), False
     return (called.value, True) if called.error is None else (function(), False)

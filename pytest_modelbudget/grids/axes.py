@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import UsageError
@@ -23,8 +23,10 @@ def axis_values(name: str, value: Any) -> tuple[Any, ...]:
     axis = find_axis(name)
     if value is None:
         return (None,)
-    if isinstance(value, str):
-        found: list[Any] = [item for part in value.split(",") for item in _part(axis, part.strip(), value)]
+    if isinstance(value, Mapping) or (isinstance(value, str) and axis.kind.is_one_text):
+        found: list[Any] = [value]
+    elif isinstance(value, str):
+        found = [item for part in value.split(",") for item in _part(axis, part.strip(), value)]
     elif isinstance(value, int) or (isinstance(axis.kind, Resolution) and isinstance(value, tuple)):
         found = [value]
     elif isinstance(value, Iterable):

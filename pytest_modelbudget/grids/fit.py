@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def fit(
     A size that is given stays; one with several values (``"128:512:32"``, a list) is searched among these; a batch
     or a resolution that is left out is searched freely, up to 65,536 and 8,192. Square pictures are searched. If both
     are open the answer is a front: for batches 1, 2, 4, ... the largest resolution, for that the largest batch.
+    ``ranks`` with several values, or left open by ``parallel``, asks for the fewest that keep the limits.
     ``fits=True``, or no limit and the ``device`` of a card, asks what its memory holds, an estimate. Other keywords are
     `measure`'s. Every answer was counted, and so was the next size, which is over a limit.
 
@@ -94,8 +96,9 @@ def fit(
     own = dimensions(asked.pop("dims", {}))
     sizes = {**{name: asked.pop(name, None) for name in axis_names(ordered=True)}, **own}
     given = {name: axis_values(name, value) for name, value in sizes.items()}
+    ranks = _numbers_of_ranks(asked)
     settings = {name: one_value(name, asked.pop(name)) for name in axis_names(several=True) if name in asked}
-    request = Request.of(**asked, **settings)
+    request = Request.of(**asked, **settings, **({"ranks": ranks[0]} if ranks else {}))
     if not limits and request.allocates and request.card is not None:
         limits = {"footprint": request.card.memory}
     if not limits:
@@ -118,8 +121,30 @@ def fit(
         raise UsageError(
             f"res={arguments.get('res')!r}: only square pictures are searched. Give one of height x width to keep it."
         )
+    if len(ranks) > 1 and free != ["batch"] and free:
+        raise UsageError(f"The fewest ranks are searched alone: give one of {', '.join(free)}.")
     start = request.point.at(**{size: values[0] for size, values in given.items() if size not in free})
-    return _Finder(name, model, replace(request, point=start), limits, given, progress).fit(free)
+    finder = _Finder(name, model, replace(request, point=start), limits, given, progress)
+    return finder.fewest(ranks) if len(ranks) > 1 else finder.fit(free)
+
+
+def _numbers_of_ranks(asked: dict[str, Any]) -> tuple[int, ...]:
+    """The numbers of ranks to search among, the fewest first, taken out of what is asked; none where none is said.
+
+    A mesh that leaves a size open, with no number beside it, is tried at 1, 2, 4, ... times what it says.
+    """
+    ranks = axis_values("ranks", asked.pop("ranks", None))
+    if ranks != (None,):
+        return tuple(sorted(ranks))
+    mesh = find_axis("parallel").kind.parse("parallel", asked["parallel"]) if "parallel" in asked else ()
+    if not any(size == -1 for _, size in mesh):
+        return ()
+    known = math.prod(size for _, size in mesh if size > 0)
+    return tuple(known << power for power in range(_DOUBLINGS + 1))
+
+
+_DOUBLINGS = 10
+"""How often the ranks of an open mesh are doubled: up to 1,024 of its smallest size."""
 
 
 def _with_inputs(
@@ -183,6 +208,23 @@ class _Finder:
             found = [one] if one is not None else []
         least = None if found else self._least(free)
         return Fit(self._name, self._limits, tuple(found), least, self._request.convention, len(self._known))
+
+    def fewest(self, ranks: tuple[int, ...]) -> Fit:
+        """Search the fewest ranks, at one operating point: each more ranks than the last, until the limits are kept."""
+        found, before = None, None
+        for number in ranks:
+            point = replace(self._request.point, ranks=number).with_batch_if_needed()
+            look = self.look(point)
+            if not look.refused and not look.over(self._limits):
+                found = Fitting(point, look.values)
+                if before is not None:
+                    last = self.look(before)
+                    found = replace(found, next=before, beyond=last.values, binds=(last.over(self._limits) or [""])[0])
+                break
+            before = point if not look.refused else before
+        least = None if found is not None else self._least([])
+        fitting = (found,) if found is not None else ()
+        return Fit(self._name, self._limits, fitting, least, self._request.convention, len(self._known))
 
     @staticmethod
     def _sorted(free: list[str]) -> tuple[str, str]:

@@ -13,6 +13,9 @@ from ..values.point import axis_names
 from ..values.request import CONVENTIONS
 from .fitting import Fitting
 
+SEARCHED_DOWN = "ranks"
+"""The axis of which the smallest value is sought: more of it takes less of each."""
+
 
 def fit_table(
     target: str, limits: Mapping[str, int], found: Sequence[Fitting], least: Fitting | None, convention: str
@@ -27,7 +30,7 @@ def fit_table(
         assert least is not None  # what does not fit was counted
         used, limit = show_apart(least.values[least.binds], limits[least.binds], least.binds)
         return f"{head}\n\nnothing fits: at {least.point} it takes {least.binds} {used} of {limit}"
-    sizes = [axis.name for axis, _ in found[0].point.given() if axis.ordered]
+    sizes = [axis.name for axis, _ in found[0].point.given() if axis.ordered or axis.name == SEARCHED_DOWN]
     headers = [*sizes, *(part for metric in limits for part in (metric, "", "left")), "what binds"]
     rows = [[*(one.point.show(name) for name in sizes), *_used(limits, one), _binds(limits, one)] for one in found]
     return f"{head}\n\n{plain_table(rows, headers, right=range(len(sizes), len(headers) - 1))}"
@@ -44,7 +47,9 @@ def _used(limits: Mapping[str, int], one: Fitting) -> list[str]:
 def _binds(limits: Mapping[str, int], one: Fitting) -> str:
     if one.next is None:
         return f"the model takes no more: {shown(one.refused)}" if one.refused else "nothing, as far as was looked"
-    moved = [n for n in axis_names(one.point, ordered=True) if one.next.value(n) != one.point.value(n)]
+    moved = [
+        n for n in (*axis_names(one.point, ordered=True), SEARCHED_DOWN) if one.next.value(n) != one.point.value(n)
+    ]
     where = ", ".join(f"{name} {one.next.show(name)}" for name in moved)
     if not one.binds:
         return f"nothing at {where}"

@@ -52,7 +52,11 @@ def sweep(
     grid = {axis.name: axis_values(axis.name, given.pop(axis.name, axis.default)) for axis in axes() if axis.swept}
     own = dimensions(given.pop("dims", {}))
     grid.update((name, axis_values(name, value)) for name, value in own.items())
-    by_mode = {mode: _request(given, mode, grid["mode"]) for mode in grid["mode"]}
+    by_ranks = [  # each has to go with the mesh
+        {mode: _request(with_ranks, mode, grid["mode"]) for mode in grid["mode"]}
+        for with_ranks in ({**given, "ranks": ranks} if ranks is not None else given for ranks in grid["ranks"])
+    ]
+    by_mode = by_ranks[0]
     first = next(iter(by_mode.values()))
     timed = first.card is not None
     chosen = _metrics(metrics, timed=timed)
@@ -65,7 +69,12 @@ def sweep(
         raise UsageError(f"jobs={jobs!r} is not a whole number above zero.")
     grids = []
     for name, model in targets.items():
-        lines = not exact and set(chosen) <= set(metric_names(line=True)) and _lines_are_possible(model.model, first)
+        lines = (
+            not exact
+            and first.point.world is None
+            and set(chosen) <= set(metric_names(line=True))
+            and _lines_are_possible(model.model, first)
+        )
         for group in _groups(points[name]):
             usual = model.usual(_said(by_mode[group[0].mode], group[0]))
             request = replace(by_mode[group[0].mode], **{key: usual[key] for key in ("inputs",) if key in usual})

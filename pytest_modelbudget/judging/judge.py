@@ -60,6 +60,10 @@ def judge(
             + (f"\n{missed}." if missed else "")
         )
     missing = [metric for metric in limits if cost.metric(metric, module) is None]
+    problems += [
+        f"measured nothing: {metric}: {why}." for metric in missing if (why := find_metric(metric).why_missing)
+    ]
+    missing = [metric for metric in missing if not find_metric(metric).why_missing]
     if missing:
         problems.append(
             f"measured nothing: the counter {cost.counter!r} does not know {', '.join(missing)}, "

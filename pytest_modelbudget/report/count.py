@@ -11,6 +11,7 @@ from ..text.tables import indented, plain_table
 from ..values.cost import Cost
 from ..values.input_tensor import InputTensor
 from ..values.metrics import find_metric, metric_names, show, show_limit
+from .parts.communication import communication_text
 from .parts.conditions import conditions
 from .parts.measured import prediction_error
 from .parts.memory import memory_text
@@ -22,7 +23,7 @@ def count_text(cost: Cost, *, depth: int, code: str, given: Mapping[str, Any] | 
     ``given`` are the arguments beside the operating point, ``args`` and ``inputs``, as far as there are any.
     """
     parts = [conditions(cost), _totals(cost), cost.table(depth)]
-    parts += [text for text in (memory_text(cost),) if text]
+    parts += [text for text in (memory_text(cost), communication_text(cost)) if text]
     unknown = uncounted(cost)
     if unknown:
         parts.append(unknown)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..judging.source import locate
 from ..text.line import one_line
 from ..values.result import Result
+from .parts.communication import broken_communication
 from .parts.conditions import conditions
 from .parts.limits import metric_table
 from .parts.memory import broken_memory
@@ -30,8 +31,8 @@ def _one(result: Result, root: str, full: bool) -> str:
     table = metric_table(verdict)
     lines += ["", table] if table else [""]
     lines.append(conditions(cost, result.module))
-    broken = broken_memory(result)
-    lines += ["", *broken] if broken else []
+    for broken in (broken_memory(result), broken_communication(result)):
+        lines += ["", *broken] if broken else []
     growth = growth_lines(result, most=len(cost.modules) if full else 5)
     where = _where(result, root, full) if verdict.over or verdict.regressed else []
     lines += ["", *growth, *where] if growth or where else []

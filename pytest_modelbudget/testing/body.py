@@ -10,18 +10,21 @@ from typing import Any
 
 from ..counting.leftovers.leftovers import undone
 from ..gate.subject import Body, build_on_meta
+from ..values.point import OperatingPoint
 
 
 class Watched:
     """A test's own code, watched: what it returned, and whether it did. It returns nothing to pytest.
 
-    ``build`` says that it is a factory. What it leaves in the process is undone when ``leaving`` is closed.
+    ``build`` says that it is a factory, which is called in the process group that ``point`` asks for. What it
+    leaves in the process is undone when ``leaving`` is closed.
     """
 
-    def __init__(self, function: Callable[..., Any], *, build: bool, leaving: ExitStack) -> None:
+    def __init__(self, function: Callable[..., Any], *, build: bool, leaving: ExitStack, point: OperatingPoint) -> None:
         self._leaving = leaving
         self._function = function
         self._build = build
+        self._point = point
         self._arguments: tuple[Any, ...] = ()
         self._keywords: dict[str, Any] = {}
         self._returned: Any = None
@@ -46,7 +49,7 @@ class Watched:
             self.started, self.finished = True, False
             if self._build:
                 self._leaving.enter_context(undone(self._function))
-                self._returned, self._on_meta = build_on_meta(self._again)
+                self._returned, self._on_meta = build_on_meta(self._again, self._point)
             else:
                 self._returned = self._function(*args, **kwargs)
             self.finished = True

@@ -58,12 +58,12 @@ def _fail(item: pytest.Item, text: str) -> NoReturn:
 @contextmanager
 def _watching(item: pytest.Function, leaving: ExitStack) -> Iterator[Watched]:
     """Put a watched function in the place of the test's own. ``leaving`` as in `Watched`."""
-    from ..gate.subject import names_its_model
+    from ..gate.subject import names_its_model, spread_point
     from .body import Watched
 
     function, case = item.obj, case_of(item)
     build = not inspect.iscoroutinefunction(function) and not names_its_model(budgets_now(item), case)
-    watched = Watched(function, build=build, leaving=leaving)
+    watched = Watched(function, build=build, leaving=leaving, point=spread_point(budgets_now(item), case))
     item.obj = watched.wrapped()
     owner = getattr(function, "__self__", None)
     by_name = inspect.iscoroutinefunction(function) and isinstance(owner, unittest.TestCase)

@@ -28,6 +28,10 @@ class Settings(TypedDict, total=False):
     device: str
     channels_last: bool
     compile: bool
+    rank: int
+    parallel: Mapping[str, int] | str
+    tp_plan: Mapping[str, Any]
+    link: Literal["NVLink", "PCIe", "InfiniBand"]
     inputs: Any
     loader: Any
     loss: Callable[[Any], Any]
@@ -44,6 +48,7 @@ class Arguments(Settings, total=False):
     dims: Mapping[str, int | None] | Iterable[str]
     dtype: Any
     mode: Literal["infer", "train"]
+    ranks: int
     measured: bool
 
 
@@ -56,6 +61,7 @@ class GridArguments(Settings, total=False):
     dims: Mapping[str, int | str | Iterable[int] | None] | Iterable[str]
     dtype: Any
     mode: str | Iterable[str]
+    ranks: int | str | Iterable[int]
 
 
 class Limits(TypedDict, total=False):
@@ -70,6 +76,7 @@ class Limits(TypedDict, total=False):
     activations: Limit
     weights: Limit
     memory: Limit
+    communication: Limit
     latency: Limit
     footprint: Limit
     fits: bool

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..text.line import one_line
+from .communication import Collective
 from .cost_table import module_html, module_table
 from .footprint import Footprint
 from .frozen import NOTHING, freeze
@@ -23,7 +24,8 @@ from .throughput import Throughput
 class ModuleCost:
     """The cost of one module with everything below it.
 
-    ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes.
+    ``memory`` is what it made (activations, gradients, temporaries) that was alive at the model's peak, in bytes;
+    ``communication`` are the bytes that it sends to other ranks.
     ``calls`` are those of the module itself, ``recomputed`` those of them in the backward pass (checkpointing);
     ``inputs`` are the elements of the tensors that its forward calls were given by position. ``operators`` are the
     calls of operators in its own forward, views and modules of PyTorch left out. ``shares`` names the first module
@@ -46,6 +48,7 @@ class ModuleCost:
     owner: str = ""
     attribute: str = ""
     memory: int = 0
+    communication: int = 0
     recomputed: int = 0
     inputs: int = 0
     operators: Mapping[str, int] = field(default_factory=lambda: NOTHING)
@@ -69,9 +72,10 @@ class Cost:
     ``uncounted`` maps operators without a formula to the number of their calls, ``uncounted_in`` to the
     modules they ran in. ``memory`` is ``None`` where it was not measured, else the total of ``peak``. FLOPs of a
     training step are ``backward_flops`` and those of the forward pass; ``measured`` is what a real run took.
-    ``throughput`` and ``device_memory`` are predicted, where a named device was asked for. ``lines`` has the file, and
-    the lines of the first and last call, of an operator in a module's own code, by module and operator, in the process
-    that counted: it is no part of the data.
+    Of a sharded model everything is of one rank, but for ``global_params``; ``communication`` are the bytes that this
+    rank sends in a step, ``collectives`` by which calls. ``throughput`` and ``device_memory`` are predicted, where a
+    named device was asked for. ``lines`` has the file, and the lines of the first and last call, of an operator in a
+    module's own code, by module and operator, in the process that counted: it is no part of the data.
     """
 
     flops: int
@@ -98,6 +102,9 @@ class Cost:
     peak: Peak | None = field(default=None, repr=False)
     measured: Measured | None = None
     device_memory: Footprint | None = field(default=None, repr=False)
+    communication: int | None = None
+    collectives: tuple[Collective, ...] = field(default=(), repr=False)
+    global_params: int | None = None
     lines: Mapping[tuple[str, str], tuple[str, int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -140,6 +147,8 @@ class Cost:
         row = self.modules.get(module)
         if row is None:
             raise UsageError(_no_such_module(module, self.modules))
+        if getattr(self, name) is None:
+            return None
         if name == "latency":
             return None if self.throughput is None else self.throughput.by_module().get(module, 0)
         return int(getattr(row, name))
@@ -178,6 +187,7 @@ class Cost:
         data["modules"] = [row.to_dict() for row in self.modules.values()]
         data["operators"] = self.by_operator()
         data["throughput"] = self.throughput.to_dict() if self.throughput is not None else None
+        data["collectives"] = [one.to_dict() for one in self.collectives]
         data["device_memory"] = self.device_memory.to_dict() if self.device_memory is not None else None
         return data
 
@@ -192,6 +202,7 @@ class Cost:
             fields["measured"] = Measured(**fields["measured"]) if fields["measured"] is not None else None
             fields["uncounted_in"] = {name: tuple(where) for name, where in fields["uncounted_in"].items()}
             fields["modules"] = {row["name"]: ModuleCost(**row) for row in fields["modules"]}
+            fields["collectives"] = tuple(Collective(**one) for one in fields["collectives"])
             if fields["throughput"] is not None:
                 fields["throughput"] = Throughput.from_dict(fields["throughput"])
             if fields["device_memory"] is not None:

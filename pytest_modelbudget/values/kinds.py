@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from ..errors import UsageError, nearest
-from ..text.checks import Wrong, a_count, a_list, a_text, one_of
+from ..text.checks import Wrong, a_count, a_list, a_text, an_object, one_of
 from ..text.json import Place
 from .devices import find_device
 
@@ -23,6 +23,9 @@ class Kind(ABC):
 
     metavar: str
     """What stands for a value in a command's help."""
+
+    is_one_text: bool = False
+    """Whether a text with commas is one value, and not several."""
 
     @abstractmethod
     def parse(self, name: str, value: Any) -> Any:
@@ -87,6 +90,100 @@ class Whole(Kind):
     def read(self, data: Any, place: Place) -> int:
         """A number from 1."""
         return a_count(data, place, least=1)
+
+
+@dataclass(frozen=True)
+class Index(Whole):
+    """A whole number from zero."""
+
+    def parse(self, name: str, value: Any) -> int:
+        """An ``int``, or one of NumPy's."""
+        if not self.resembles(value) or value < 0:
+            raise UsageError(f"{name}={value!r} is not a whole number from zero.")
+        return int(value)
+
+    def read(self, data: Any, place: Place) -> int:
+        """A number from 0."""
+        return a_count(data, place, least=0)
+
+
+MESH = {
+    "dp": "replicas, whose gradients are summed up (DistributedDataParallel)",
+    "fsdp": "parameters, gradients and optimizer state sharded (fully_shard)",
+    "tp": "the layers' products divided (parallelize_module)",
+}
+"""The dimensions of a mesh that a model may be parallelised over, the outermost first."""
+
+
+@dataclass(frozen=True)
+class Parallel(Kind):
+    """A mesh by the sizes of its dimensions, of which one may be -1: the rest of the ranks.
+
+    Its values are pairs of name and size, the outermost dimension first.
+    """
+
+    metavar: str = "NAME=N,..."
+    is_one_text: bool = True
+
+    def parse(self, name: str, value: Any) -> tuple[tuple[str, int], ...]:
+        """A mapping such as ``{"tp": 4, "fsdp": 8}``, or text as `of_text` reads it."""
+        if isinstance(value, str):
+            try:
+                value = self.of_text(value)
+            except ValueError as error:
+                raise UsageError(f"{name}={value!r}: {error}. {_MESH_FORMS}") from error
+        elif isinstance(value, tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+            value = dict(value)
+        if not isinstance(value, Mapping) or not value:
+            raise UsageError(f"{name}={value!r} is no mesh. {_MESH_FORMS}")
+        for one, size in value.items():
+            if one not in MESH:
+                raise UsageError(f"{name}={value!r}: {one!r} is no dimension.{nearest(str(one), MESH)} {_MESH_FORMS}")
+            if not Whole().resembles(size) or (size < 1 and size != -1):
+                raise UsageError(f"{name}={value!r}: {one} is neither a whole number above zero nor -1, the rest.")
+        if sum(size == -1 for size in value.values()) > 1:
+            raise UsageError(f"{name}={value!r} leaves two sizes open. One may be -1: the rest of ranks=.")
+        return tuple((one, int(value[one])) for one in MESH if one in value)
+
+    def of_text(self, text: str) -> Any:
+        """``tp=4,fsdp=8``, or as `show` says it; a name alone is the rest."""
+        found = {}
+        for part in re.split(r",| x ", text):
+            name, _, size = part.strip().replace("=", " ").partition(" ")
+            found[name] = Whole().of_text(size.strip()) if size else -1
+        return found
+
+    def plain(self, value: Any) -> Any:
+        """``{"fsdp": 8, "tp": 4}``."""
+        return dict(value)
+
+    def argument(self, value: Any) -> Any:
+        """The same: a mapping."""
+        return dict(value)
+
+    def read(self, data: Any, place: Place) -> Any:
+        """What `plain` gives, with the dimensions that there are."""
+        found = an_object(data, place)
+        if not found or set(found) - set(MESH):
+            raise Wrong("no mesh", place)
+        sizes = {name: size if size == -1 else a_count(size, (*place, name), least=1) for name, size in found.items()}
+        return tuple((name, sizes[name]) for name in MESH if name in sizes)
+
+    def show(self, value: Any) -> str:
+        """``fsdp 8 x tp 4``."""
+        return " x ".join(name if size == -1 else f"{name} {size}" for name, size in value)
+
+
+def world_of(mesh: Sequence[tuple[str, int]] | None) -> int | None:
+    """The processes of a mesh as `Parallel` has it; ``None`` where there is none, or where one size is the rest."""
+    sizes = [size for _, size in mesh or ()]
+    return None if not sizes or -1 in sizes else math.prod(sizes)
+
+
+_MESH_FORMS = (
+    f"Allowed: a mapping such as {{'fsdp': 8}} or {{'tp': 4, 'fsdp': 8}}; the dimensions are {', '.join(MESH)}, and "
+    "one size may be -1, the rest of ranks=."
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Metric:
     - ``by_convention``: two conventions give two values of it;
     - ``where``: the metric whose modules say where it is, if modules do not have it;
     - ``measured``: the attribute of `peak.Measured` that has what a real run took of it;
+    - ``why_missing``: why a cost has none of it, and what to do, where that is not the counter's doing;
     - ``aliases``: what people also call it, for hints.
     """
 
@@ -54,6 +55,7 @@ class Metric:
     by_convention: bool = False
     where: str = ""
     measured: str = ""
+    why_missing: str = ""
     aliases: tuple[str, ...] = ()
 
     @property
@@ -115,6 +117,13 @@ TABLE = (
         always=False, in_modules=False, why_whole="a peak has no parts", in_rows=True, grows=True, per_sample=True,
         headline=True, measured="memory",
         aliases=("mem", "peak_memory", "peak_mem", "peak", "memory_peak", "vram", "ram", "gpu_memory"),
+    ),
+    Metric(
+        "communication", BYTES, "communication",
+        "Bytes that this rank of a sharded model sends in a step, by the ring algorithms of its collectives.",
+        always=False, in_rows=True, per_sample=True,
+        why_missing="the model is on one rank, which sends nothing. Say how many there are (ranks=8), or leave it out",
+        aliases=("comm", "traffic", "collectives", "comms", "bytes_sent"),
     ),
     Metric(
         "latency", NANOSECONDS, "estimated latency",

@@ -8,9 +8,10 @@ from typing import Any
 
 from .frozen import freeze
 
-KINDS = ("weights", "inputs", "activations", "gradients", "optimizer", "temporaries")
-"""What memory is for: parameters and buffers; arguments of forward; what forward made (saved for backward, when
-training); gradients of parameters; the optimizer's state; everything else that is made on the way."""
+KINDS = ("weights", "gathered", "inputs", "activations", "gradients", "optimizer", "temporaries")
+"""What memory is for: parameters and buffers; parameters of other ranks that FSDP gathers; arguments of
+forward; what forward made (saved for backward, when training); gradients of parameters; the optimizer's state;
+everything else that is made on the way."""
 
 PHASES = ("forward", "backward", "optimizer")
 

@@ -6,6 +6,7 @@ have it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -17,7 +18,24 @@ from ..text.checks import Wrong, a_record, an_object
 from ..text.json import Place
 from .devices import find_device
 from .fits import Way
-from .kinds import Choice, Device, Dtype, Flag, Kind, Method, Named, Optimizer, Resolution, Step, Whole, name_of
+from .kinds import (
+    Choice,
+    Device,
+    Dtype,
+    Flag,
+    Index,
+    Kind,
+    Method,
+    Named,
+    Optimizer,
+    Parallel,
+    Resolution,
+    Step,
+    Whole,
+    name_of,
+    world_of,
+)
+from .links import LINKS
 from .metrics import metric_names
 
 
@@ -166,6 +184,25 @@ class OperatingPoint:
         Flag(), "estimate the time of a step under torch.compile; counts are those of the model as it is",
         text=", compiled", aliases=("compiled", "torch_compile"),
     )  # fmt: skip
+    ranks: int | None = axis(
+        Whole(), "processes of a sharded model; everything is measured of one of them",
+        several=True, by_name=True, factor="ranks", example="8 or 8,16,32",
+        aliases=("world_size", "num_ranks", "nproc", "nproc_per_node", "gpus", "num_gpus", "n_gpus"),
+    )  # fmt: skip
+    rank: int | None = axis(
+        Index(), "with --ranks or --parallel: the process that is measured (default 0)", by_name=True, implied=0,
+        aliases=("local_rank", "global_rank"),
+    )  # fmt: skip
+    parallel: tuple[tuple[str, int], ...] | None = axis(
+        Parallel(), "parallelise the model by a plan: fsdp=8, tp=4,fsdp=8, dp=2,fsdp=8; -1 is the rest of --ranks",
+        factor="ranks", text=", {value}", example="fsdp=8 or tp=4,fsdp=8",
+        aliases=("mesh", "device_mesh", "parallelism", "sharding"),
+    )  # fmt: skip
+    link: str | None = axis(
+        Choice(tuple(link.name for link in LINKS), "a link between cards"),
+        "with a card and several ranks: NVLink, PCIe or InfiniBand (default: what such cards have)",
+        text=", {value}", aliases=("interconnect", "fabric", "nvlink"),
+    )  # fmt: skip
     dims: tuple[tuple[str, int], ...] = ()
     """The dimensions of the user's own that are given, sorted by their names, each of which is an axis."""
 
@@ -189,6 +226,18 @@ class OperatingPoint:
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
         return "cpu" if self.device is None else find_device(self.device).kind
+
+    @property
+    def world(self) -> int | None:
+        """The processes that the model is spread over; ``None`` where nothing says that it is."""
+        return self.ranks if self.ranks is not None else world_of(self.parallel)
+
+    @property
+    def mesh(self) -> dict[str, int]:
+        """The dimensions of ``parallel`` with their sizes, the outermost first, what was left open filled in."""
+        sizes = dict(self.parallel or ())
+        known = math.prod(size for size in sizes.values() if size > 0)
+        return {name: size if size > 0 else (self.ranks or 1) // known for name, size in sizes.items()}
 
     @property
     def called(self) -> str:
@@ -391,8 +440,31 @@ def operating_point(**given: Any) -> OperatingPoint:
         raise UsageError(
             f"Both step={found['step']!r} and method={found['method']!r} are given: a step says itself what it calls."
         )
+    _check_ranks(found)
     own = {name: find_axis(name).kind.parse(name, value) for name, value in dims.items() if value is not None}
+    if found["link"] is not None and (found["ranks"] is None and found["parallel"] is None):
+        raise UsageError(f"link={found['link']!r} is for ranks= or parallel=: one process sends nothing.")
     return OperatingPoint(**found, dims=tuple(sorted(own.items())))
+
+
+def _check_ranks(found: dict[str, Any]) -> None:
+    """Check that ranks, rank and mesh go together. Of a mesh that says all, ``ranks`` says nothing more."""
+    ranks, rank, parallel = found["ranks"], found["rank"], found["parallel"]
+    world, said = world_of(parallel), find_axis("parallel").kind.show(parallel or ())
+    if parallel is not None and world is None:
+        known = math.prod(size for _, size in parallel if size > 0)
+        if ranks is None:
+            raise UsageError(f"parallel= leaves a size open ({said}): say how many processes there are, ranks=8.")
+        if ranks % known:
+            raise UsageError(f"ranks={ranks} is no multiple of {known}, which parallel= has without the rest ({said}).")
+    elif world is not None and ranks not in (None, world):
+        raise UsageError(f"ranks={ranks}, and parallel= is a mesh of {world} ({said}). Leave out ranks=.")
+    elif world is not None:
+        found["ranks"], ranks = None, world
+    if rank is not None and ranks is None:
+        raise UsageError(f"rank={rank} is for ranks= or parallel=: without them there is one process.")
+    if rank is not None and rank >= ranks:
+        raise UsageError(f"rank={rank} is none of {ranks}: they are 0 to {ranks - 1}.")
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,7 @@ from .aliases import did_you_mean
 from .device import Device
 from .devices import find_device
 from .kinds import Choice, name_of
+from .links import link_of
 from .point import OperatingPoint, axis_names, operating_point, point_arguments
 
 CONVENTIONS = {
@@ -36,8 +37,9 @@ class Request:
     """What is asked of a measurement, checked.
 
     ``inputs`` is as the user gave it: a tensor, shapes, a callable; of a ``loader`` its first batch is the input, or of
-    what a callable makes; ``loss`` gets the model's output; ``optimizer`` and
-    ``step`` are callables, where they are no names of the ``point``. ``measured`` also runs the step for real.
+    what a callable makes; ``loss`` gets the model's output; ``optimizer`` and ``step`` are callables, where they are no
+    names of the ``point``; ``tp_plan`` has the style of tensor parallelism of each layer. ``measured`` also runs the
+    step for real.
     """
 
     point: OperatingPoint = field(default_factory=OperatingPoint)
@@ -46,6 +48,7 @@ class Request:
     loss: Callable[[Any], Any] | None = None
     optimizer: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
+    tp_plan: Mapping[str, Any] | None = None
     convention: str = "fvcore"
     counter: str = "aten"
     measured: bool = False
@@ -93,10 +96,19 @@ class Request:
             raise UsageError("loss= is for mode='train': in inference there is none.")
         if self.loss is not None and self.point.step is not None:
             raise UsageError("loss= is for a model whose forward returns no loss: step= returns the loss itself.")
+        if self.tp_plan is not None:
+            if not isinstance(self.tp_plan, Mapping):
+                raise UsageError(f"tp_plan={self.tp_plan!r} is no mapping from layers to styles such as 'colwise'.")
+            if "tp" not in dict(self.point.parallel or ()):
+                raise UsageError("tp_plan= is for parallel= with tp: nothing else divides layers.")
         if self.counter == "fvcore" and self.point.called != "forward":
             raise UsageError(f"counter='fvcore' counts forward only, and here is {self.point.called}(). Leave out one.")
         if self.counter == "fvcore" and self.convention != "fvcore":
             raise UsageError("counter='fvcore' counts in the convention 'fvcore' only: one multiply-add is one FLOP.")
+        if self.point.link is not None and (self.card is None or link_of(self.card, self.point.link) is None):
+            raise UsageError(
+                f"link={self.point.link!r} is for a named card that has it (device='H100'), whose time is predicted."
+            )
         if self.counter == "fvcore" and self.card is not None:
             raise UsageError(
                 "counter='fvcore' does not see what operators move, so it predicts no time. Leave out device=."

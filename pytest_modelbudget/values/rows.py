@@ -36,6 +36,7 @@ class ModuleRow:
     activations: int = 0
     weights: int = 0
     memory: int = 0
+    communication: int = 0
 
     def __post_init__(self) -> None:
         """Nothing in a row changes."""

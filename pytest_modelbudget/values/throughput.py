@@ -21,11 +21,15 @@ from .device import Device
 from .devices import find_device
 from .fits import ONE, Accuracy, Fit, Way
 from .frozen import freeze
+from .links import link_of
 from .operator_classes import arithmetic_of, class_of
 from .work import Work
 
 BOUNDS = ("compute", "bandwidth", "launch")
 """What can bind: arithmetic, memory traffic, starting kernels (on the device, and where it is slower on the host)."""
+
+LINK = "link"
+"""What binds where the link between ranks takes longer than all else of a step."""
 
 PAYS = Fraction(9, 10)
 """The share of the most samples per second at which a larger batch has stopped to pay."""
@@ -87,9 +91,11 @@ def _times(work: Iterable[Work], device: Device, fit: Fit | None) -> list[tuple[
 class Throughput:
     """The predicted time of one step on a named device. It is an estimate.
 
-    ``bound`` are nanoseconds by what binds (`BOUNDS`), and add up to the step. ``batch`` is the samples of a step,
-    ``None`` where inputs do not say. ``work`` is what was done, from which any other device is predicted, and ``way``
-    how the step runs. ``accuracy`` says how far off it is; ``None`` where no measured card is like the device.
+    ``bound`` are nanoseconds by what binds (`BOUNDS`, and `LINK` of several ranks), and add up to the step. ``batch``
+    is the samples of a step, ``None`` where inputs do not say. ``work`` is what was done, from which any other device
+    is predicted, and ``way`` how the step runs. ``sent`` are bytes that a rank sends over ``link``. That runs beside
+    the rest of the step, so only what it takes longer than that is in ``bound``, as ``link``. ``accuracy`` says how
+    far off it is; ``None`` where no measured card is like the device.
     """
 
     device: str
@@ -98,6 +104,8 @@ class Throughput:
     work: tuple[Work, ...] = ()
     way: Way = field(default_factory=Way)
     accuracy: Accuracy | None = None
+    sent: int = 0
+    link: str = ""
 
     def __post_init__(self) -> None:
         """Nothing in a prediction changes."""
@@ -121,7 +129,12 @@ class Throughput:
     @property
     def binds(self) -> str:
         """What most of the time goes to."""
-        return max(BOUNDS, key=lambda name: self.bound[name])
+        return max(self.bound, key=lambda name: self.bound[name])
+
+    @property
+    def sending(self) -> int:
+        """The nanoseconds that ``sent`` takes on the link."""
+        return _sending(self.sent, find_device(self.device), self.link)
 
     def by_operator(self) -> dict[str, int]:
         """Nanoseconds by operator, the longest first. They add up to the step."""
@@ -129,11 +142,13 @@ class Throughput:
         for work, *parts in self._times():
             time = sum(parts)
             times[work.operator] = times.get(work.operator, 0) + time
+        if self.bound.get(LINK):
+            times[LINK] = self.bound[LINK]
         return dict(sorted(times.items(), key=lambda item: (-item[1], item[0])))
 
     def by_module(self) -> dict[str, int]:
         """Nanoseconds by module with everything below it; ``""`` is the model. Modules without work are left out."""
-        times = {"": 0}
+        times = {"": self.bound.get(LINK, 0)}
         for work, *parts in self._times():
             name, time = work.module, sum(parts)
             times[""] += time
@@ -149,7 +164,8 @@ class Throughput:
 
     def on(self, device: Any) -> Throughput:
         """The same step on another named device. Raises `UsageError` for one without a speed."""
-        return predict(self.work, find_device(device), self.batch, self.way)
+        link = self.link if link_of(find_device(device), self.link or None) is not None else None
+        return predict(self.work, find_device(device), self.batch, self.way, sent=self.sent, link=link or None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -174,8 +190,21 @@ class Throughput:
         )
 
 
-def predict(work: Iterable[Work], device: Device, batch: int | None, way: Way | None = None) -> Throughput:
-    """The time of a step that does ``work``. Raises `UsageError` for a device whose speed is not known."""
+def predict(
+    work: Iterable[Work],
+    device: Device,
+    batch: int | None,
+    way: Way | None = None,
+    *,
+    sent: int = 0,
+    link: str | None = None,
+    ranks: int = 1,
+) -> Throughput:
+    """The time of a step that does ``work``, and in which each of ``ranks`` sends ``sent`` bytes over ``link``.
+
+    What is sent is taken to run beside the rest, as FSDP and DDP let it: the step takes whichever is longer. Raises
+    `UsageError` for a device whose speed is not known.
+    """
     if not device.has_speed:
         raise UsageError(f"device={device.name!r} names no card, so its speed is not known.")
     work = tuple(work)
@@ -187,7 +216,17 @@ def predict(work: Iterable[Work], device: Device, batch: int | None, way: Way | 
     for _, *parts in _times(work, device, fit):
         for name, time in zip(BOUNDS, parts, strict=True):
             bound[name] += time
-    return Throughput(device.name, batch, bound, work, way, accuracy)
+    found = link_of(device, link, ranks) if sent else None
+    if found is None:
+        return Throughput(device.name, batch, bound, work, way, accuracy)
+    bound[LINK] = max(0, _sending(sent, device, found.name) - sum(bound.values()))
+    return Throughput(device.name, batch, bound, work, way, accuracy, sent, found.name)
+
+
+def _sending(sent: int, device: Device, link: str) -> int:
+    """Nanoseconds that bytes take over a link of a device."""
+    found = link_of(device, link) if link else None
+    return 0 if found is None else _ratio(sent * _NANO, found.speeds[device.generation])
 
 
 def _is_mostly_half(work: Iterable[Work]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from releases import has
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_leaves
 
 
@@ -37,18 +37,43 @@ class LiveBytes(TorchDispatchMode):
             self._see(tensor._indices())
             self._see(tensor._values())
             return
-        storage = tensor.untyped_storage()
+        if is_traceable_wrapper_subclass(tensor):
+            for name in tensor.__tensor_flatten__()[0]:
+                inner = getattr(tensor, name)
+                if isinstance(inner, torch.Tensor):
+                    self._see(inner)
+            return
+        self._add(tensor.untyped_storage())
+
+    def resized(self, storage: Any) -> None:
+        """A storage has another size than it had."""
+        known = self._known.pop(storage._cdata, None)
+        if known is not None:
+            self.live -= known.size
+        self._add(storage)
+
+    def _add(self, storage: Any) -> None:
         key, size = storage._cdata, storage.nbytes()
         if key in self._known:
             return
         self.live += size
         self.peak = max(self.peak, self.live)
 
-        def gone(_: Any) -> None:
-            self.live -= size
-            del self._known[key]
+        def gone(reference: Any) -> None:
+            if self._known.get(key) is reference:
+                self.live -= size
+                del self._known[key]
 
-        self._known[key] = weakref.ref(storage, gone)
+        self._known[key] = _Known(storage, gone)
+        self._known[key].size = size
+
+
+class _Known(weakref.ref[Any]):
+    """A storage that is alive, and the bytes it was added with."""
+
+    __slots__ = ("size",)
+
+    size: int
 
 
 _TF32: dict[str, Any] = {"allow_tf32": None} if has("torch.backends.mkldnn.allow_tf32") else {}

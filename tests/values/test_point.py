@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,10 @@ VALUES = {
     "device": st.sampled_from(["cuda", "cpu", "T4", "A100 80GB"]),
     "channels_last": st.booleans(),
     "compile": st.booleans(),
+    "ranks": SIZES,
+    "rank": st.integers(0, 3),
+    "parallel": st.sampled_from([{"fsdp": 8}, {"tp": 4, "fsdp": 8}, {"dp": 2, "fsdp": -1}, "fsdp", "tp=2,dp=2"]),
+    "link": st.sampled_from(["NVLink", "PCIe"]),
 }
 
 
@@ -41,6 +46,15 @@ def points(draw: st.DrawFn) -> OperatingPoint:
             given.pop(axis.name, None)
     if "step" in given:
         given.pop("method", None)
+    world = given.get("ranks", 0)
+    if "parallel" in given:
+        sizes = [size for _, size in find_axis("parallel").kind.parse("parallel", given["parallel"])]
+        given["ranks"] = 64 if -1 in sizes else math.prod(sizes)
+        world = given["ranks"]
+    if not world:
+        given.pop("link", None)
+    if given.get("rank", 0) >= world:
+        given.pop("rank", None)
     given["dims"] = draw(st.dictionaries(st.sampled_from(["frames", "größe", "width"]), SIZES))
     return operating_point(**given)
 
@@ -167,5 +181,7 @@ def test_where_one_value_is_looked_at_several_are_refused():
 
 
 def test_only_axes_with_a_factor_can_be_compared():
-    assert [axis.name for axis in axes(factor=True)] == ["batch", "res", "channels", "seq", "accumulate"]
+    assert [axis.name for axis in axes(factor=True)] == [
+        *("batch", "res", "channels", "seq", "accumulate", "ranks", "parallel")
+    ]
     assert find_axis("res").factor == "resolution"

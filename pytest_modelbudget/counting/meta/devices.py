@@ -37,8 +37,8 @@ def device_stand_in(device: torch.device, *, active: bool) -> Iterator[None]:
         return
     asked: list[str] = []
 
-    def start(name: str) -> Callable[[], None]:
-        def asking() -> None:
+    def start(name: str) -> Callable[..., None]:
+        def asking(*args: Any) -> None:
             asked.append(name)
             raise NeedsDevice(name)
 
@@ -49,6 +49,7 @@ def device_stand_in(device: torch.device, *, active: bool) -> Iterator[None]:
             for module in (torch.cuda, torch.xpu):
                 if not module.is_initialized():
                     stack.enter_context(replaced(module, "_lazy_init", start(module.__name__)))
+                    stack.enter_context(replaced(module, "set_device", start(module.__name__)))
             yield
     except Exception as error:
         if asked or (isinstance(error, (RuntimeError, AssertionError)) and any(s in str(error) for s in _NOT_THERE)):
@@ -70,6 +71,8 @@ def on_any_device(function: Callable[[], Any], device: torch.device) -> Any:
 
 _ANSWERS: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (torch.cuda, "current_device", lambda: 0),
+    (torch.cuda, "set_device", lambda device: None),
+    (torch.xpu, "set_device", lambda device: None),
     (torch.cuda, "synchronize", lambda *args, **kwargs: None),
     (torch.cuda, "_exchange_device", lambda index: 0),
     (torch.cuda, "_maybe_exchange_device", lambda index: 0),

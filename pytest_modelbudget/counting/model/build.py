@@ -23,20 +23,32 @@ from .by_name import call_by_name
 from .unexpected import hint_at_argument
 
 
-def build(factory: Callable[..., Any], point: OperatingPoint, *, real: bool = False) -> torch.nn.Module:
+def build(
+    factory: Callable[..., Any],
+    point: OperatingPoint,
+    *,
+    real: bool = False,
+    spread: Callable[[torch.nn.Module], torch.nn.Module] | None = None,
+) -> torch.nn.Module:
     """Call ``factory`` on the meta device, and for real if that fails or if ``real``.
 
-    A required parameter named ``batch``, ``res``, ``seq`` or ``channels`` gets that part of the point. Raises
-    `TargetError` when the factory raises or returns no module, `UsageError` when it needs other arguments.
+    A required parameter named ``batch``, ``res``, ``seq`` or ``channels`` gets that part of the point. ``spread``
+    parallelises what it returns. Raises `TargetError` when the factory raises or returns no module, `UsageError` when
+    it needs other arguments.
     """
+
+    def call() -> Any:
+        value = call_by_name(factory, point, what="the factory")
+        return value if spread is None else spread(_module(value, factory))
+
     if not real:
-        result = call_on_meta(lambda: call_by_name(factory, point, what="the factory"))
+        result = call_on_meta(call)
         if result.error is None:
             return _module(result.value, factory)
         if isinstance(result.error, BudgetError):
             raise result.error
     try:
-        value = _on_hand(lambda: call_by_name(factory, point, what="the factory"))
+        value = _on_hand(call)
     except BudgetError:
         raise
     except Exception as error:

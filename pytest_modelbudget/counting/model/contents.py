@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..recording.attributes import BUILT_IN, built_in_class, content_of, dictionary_of, is_container, is_set, slots_of
+from .sharded import fsdp_objects, fsdp_state
 
 _OBJECTS = 2  # how many objects deep the attributes of a module are followed: a cache, and its entries
 
@@ -23,10 +24,11 @@ class Contents:
     """The containers in which a model holds what it holds, with their content as it is now.
 
     Registered parameters, buffers and modules are found, tensors in attributes, and what is in containers and objects
-    there (``nn.LSTM`` has its weights in a list, a decoder its cache in an object).
+    there (``nn.LSTM`` has its weights in a list, a decoder its cache in an object), and in what FSDP keeps beside it.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
+        self._of_fsdp: tuple[type, ...] = ()
         self._containers: dict[int, tuple[Any, dict[Any, Any] | list[Any]]] = {}
         self._empty: list[Any] = []  # most of the containers: a module has a dozen dictionaries of hooks
         self._slots: list[tuple[Any, Any, Any]] = []  # a container, a key in it, and a value that may be replaced
@@ -39,12 +41,17 @@ class Contents:
             if not isinstance(value, torch.jit.ScriptModule) and id(vars(value)) not in self._containers:
                 self._classes.append((value, type(value)))
                 self._enter(vars(value), _OBJECTS)
+                if (state := fsdp_state(value)) is not None:
+                    self._of_fsdp = fsdp_objects()
+                    self._visit(state, _OBJECTS)
         elif is_container(value):
             self._enter(value, objects)
         elif isinstance(value, tuple):
             for item in value:
                 if type(item) not in _LEAVES:
                     self._visit(item, objects)
+        elif isinstance(value, self._of_fsdp):
+            self._enter(vars(value), _OBJECTS)
         elif objects and _is_own_object(value):
             if (own := dictionary_of(value)) is not None:
                 self._enter(own, objects - 1)

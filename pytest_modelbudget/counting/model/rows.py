@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ...values.communication import sent_by_module
 from ...values.cost import Cost, ModuleCost
 from ...values.frozen import NOTHING
 from ...values.peak import Peak
@@ -15,17 +16,31 @@ from ..recording.tally import Tallies, Tally
 from ..recording.tensors import stored_bytes
 from .description import without_addresses
 from .packed import packed_in
+from .sharded import held_elements, own_class
 from .tree import ModuleTree, Place, class_of, own_tensors
 
 
 def counted_cost(
-    tree: ModuleTree, tallies: Tallies, peak: Peak, *, convention: str, notes: tuple[str, ...], **fields: Any
+    tree: ModuleTree,
+    tallies: Tallies,
+    peak: Peak,
+    *,
+    convention: str,
+    notes: tuple[str, ...],
+    sharded: bool,
+    **fields: Any,
 ) -> Cost:
-    """The `Cost` of the sums of a count and its peak, and of its other ``fields``."""
+    """The `Cost` of the sums of a count and its peak, and of its other ``fields``.
+
+    Of a ``sharded`` model, it is that of one rank, which may send nothing.
+    """
     if tree.has_lazy_parameters():
         notes = (*notes, "Some lazy parameters were never initialised: their modules did not run.")
     return cost_of_rows(
         module_rows(tree, tallies, convention, peak.kept),
+        communication=tallies.communication() if sharded else None,
+        collectives=tallies.collectives(),
+        global_params=_global_params(tree) if sharded else None,
         convention=convention,
         counter="aten",
         notes=notes,
@@ -57,20 +72,28 @@ def cost_of_rows(rows: dict[str, ModuleCost], **fields: Any) -> Cost:
     )
 
 
+def _global_params(tree: ModuleTree) -> int:
+    """The parameters of all ranks together, shared ones once."""
+    return sum({key: p.numel() for place in tree.places for key, p in own_tensors(place.module)[0].items()}.values())
+
+
 def module_rows(tree: ModuleTree, tallies: Tallies, convention: str, alive: Mapping[str, int]) -> dict[str, ModuleCost]:
     """A row for each name: the module with everything below it, in which shared tensors and storages count once.
 
     ``tallies`` have the sums of each module without its submodules, ``alive`` the bytes of each that were alive at the
     peak.
     """
-    by_module = tallies.modules
-    sums = {place.name: _sums_of(place, by_module.get(place.name), convention, alive) for place in tree.places}
+    by_module, sent = tallies.modules, sent_by_module(tallies.collectives())
+    sums = {
+        place.name: _sums_of(place, by_module.get(place.name), convention, alive, sent.get(place.name, 0))
+        for place in tree.places
+    }
     shared = _Shared()
     parameters_of: dict[int, str] = {}  # the last module found to hold a parameter, and a storage
     storages_of: dict[int, str] = {}
     for place in tree.places:
         name, (parameters, buffers) = place.name, own_tensors(place.module)
-        counts = [(key, p.numel(), p.requires_grad) for key, p in parameters.items()]
+        counts = [(key, held_elements(p), p.requires_grad) for key, p in parameters.items()]
         sizes = [stored for t in (*parameters.values(), *buffers.values()) for stored in stored_bytes(t)]
         packed = packed_in(place.module)
         if packed is not None:
@@ -124,16 +147,16 @@ class _Shared:
             known[metric] = known.get(metric, 0) + size
 
 
-_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _PARAMS, _TRAINABLE, _WEIGHTS = range(7)
-_SUMS = 7
+_FLOPS, _MACS, _ACTIVATIONS, _ALIVE, _SENT, _PARAMS, _TRAINABLE, _WEIGHTS = range(8)
+_SUMS = 8
 
 
-def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[str, int]) -> list[int]:
+def _sums_of(place: Place, tally: Tally | None, convention: str, alive: Mapping[str, int], sent: int) -> list[int]:
     """The sums of a module's own operators. Its tensors are added later."""
     size = alive.get(place.name, 0)
     if tally is None:
-        return [0, 0, 0, size, 0, 0, 0]
-    return [tally.flops(convention), tally.macs, tally.activations, size, 0, 0, 0]
+        return [0, 0, 0, size, sent, 0, 0, 0]
+    return [tally.flops(convention), tally.macs, tally.activations, size, sent, 0, 0, 0]
 
 
 def _row(
@@ -146,7 +169,7 @@ def _row(
     own_code = bool(called) and not type(place.module).__module__.startswith("torch.nn.")
     return ModuleCost(
         name=place.name,
-        kind=type(place.module).__name__,
+        kind=own_class(place.module).__name__,
         flops=total[_FLOPS],
         macs=total[_MACS],
         params=total[_PARAMS],
@@ -154,6 +177,7 @@ def _row(
         activations=total[_ACTIVATIONS],
         weights=total[_WEIGHTS],
         memory=total[_ALIVE],
+        communication=total[_SENT],
         calls=tally.calls if tally is not None else 0,
         config=_config(place.module),
         owner=place.owner or class_of(place.module),

@@ -1,4 +1,4 @@
-"""Refusing sharded models, whose tensors are spread over processes: one process holds a part and cannot run alone."""
+"""Which models are sharded over ranks, what of a tensor this rank holds, and the sharded models that are refused."""
 
 from __future__ import annotations
 
@@ -9,44 +9,90 @@ from typing import Any
 import torch
 
 from ...errors import UsageError
-from ..recording.tensors import PLAIN, tensors_in
+from ..recording.tensors import PLAIN, dense_parts, tensors_in
 
 
-def refuse_sharded(modules: Iterable[torch.nn.Module]) -> None:
-    """Raise `UsageError` if one of ``modules`` is sharded, by FSDP or with parameters or buffers that are DTensors."""
-    if "torch.distributed.fsdp" not in sys.modules and "torch.distributed.tensor" not in sys.modules:
-        return
-    fsdp = tuple(_loaded("torch.distributed.fsdp", "FSDPModule", "FullyShardedDataParallel"))
+def is_sharded_model(modules: Iterable[torch.nn.Module]) -> bool:
+    """Whether one of ``modules`` is sharded or replicated: by FSDP, by DDP, or with DTensors in it.
+
+    Raises `UsageError` for one of FSDP's first version, whose parameters are flat.
+    """
+    replicated = torch.nn.parallel.DistributedDataParallel
+    found = tuple(_loaded("torch.distributed.fsdp", "FSDPModule"))
+    flat = tuple(_loaded("torch.distributed.fsdp", "FullyShardedDataParallel"))
+    dtensor = "torch.distributed.tensor" in sys.modules
+    is_one = False
     for module in modules:
-        if fsdp and isinstance(module, fsdp):
-            raise _error(f"A {type(module).__name__} of the model is sharded by FSDP")
-        for tensors in (module._parameters, module._buffers):
-            if not tensors or PLAIN.issuperset(map(type, tensors.values())):
-                continue
-            for name, tensor in tensors.items():
-                if is_sharded(tensor):
-                    raise _error(f"{name!r} of a {type(module).__name__} of the model is a DTensor")
+        if flat and isinstance(module, flat):
+            raise UsageError(
+                "The model is sharded by FullyShardedDataParallel, the first version of FSDP, which is not measured: "
+                "shard it with fully_shard (torch.distributed.fsdp), or measure the model as it is before."
+            )
+        if isinstance(module, (replicated, *found)):
+            is_one = True
+        elif dtensor and not is_one:
+            is_one = any(
+                tensors and not PLAIN.issuperset(map(type, tensors.values())) and any(map(is_dtensor, tensors.values()))
+                for tensors in (module._parameters, module._buffers)
+            )
+    return is_one
+
+
+def check_group() -> None:
+    """Raise `UsageError` where a sharded model is in no process group, as one whose group is destroyed."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        raise UsageError(
+            "The model is sharded, and its process group is gone. Measure it while the group is there, or give a "
+            "factory and say ranks=, in whose process group it is called."
+        )
 
 
 def refuse_sharded_inputs(inputs: Any) -> None:
     """Raise `UsageError` if a tensor in ``inputs=`` is a DTensor."""
-    if "torch.distributed.tensor" in sys.modules and any(is_sharded(tensor) for tensor in tensors_in(inputs)):
-        raise UsageError("A tensor in inputs= is a DTensor. Sharded tensors are not measured yet: give a plain tensor.")
+    if "torch.distributed.tensor" in sys.modules and any(is_dtensor(tensor) for tensor in tensors_in(inputs)):
+        raise UsageError("A tensor in inputs= is a DTensor. Give a plain tensor: what this rank gets.")
 
 
-def is_sharded(value: Any) -> bool:
+def is_dtensor(value: Any) -> bool:
     """Whether a value is a DTensor."""
     return isinstance(value, tuple(_loaded("torch.distributed.tensor", "DTensor")))
+
+
+def held_elements(tensor: torch.Tensor) -> int:
+    """The elements of a tensor that this rank holds."""
+    if type(tensor) in PLAIN or not is_dtensor(tensor):
+        return tensor.numel()
+    return sum(part.numel() for part in dense_parts(tensor))
+
+
+def own_class(module: torch.nn.Module) -> type:
+    """The class of a module, without the one that ``fully_shard`` puts before it."""
+    kind = type(module)
+    return kind.__mro__[2] if _is_fsdp(kind) else kind
+
+
+def fsdp_state(module: torch.nn.Module) -> Any:
+    """What FSDP knows of a module that is sharded by it; ``None`` for any other."""
+    found: Any = module
+    return found._get_fsdp_state() if _is_fsdp(type(module)) else None
+
+
+def fsdp_objects() -> tuple[type, ...]:
+    """The classes in whose objects FSDP keeps what it knows of a model that it shards."""
+    from ..pytorch.distributed import FSDP_OBJECTS  # it imports DTensor and FSDP
+
+    return tuple(FSDP_OBJECTS)
+
+
+def _is_fsdp(kind: type) -> bool:
+    """Whether a class of modules is one that ``fully_shard`` makes: it names it so, and puts two before the user's."""
+    if not kind.__name__.startswith("FSDP"):
+        return False
+    sharded = tuple(_loaded("torch.distributed.fsdp", "FSDPModule"))
+    return bool(sharded) and issubclass(kind, sharded) and kind not in sharded
 
 
 def _loaded(module: str, *names: str) -> Iterable[type]:
     """The classes of a module of PyTorch, if it is loaded and has them: else no value is an instance of them."""
     found = sys.modules.get(module)
     return [kind for name in names if isinstance(kind := getattr(found, name, None), type)]
-
-
-def _error(found: str) -> UsageError:
-    return UsageError(
-        f"{found}. Sharded models are not measured yet: measure the model as it is before fully_shard, "
-        "FullyShardedDataParallel or parallelize_module, or give a factory that returns it without them."
-    )

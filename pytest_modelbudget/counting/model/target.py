@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
-from ...errors import TargetError
-from ...values.point import OperatingPoint
+from ...errors import TargetError, UsageError
+from ...values.request import Request
 from .build import build
 from .modules import is_compiled, modules_of, original_of, scripted_copy
 from .process import seed
-from .sharded import refuse_sharded
+from .sharded import check_group, is_sharded_model
 
 _COMPILED = "torch.compile: the original module was counted, not what the compiler makes of it."
 
@@ -32,23 +34,30 @@ Target = torch.nn.Module | Callable[..., torch.nn.Module] | Prebuilt
 
 @dataclass(frozen=True)
 class TargetModel:
-    """The model of a target. ``built`` says that it was built for the count, and need not be given back as it was.
+    """The model of a target. ``built`` says that it was built for the count, and need not be given back as it was,
+    ``sharded`` that this process holds one rank's part of it.
 
     ``notes`` are what a `Cost` says of it.
     """
 
     model: torch.nn.Module
     built: bool
+    sharded: bool = False
     notes: tuple[str, ...] = ()
 
 
-def model_of(target: Any, point: OperatingPoint, *, real: bool) -> TargetModel:
-    """The model of a target, built after the random number generators are seeded; for real if ``real``.
+def model_of(target: Any, request: Request, *, real: bool) -> TargetModel:
+    """The model of a target, parallelised if the request says so, built for real if ``real``.
+
+    The random number generators are seeded before.
 
     A compiled model is the module that it was made from, a scripted one a copy. Raises `TargetError` for what is
-    neither a module nor a factory, and as `build` and `refuse_sharded` do.
+    neither a module nor a factory, and as `build` and `is_sharded_model` do.
     """
     seed()
+    point = request.point
+    if point.parallel is not None:
+        return _original(_spread(target, request, real=real), built=True)
     if isinstance(target, torch.nn.Module):
         return _original(target, built=False)
     if isinstance(target, Prebuilt):
@@ -60,12 +69,40 @@ def model_of(target: Any, point: OperatingPoint, *, real: bool) -> TargetModel:
     return _original(build(target, point, real=real), built=True)
 
 
+def _spread(target: Any, request: Request, *, real: bool) -> torch.nn.Module:
+    """The model of a target, built and spread over the ranks of a mesh: of the user's own instance, a copy."""
+    from ..sharded.plan import parallelised  # it imports DTensor and FSDP
+
+    if isinstance(target, Prebuilt):
+        target = target.again
+    if isinstance(target, torch.nn.Module):
+        if is_sharded_model(modules_of(target)):
+            raise UsageError("parallel= spreads a model over ranks, and this one is sharded already. Leave it out.")
+        target = partial(copy.deepcopy, target)
+    if not callable(target):
+        raise TargetError(f"{target!r} is neither an nn.Module nor a factory that returns one.")
+    point = request.point
+
+    def spread(model: torch.nn.Module) -> torch.nn.Module:
+        if point.dtype is not None:
+            model = model.to(getattr(torch, point.dtype))  # before: FSDP notes the dtype of each parameter
+        return parallelised(model, point.mesh, request.tp_plan)
+
+    return build(target, point, real=real, spread=spread)
+
+
 def _original(model: torch.nn.Module, *, built: bool) -> TargetModel:
     """The module that ``torch.compile`` made ``model`` from, or ``model``; a copy of a scripted one."""
     modules = modules_of(model)
-    refuse_sharded(modules)
+    sharded = is_sharded_model(modules)
+    if sharded:
+        check_group()
+        if built:
+            from ..sharded.replicas import without_reducers  # it imports DTensor and FSDP
+
+            without_reducers(modules)
     notes = (_COMPILED,) if any(map(is_compiled, modules)) else ()
     original = original_of(model)
     if isinstance(original, torch.jit.ScriptModule):
         original = scripted_copy(original)
-    return TargetModel(original, built, notes)
+    return TargetModel(original, built, sharded, notes)

@@ -68,6 +68,10 @@ class TensorCopies:
     def _of_wrapper(self, tensor: Any) -> torch.Tensor:
         """A tensor subclass with copies of the tensors that it stores."""
         names, context = tensor.__tensor_flatten__()
-        parts = {name: self.of(getattr(tensor, name)) for name in names}
+        parts = {name: self._of_part(getattr(tensor, name)) for name in names}
         new: torch.Tensor = type(tensor).__tensor_unflatten__(parts, context, tensor.size(), tensor.stride())
         return new
+
+    def _of_part(self, part: Any) -> Any:
+        """The copy of what a subclass stores; what is no tensor, such as the mesh of a DTensor, is itself."""
+        return self.of(part) if isinstance(part, torch.Tensor) else part

@@ -10,6 +10,7 @@ from torch.nn.parameter import UninitializedParameter, is_lazy
 
 from ..recording.tensors import PLAIN
 from .modules import original_of
+from .sharded import own_class
 
 _PARAMETERS, _BUFFERS = torch.nn.Module.named_parameters, torch.nn.Module.named_buffers
 
@@ -67,7 +68,7 @@ def _walk(module: torch.nn.Module, name: str, owner: str, attribute: str, above:
 
 def class_of(module: torch.nn.Module) -> str:
     """The class of a module with where it is defined: ``"torch.nn.modules.linear:Linear"``."""
-    kind = type(module)
+    kind = own_class(module)
     return f"{kind.__module__}:{kind.__qualname__}"
 
 

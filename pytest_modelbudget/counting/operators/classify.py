@@ -52,6 +52,9 @@ _NOT_DECOMPOSED = frozenset(f"aten::{name}" for name in (_VIEWS_AND_COPIES + _RE
 """Composite operators that are run as one: views and copies have no temporaries, and those that read values cannot be
 decomposed on the meta device."""
 
+MOVED_BETWEEN_RANKS = frozenset({"c10d", "_c10d_functional", "_dtensor", "fsdp"})
+"""Namespaces of collectives and of what packs tensors for them. What they send is counted as communication."""
+
 _CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
 
@@ -71,7 +74,7 @@ def classify(operator: Any) -> Classification:
     decomposes = composite and not _has_cpu_kernel(operator) and operator._schema.name not in _NOT_DECOMPOSED
     if formula is not None:
         return Classification(Kind.COUNTED, _without_out_arguments(formula, operator), decomposes=decomposes)
-    if is_free(operator):
+    if is_free(operator) or operator.namespace in MOVED_BETWEEN_RANKS:
         return Classification(Kind.FREE, decomposes=decomposes)
     return Classification(Kind.COMPOSITE if composite else Kind.UNKNOWN)
 

@@ -35,18 +35,18 @@ def _place(owner: Any, name: str) -> Place:
 
 
 @contextmanager
-def _needed() -> Iterator[None]:
-    """Raise `VersionError` if a name that is looked up inside is not where it was."""
+def needed(what: str = "models", tried: str = TRIED) -> Iterator[None]:
+    """Raise `VersionError` if a name that is looked up inside, to measure ``what``, is not where it was."""
     try:
         yield
     except (ImportError, AttributeError) as error:
         raise VersionError(
-            f"PyTorch {version()} is not one that models can be measured with: {error}. pytest-modelbudget was tried "
-            f"with {TRIED}: install one of these, or a newer pytest-modelbudget."
+            f"PyTorch {version()} is not one that {what} can be measured with: {error}. pytest-modelbudget was tried "
+            f"with {tried}: install one of these, or a newer pytest-modelbudget."
         ) from error
 
 
-with _needed():
+with needed():
     from torch._functorch import eager_transforms, vmap
     from torch.amp import autocast_mode
     from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode

@@ -31,16 +31,18 @@ def counting(mode: CountingMode, *, grad: bool, outside: OutsideMode | None = No
     after = module_hooks.register_module_forward_hook(mode.modules.leave, always_call=True)
     try:
         mode.modules.differentiates = grad
-        recorder = mode.recorder
+        recorder, no_inference = mode.recorder, grad or mode.sharded
         with (
-            torch.inference_mode(not grad),
+            torch.inference_mode(not no_inference),
             torch.set_grad_enabled(grad),
             _left_to_right(),
             higher_order_operators_dispatched(),
             constructed_by_parts(),
-            device_kernels(mode.ledger.device_type, fused=mode.fused) if grad and mode.on_meta else nullcontext(),
-            nullcontext() if grad else differentiating_transforms(),
-            WholeFunctionMode(mode) if grad else around_transforms(lambda: WholeFunctionMode(mode)),
+            device_kernels(mode.ledger.device_type, fused=mode.fused)
+            if no_inference and mode.on_meta
+            else nullcontext(),
+            nullcontext() if no_inference else differentiating_transforms(),
+            WholeFunctionMode(mode) if no_inference else around_transforms(lambda: WholeFunctionMode(mode)),
             mode,
             SizeMode(recorder) if recorder is not None and recorder.sizes else nullcontext(),
             outside.watching() if outside is not None else nullcontext(),

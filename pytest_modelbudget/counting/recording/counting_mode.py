@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ...values.communication import Sent
 from ..meta.autocast import autocast_in_mode
 from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.count import Count
@@ -33,7 +34,8 @@ class CountingMode(ExecutionMode):
     ``lstm``), before PyTorch chooses a kernel, so that the count does not depend on the kernel.
 
     ``names`` has all names of each module by its ``id``. ``work`` records what each call computes and moves; only a
-    prediction of time needs that. ``lock`` lets one thread run an operator at a time; ``closed`` says that the count
+    prediction of time needs that. ``sharded`` models run outside inference mode, in which FSDP and DTensor do not work
+    everywhere. ``lock`` lets one thread run an operator at a time; ``closed`` says that the count
     has ended, after which a thread that still runs under the mode runs as if without. ``arrived``, if it is set, is
     called with each tensor that is made of values of NumPy or Python.
     """
@@ -48,6 +50,7 @@ class CountingMode(ExecutionMode):
         *,
         fused: bool = True,
         work: WorkRecorder | None = None,
+        sharded: bool = False,
     ) -> None:
         super().__init__(execution, ledger, fused=fused)
         self.tallies = Tallies()
@@ -57,6 +60,7 @@ class CountingMode(ExecutionMode):
         if self.recorder is not None:
             self.recorder.start()
         self._operators: dict[int, OperatorInfo] = {}
+        self.sharded = sharded
         self._phase = "forward"
         self._paused = 0  # of the thread that has the lock
         self.lock = threading.RLock()
@@ -96,6 +100,8 @@ class CountingMode(ExecutionMode):
             self.ledger.add_temporaries(temporaries, module)
         if self._paused:
             return out
+        if info.collective is not None:
+            self.tallies.send(module, self._sent(info.collective, args))
         count = None if info.is_free else self._count(func, info.classification.formula, args, kwargs, out)
         if self.work is not None:
             self.work.record(func, module, args, kwargs, out, count)
@@ -108,6 +114,12 @@ class CountingMode(ExecutionMode):
         if self.recorder is not None:
             self.recorder.call(module, info.name, count, out)
         return out
+
+    @staticmethod
+    def _sent(collective: Any, args: Any) -> Sent:
+        from ..sharded.collectives import sent  # it imports DTensor and FSDP
+
+        return sent(collective, args)
 
     def _count(self, func: Any, formula: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Count | None:
         """What ``formula`` says of a call, or ``None`` if it cannot be counted.

@@ -117,6 +117,15 @@ class Ledger:
                 if block is not None:
                     block.kind, block.module = kind, module
 
+    @contextmanager
+    def made_as(self, kind: str) -> Iterator[None]:
+        """Let what is allocated inside be of a kind, whatever the phase."""
+        before, self._kind = self._kind, kind
+        try:
+            yield
+        finally:
+            self._kind = before
+
     def record(self, result: Any, module: str, args: Sequence[Any] = ()) -> None:
         """Add what an operator of ``module`` returned: each tensor with a new storage is an allocation.
 
@@ -144,6 +153,20 @@ class Ledger:
         elif self._size(storage) != block.size:  # resized in place
             self._free(block)
             self._allocate(storage, key, block.kind, block.module, older=block.older)
+
+    def resized(self, storage: Any) -> None:
+        """Follow a storage that code resized without an operator, as FSDP frees and allocates parameters."""
+        key = storage._cdata
+        block = self._open.get(key)
+        if block is not None and self._size(storage) != block.size:
+            self._free(block)
+            kind, module = block.kind, block.module
+        elif block is None and key not in self._held:
+            kind, module = self._kind, ""
+        else:
+            return
+        if storage.nbytes():
+            self._allocate(storage, key, kind, module, older=False)
 
     def _size(self, storage: Any) -> int:
         size: int = storage.nbytes()

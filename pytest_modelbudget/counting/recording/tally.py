@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ...values.communication import Collective, Sent
 from ..operators.count import Count
 
 
@@ -38,7 +39,8 @@ class Tallies:
     called; ``operators`` those of one name; ``backward`` those of the backward pass. ``called`` are the operators that
     each module calls in the forward pass, views left out, and how often; ``lines`` has the file and the lines of the
     first and last call, by module and operator. ``uncounted`` are the calls of operators without a formula,
-    ``uncounted_in`` the modules that made them, in order. What is added counts ``times``.
+    ``uncounted_in`` the modules that made them, in order; ``sent`` the collectives, by module, kind and
+    ranks. What is added counts ``times``.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class Tallies:
         self.backward = Tally()
         self.called: dict[str, Counter[str]] = {}
         self.lines: dict[tuple[str, str], tuple[str, int, int]] = {}
+        self.sent: dict[tuple[str, str, int], list[int]] = {}
         self.uncounted: Counter[str] = Counter()
         self.uncounted_in: dict[str, dict[str, None]] = {}
 
@@ -80,6 +83,20 @@ class Tallies:
         if calls is None:
             calls = self.called[module] = Counter()
         calls[operator] += self.times
+
+    def send(self, module: str, sent: Sent) -> None:
+        """Add one call of a collective."""
+        total = self.sent.setdefault((module, sent.kind, sent.ranks), [0, 0, 0])
+        for place, value in enumerate((1, sent.payload, sent.sends)):
+            total[place] += value * self.times
+
+    def communication(self) -> int:
+        """The bytes sent."""
+        return sum(total[-1] for total in self.sent.values())
+
+    def collectives(self) -> tuple[Collective, ...]:
+        """What was sent, by module and kind."""
+        return tuple(Collective(kind, ranks, module, *total) for (module, kind, ranks), total in self.sent.items())
 
     def report(self, operator: str, module: str) -> None:
         """Add one call that cannot be counted."""

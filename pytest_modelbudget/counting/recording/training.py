@@ -23,7 +23,8 @@ class TrainingStep:
 
     ``run`` calls forward, or the user's step, with a micro-batch; ``loss`` makes a scalar tensor of what it returns;
     ``forward`` makes the context of both (autocast). A user's ``own`` step that calls backward by itself needs no loss,
-    and one that calls the optimizers' steps is a whole step.
+    and one that calls the optimizers' steps is a whole step. It is counted after ``settles``
+    steps: only then are the buckets and gathered parameters of a sharded model as in every later step.
     """
 
     model: torch.nn.Module
@@ -33,6 +34,7 @@ class TrainingStep:
     accumulate: int
     forward: Callable[[], AbstractContextManager[Any]]
     own: bool = False
+    settles: int = 0
 
 
 def counted_step(step: TrainingStep, mode: CountingMode) -> Peak:
@@ -58,10 +60,20 @@ def counted_step(step: TrainingStep, mode: CountingMode) -> Peak:
 
     batch = _MicroBatch(step, mode.in_phase, gradients_are_known)
     batch.run()
-    if batch.stepped:
+    for _ in range(step.settles):
+        if not batch.stepped:
+            mode.phase("optimizer")
+            for optimizer in step.optimizers:
+                optimizer.step()
+            step.model.zero_grad()
         states_are_known()
         mode.start_again()
         batch.run()
+    if batch.stepped:
+        if not step.settles:
+            states_are_known()
+            mode.start_again()
+            batch.run()
         return ledger.peak(PHASES)
     more = step.accumulate - 1
     if more and any(p.grad is not None and p.grad.layout is not torch.strided for p in step.model.parameters()):
@@ -73,6 +85,11 @@ def counted_step(step: TrainingStep, mode: CountingMode) -> Peak:
             batch.run()
     if not step.optimizers:
         return ledger.peak(PHASES[:2])
+    if step.settles:
+        mode.phase("optimizer")
+        for optimizer in step.optimizers:
+            optimizer.step()
+        return ledger.peak(PHASES)
     mode.phase(FIRST_STEP)
     with mode.paused():
         for optimizer in step.optimizers:

@@ -24,7 +24,7 @@ from ...values.peak import KINDS, PHASES, Peak
 from ...values.point import OperatingPoint, axis_names, is_dimension
 from ...values.request import CONVENTIONS
 from ...values.result import Result
-from ...values.throughput import BOUNDS, Throughput
+from ...values.throughput import BOUNDS, LINK, Throughput
 from ...values.verdict import Judged, Regressed, Remedy, Scaled, Verdict
 
 
@@ -121,7 +121,7 @@ def _tolerance(data: dict[str, Any], place: Place) -> None:
 
 
 def _named_device(data: dict[str, Any], place: Place) -> None:
-    a_record(data["bound"], (*place, "bound"), BOUNDS)
+    a_record(data["bound"], (*place, "bound"), BOUNDS, (LINK,))
     if data["device"].endswith(SUFFIX):  # a calibration that this machine need not have
         return
     try:

@@ -10,6 +10,7 @@ from ...values.result import Result
 from ...values.run import Report
 from ..parts.cause import NAMED, common_causes
 from ..parts.columns import cell, columns
+from ..parts.communication import broken_communication
 from ..parts.conditions import conditions, conventions
 from ..parts.limits import metric_table
 from ..parts.markdown import LIMIT, MARKER, Room, code, escaped, folded, table_head, table_row
@@ -114,6 +115,7 @@ def _explained(result: Result) -> list[str]:
         metric_table(verdict).splitlines(),
         conditions(result.cost, result.module).splitlines(),
         broken_memory(result),
+        broken_communication(result),
         growth_lines(result, most=10),
         where_lines(result) if verdict.worst != "memory" else [],  # a peak belongs to no module
         fits_line(result),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ...text.line import one_line
 from ...values.cost import Cost
+from ...values.metrics import show
 from ...values.request import CONVENTIONS
 from ...values.result import Result
 from .measured import measured_text
@@ -18,10 +19,19 @@ def conditions(cost: Cost, module: str = "") -> str:
     lines = [f"{one_line(what)} at {cost.point}. {CONVENTIONS[cost.convention]}"]
     if cost.counter != "aten":
         lines[0] += f" Counted by {cost.counter}."
-    lines += predictions(cost)
+    lines += _ranks(cost) + predictions(cost)
     if cost.measured is not None:
         lines.append(measured_text(cost, cost.measured))
     return "\n".join([*lines, *(one_line(note) for note in cost.notes)])
+
+
+def _ranks(cost: Cost) -> list[str]:
+    """What of a sharded model is on the rank that was measured."""
+    point, params = cost.point, cost.global_params
+    if params is None:
+        return []
+    of = f"rank {point.rank or 0} of {point.world}" if point.world is not None else "one rank"
+    return [f"Everything is of {of}, which holds {show(cost.params, 'params')} of {show(params, 'params')} parameters."]
 
 
 def conventions(results: Iterable[Result]) -> list[str]:

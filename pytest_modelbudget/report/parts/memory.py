@@ -22,7 +22,9 @@ def memory_text(cost: Cost, *, most: int = 5) -> str:
     """The peak by what it was for, the modules that keep the most, and the cards that hold it; empty without one."""
     if cost.peak is None:
         return ""
-    fits = _fits(cost.peak.total) if cost.device_memory is None else _fits_on(cost.device_memory)
+    fits = (
+        _fits(cost.peak.total, _each(cost)) if cost.device_memory is None else _fits_on(cost.device_memory, _each(cost))
+    )
     return "\n".join([*peak_lines(cost.peak), *_kept(cost, most), fits])
 
 
@@ -64,7 +66,12 @@ def _kept(cost: Cost, most: int) -> list[str]:
     return labelled("kept by  ", plain_table(rows, right=(2,)).splitlines()) if rows else []
 
 
-def _fits_on(footprint: Footprint) -> str:
+def _each(cost: Cost) -> str:
+    """``8 x `` where the model is spread over so many cards, each of which holds one rank."""
+    return "" if cost.point.world is None else f"{cost.point.world} x "
+
+
+def _fits_on(footprint: Footprint, each: str) -> str:
     """The named cards that hold a step by their estimated footprints: the smallest, and how much of it is left."""
     cards = sorted((device for device in NAMED if device.kind == "cuda"), key=lambda device: device.memory)
     there = [(card, footprint.on(card.name)) for card in cards]
@@ -75,16 +82,18 @@ def _fits_on(footprint: Footprint) -> str:
     others = [one.name for one, _ in fitting[1:] if one.memory == card.memory]
     names = ", ".join([card.name, *others])
     return (
-        f"fits on  {names} ({card.memory // GIB} GiB) and larger: an estimated "
+        f"fits on  {each}{names} ({card.memory // GIB} GiB) and larger: an estimated "
         f"{show(found.total, 'footprint')}{off_by(found.accuracy)}"
     )
 
 
-def _fits(size: int) -> str:
+def _fits(size: int, each: str) -> str:
     cards = fits_on(size)
     if not cards:
         return f"fits on  none of the cards listed: {show(CARDS[-1].memory, 'memory')} is the largest"
     first, *larger = cards
     more = " and larger" if larger else ""
     left = show(first.memory - size, "memory")
-    return f"fits on  {first.memory // GIB} GiB ({first.name}){more}: {left} left for CUDA itself and fragmentation"
+    return (
+        f"fits on  {each}{first.memory // GIB} GiB ({first.name}){more}: {left} left for CUDA itself and fragmentation"
+    )

@@ -9,7 +9,7 @@ from ...values.devices import find_device
 from ...values.fits import Accuracy
 from ...values.footprint import PARTS, Footprint
 from ...values.metrics import show
-from ...values.throughput import BOUNDS, Throughput
+from ...values.throughput import Throughput
 
 
 def predictions(cost: Cost) -> list[str]:
@@ -27,7 +27,16 @@ def prediction(throughput: Throughput) -> str:
     if speed is not None:
         step += f", {per_second(speed)} samples/s"
     how = "" if throughput.accuracy is not None else "by a roofline, "
-    return f"Estimated for {one_line(throughput.device)}, {how}not measured: {step}; {_binds(throughput)}."
+    device, link = one_line(throughput.device), _sends(throughput)
+    return f"Estimated for {device}, {how}not measured: {step}; {_binds(throughput)}.{link}"
+
+
+def _sends(throughput: Throughput) -> str:
+    """What the link between ranks takes, and what is assumed of it; empty where nothing is sent."""
+    if not throughput.sent:
+        return ""
+    time, sent = show(throughput.sending, "latency"), show(throughput.sent, "communication")
+    return f" {sent} over {throughput.link} take {time}, taken to run beside the rest."
 
 
 def of_memory(footprint: Footprint) -> str:
@@ -52,7 +61,7 @@ def per_second(speed: float) -> str:
 def _binds(throughput: Throughput) -> str:
     """``bandwidth binds (42 %), then compute (30 %), launch (28 %)``: where the time goes, the most first."""
     whole = throughput.nanoseconds
-    shares = sorted(((throughput.bound[name], -i, name) for i, name in enumerate(BOUNDS)), reverse=True)
+    shares = sorted(((time, -i, name) for i, (name, time) in enumerate(throughput.bound.items())), reverse=True)
     first, *rest = [(name, units.share(time, whole)) for time, _, name in shares if time] or [("nothing", "-")]
     more = f", then {', '.join(f'{name} ({part})' for name, part in rest)}" if rest else ""
     return f"{first[0]} binds ({first[1]}){more}"

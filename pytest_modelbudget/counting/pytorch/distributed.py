@@ -1,0 +1,79 @@
+"""Private names of ``torch.distributed``, for sharded models only: importing this file imports DTensor and FSDP.
+
+As `private`, it is a file that looks them up for all others, and a release that lacks one is named.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from .private import Place, needed
+
+with needed("sharded models", "PyTorch 2.13"):
+    import torch.distributed.fsdp
+    import torch.distributed.tensor.parallel
+    from torch.distributed import _functional_collectives, device_mesh, distributed_c10d
+    from torch.distributed.fsdp._fully_shard import (
+        _fsdp_collectives,
+        _fsdp_init,
+        _fsdp_param,
+        _fsdp_param_group,
+        _fsdp_state,
+        _fully_shard,
+    )
+    from torch.distributed.tensor import _random, _redistribute, _sharding_prop, debug
+    from torch.testing._internal.distributed import fake_pg
+
+    _C10D: Any = torch._C._distributed_c10d
+    _HANDLE, _OF_MESH = "_get_device_handle", "_get_device_from_mesh"
+
+    FakeStore = fake_pg.FakeStore  # its module registers the backend
+    AsyncCollectiveTensor = _functional_collectives.AsyncCollectiveTensor
+    work_of_future: Any = _C10D._create_work_from_future
+    ProcessGroup: Any = _C10D.ProcessGroup
+    group_named: Any = getattr(distributed_c10d, "_resolve_process_group")  # noqa: B009 - PyTorch does not export it
+
+    _FILES: tuple[ModuleType, ...] = (
+        device_mesh, _random, _fsdp_collectives, _fsdp_init, _fsdp_param_group, _fsdp_state, _fully_shard,
+    )  # fmt: skip
+    DEVICE_HANDLES = tuple(Place(file, _HANDLE) for file in _FILES if hasattr(file, _HANDLE))
+    """Where PyTorch asks for the module of a type of device, such as ``torch.cuda``."""
+
+    DEVICES_OF_MESHES = tuple(Place(file, _OF_MESH) for file in _FILES if hasattr(file, _OF_MESH))
+    """Where FSDP asks for the device of a mesh."""
+
+    REFUSES_META = Place(_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params")
+    PROPAGATES_SIZES = Place(_sharding_prop.ShardingPropagator, "_propagate_tensor_meta_non_cached")
+    ALLOCATES_GATHERED = Place(_fsdp_param.FSDPParam, "alloc_all_gather_outputs")
+    for place in (REFUSES_META, PROPAGATES_SIZES, ALLOCATES_GATHERED):
+        place.value  # noqa: B018 - it has to be there
+
+    FSDP_OBJECTS = (
+        _fsdp_state.FSDPState, _fsdp_state.FSDPStateContext, _fsdp_param_group.FSDPParamGroup,
+        _fsdp_param_group.FSDPCommContext, _fsdp_param.FSDPParam, _fsdp_param.ExtensionsData,
+    )  # fmt: skip
+    """The objects in which FSDP keeps what it knows of a model."""
+
+
+def forget_placements() -> None:
+    """Empty DTensor's caches: meshes that look alike in two process groups, or to two ranks, are equal to them."""
+    debug._clear_sharding_prop_cache()
+    transforms: Any = getattr(_redistribute, "_gen_transform_infos", None)
+    if hasattr(transforms, "cache_clear"):
+        transforms.cache_clear()
+
+
+def groups() -> list[Any]:
+    """The process groups that there are."""
+    return list(distributed_c10d._world.pg_map)
+
+
+def group_of(value: Any) -> Any:
+    """The process group that an operator's argument is: itself, boxed, or its name."""
+    if isinstance(value, str):
+        return group_named(value)
+    return value if isinstance(value, dist.ProcessGroup) else ProcessGroup.unbox(value)

@@ -1,0 +1,50 @@
+"""What a rank of a sharded model sends in a step, as text: by collective, and the modules that send the most."""
+
+from __future__ import annotations
+
+from ...text import units
+from ...text.line import shown
+from ...text.tables import plain_table
+from ...values.communication import by_kind, sent_by_module
+from ...values.cost import Cost
+from ...values.metrics import show
+from ...values.result import Result
+
+
+def communication_text(cost: Cost, *, most: int = 5) -> str:
+    """The bytes that this rank sends, by collective, and by the modules that send most of them; empty for one rank."""
+    return "\n".join([*sent_lines(cost), *_modules(cost, most)]) if cost.communication else ""
+
+
+def sent_lines(cost: Cost) -> list[str]:
+    """What is sent by collective: among how many ranks, how often, and how large the tensors are."""
+    if not cost.communication:
+        return []
+    rows = [
+        [
+            f"{one.kind} among {one.ranks}",
+            f"{one.calls} call{'s' if one.calls > 1 else ''}",
+            show(one.payload, "communication"),
+            show(one.sent, "communication"),
+            units.share(one.sent, cost.communication),
+        ]
+        for one in by_kind(cost.collectives)
+    ]
+    table = plain_table(rows, ["", "", "payload", "sent", ""], right=(1, 2, 3, 4))
+    head = f"sends {show(cost.communication, 'communication')} a step, by ring algorithms"
+    return [head, *(f"    {line}" for line in table.splitlines())]
+
+
+def broken_communication(result: Result) -> list[str]:
+    """`sent_lines` of an entry that fails by its communication, alone or among others."""
+    return sent_lines(result.cost) if "communication" in result.verdict.failing else []
+
+
+def _modules(cost: Cost, most: int) -> list[str]:
+    sent = sorted(sent_by_module(cost.collectives).items(), key=lambda item: (-item[1], item[0]))
+    rows = [
+        [shown(name) or "the model", show(size, "communication"), units.share(size, cost.communication or 1)]
+        for name, size in sent[:most]
+        if size
+    ]
+    return ["sent by", *(f"    {line}" for line in plain_table(rows, right=(1, 2)).splitlines())]
