@@ -15,6 +15,7 @@ import torch
 
 from ...errors import ModelError
 from ..model.process import no_garbage_collection
+from ..pytorch.private import INSIDE_MODULE_CALL
 from ..recording.attributes import attributes_of, content_of, dictionary_of, is_container
 from ..recording.made import Made
 from ..recording.tensors import storages_of, tensors_in
@@ -68,7 +69,17 @@ def _let_go(error: BaseException, before: BaseException | None) -> None:
             traceback.clear_frames(one.__traceback__)
             for frame, _ in traceback.walk_tb(one.__traceback__):
                 _ = frame.f_locals  # before Python 3.13 the dictionary that it gave is brought up to date only here
+                if frame.f_code in INSIDE_MODULE_CALL:
+                    _clear_enclosing(frame)
             waiting += (one.__cause__, one.__context__)
+
+
+def _clear_enclosing(frame: FrameType) -> None:
+    """Clear the variables around the function of a frame. The call that made it has ended, and nobody else has it."""
+    for function in gc.get_referents(frame):
+        if type(function) is FunctionType and function.__code__ is frame.f_code:
+            for cell in function.__closure__ or ():
+                cell.cell_contents = None
 
 
 class Leftovers:

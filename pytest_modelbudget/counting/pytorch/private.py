@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import CodeType
 from typing import Any, NamedTuple
 
 import torch
@@ -75,6 +76,11 @@ with needed():
 
     device_contexts = _device
     device_contexts.CURRENT_DEVICE  # noqa: B018 - the device of the innermost context
+
+    # Calls of modules: the code of the functions inside, which a traceback keeps with the module
+    INSIDE_MODULE_CALL = frozenset(
+        part for part in torch.nn.Module._call_impl.__code__.co_consts if isinstance(part, CodeType)
+    )
 
     # Modes
     TorchDispatchMode = _python_dispatch.TorchDispatchMode
