@@ -288,6 +288,7 @@ def test_rows_and_per_sample():
         "seq": None,
         "dtype": None,
         "mode": "infer",
+        "ranks": None,
         "flops": pixels(3, 8),
         "flops_per_sample": pixels(1, 8),
         "params": 12,

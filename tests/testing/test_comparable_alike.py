@@ -53,6 +53,7 @@ class Words(nn.Module):
 """
 
 IMAGE, TRAIN, WORDS = "model=Net, res=8", "model=Net, res=8, mode='train'", "model=Words, seq=4"
+SHARDED = f"{TRAIN}, parallel='fsdp', ranks=2"
 CASES = {
     "optimizer": (f"{TRAIN}, optimizer='adamw'", f"{TRAIN}, optimizer='sgd'", "not comparable"),
     "device": (TRAIN, f"{TRAIN}, device='cuda'", "not comparable"),
@@ -63,6 +64,10 @@ CASES = {
     "method": ("model=Net, res=8, method='again'", IMAGE, "not comparable"),
     "step": (f"{TRAIN}, step='loss_of', optimizer='adamw'", TRAIN, "not comparable"),
     "accumulate": (f"{TRAIN}, accumulate=2", f"{TRAIN}, accumulate=4", "changed"),
+    "ranks": (SHARDED, f"{TRAIN}, parallel='fsdp', ranks=4", "changed"),
+    "rank": (SHARDED, f"{SHARDED}, rank=1, batch=2", "not comparable"),
+    "parallel": (SHARDED, TRAIN, "changed"),
+    "link": (f"{SHARDED}, device='H100'", f"{SHARDED}, device='H100', link='PCIe', batch=2", "not comparable"),
     "channels_last": (IMAGE, f"{IMAGE}, channels_last=True, batch=2", "not comparable"),
     "compile": (IMAGE, f"{IMAGE}, compile=True, batch=2", "not comparable"),
     "batch": (IMAGE, f"{IMAGE}, batch=2", "changed"),

@@ -57,7 +57,8 @@ def test_a_factory_gets_it():
         (16, "dims=16 is not a mapping"),
         (
             {"fames": 16},
-            "'frames' is not a dimension. Allowed: numbers, 'batch', 'res', 'channels', 'seq', 'fames', and",
+            "'frames' is not a dimension. Allowed: numbers, 'batch', 'res', 'channels', 'seq', 'fames', 'ranks', "
+            "'rank', and",
         ),
         (["frames"], "'frames' is not a dimension."),
     ],

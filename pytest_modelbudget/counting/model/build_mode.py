@@ -6,7 +6,7 @@ from typing import Any
 
 from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.registry import qualified_name
-from ..pytorch.private import TorchDispatchMode
+from ..pytorch.private import TorchDispatchMode, is_tracing
 from ..recording.made import note_result
 
 _INITIALISERS = frozenset(
@@ -34,7 +34,7 @@ class MetaBuildMode(TorchDispatchMode):
         self.execution = MetaExecution()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one operator. One that gives a meta tensor its first values has nothing to do."""
+        """Run one operator. One that gives a meta tensor its first values has nothing to do. Tracing is for real."""
         if types and has_own_dispatch(types):
             return NotImplemented
         initialises = _IS_INITIALISER.get(func)
@@ -42,6 +42,8 @@ class MetaBuildMode(TorchDispatchMode):
             initialises = _IS_INITIALISER[func] = qualified_name(func) in _INITIALISERS
         if initialises and args[0].is_meta:
             return args[0]
+        if is_tracing():  # sizes are values of its graph then, which may be neither compared nor kept
+            raise self.execution.missing.add("torch.jit.trace")
         out = self.execution.run(func, args, kwargs or {})
         note_result(out, args)
         return out

@@ -77,6 +77,8 @@ with needed():
     device_contexts = _device
     device_contexts.CURRENT_DEVICE  # noqa: B018 - the device of the innermost context
 
+    is_tracing = _C._is_tracing
+
     # Calls of modules: the code of the functions inside, which a traceback keeps with the module
     INSIDE_MODULE_CALL = frozenset(
         part for part in torch.nn.Module._call_impl.__code__.co_consts if isinstance(part, CodeType)
