@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -153,7 +154,8 @@ class Page:
         """A command loads the modules of this folder anew, as a new process does, and no others of such names."""
         here = {file.stem for file in self._folder.iterdir() if file.suffix == ".py" or file.is_dir()}
         for name, module in list(sys.modules.items()):
-            inside = (getattr(module, "__file__", None) or "").startswith(str(self._folder))
+            file = vars(module).get("__file__") if isinstance(module, ModuleType) else None  # it may be a lazy module
+            inside = str(file).startswith(str(self._folder))
             if inside or (name.partition(".")[0] in here - sys.stdlib_module_names):
                 del sys.modules[name]
 
