@@ -18,6 +18,7 @@ from ..targets.found import FoundTarget
 from ..targets.loading import load_package
 from ..values.cost import Cost
 from ..values.input_tensor import tensor
+from ..values.parameters import parameters_of
 from ..values.point import OperatingPoint, axes, find_axis
 from ..values.request import Request
 
@@ -58,7 +59,8 @@ def find_models(package: str, given: Mapping[str, Any], args: Mapping[str, Any])
     taken: set[str] = set()
     for module in _modules(load_package(package), found):
         for name, factory in _factories(module, args):
-            own = {key: value for key, value in args.items() if key in (_parameters(factory) or ())}
+            names = {one.name for one in parameters_of(factory) or ()}
+            own = {key: value for key, value in args.items() if key in names}
             taken |= set(own)
             found.append(_counted(f"{module.__name__}:{name}", target_of(factory, own), given))
     for name in set(args) - taken:
@@ -92,18 +94,11 @@ def _factories(module: Any, args: Mapping[str, Any]) -> Iterator[tuple[str, Call
 
 def _needs(factory: Callable[..., Any]) -> set[str]:
     """The names of the required arguments."""
-    parameters = _parameters(factory)
+    parameters = parameters_of(factory)
     if parameters is None:
         return {"?"}
-    required = [p for p in parameters.values() if p.default is p.empty]
+    required = [p for p in parameters if p.default is p.empty]
     return {p.name for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-
-
-def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    try:
-        return inspect.signature(factory).parameters
-    except (TypeError, ValueError):
-        return None
 
 
 def _makes_models(value: Any, inside: frozenset[Any]) -> bool:

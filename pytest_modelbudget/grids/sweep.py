@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -15,6 +14,7 @@ from ..targets.found import FoundTarget
 from ..values.aliases import named_metric
 from ..values.arguments import GridArguments, explicit
 from ..values.metrics import find_metric, metric_names
+from ..values.parameters import parameters_of
 from ..values.point import OperatingPoint, axes, axis_names, dimensions, is_dimension
 from ..values.request import Request, without_unset
 from .axes import MOST, axis_values
@@ -152,10 +152,7 @@ def _lines_are_possible(model: Any, request: Request) -> bool:
         return False
     if hasattr(model, "named_modules"):
         return True
-    try:
-        parameters = inspect.signature(model).parameters.values()
-    except (TypeError, ValueError):
-        return True
+    parameters = parameters_of(model) or ()
     return not any(p.name == "batch" and p.default is p.empty for p in parameters)
 
 

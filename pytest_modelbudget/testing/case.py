@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..values.parameters import parameters_of
 from .state import NODEID
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ def case_of(item: pytest.Item) -> TestCase:
 
 def _arguments(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:
     """The test's own arguments among the fixtures, which also hold those that its arguments need."""
-    try:
-        parameters = inspect.signature(getattr(item, "obj", len)).parameters
-    except (TypeError, ValueError):
+    parameters = parameters_of(getattr(item, "obj", len))
+    if parameters is None:
         return tuple(fixtures)
-    return tuple(name for name in fixtures if name in parameters)
+    names = {one.name for one in parameters}
+    return tuple(name for name in fixtures if name in names)
 
 
 def _parametrized(item: pytest.Item, fixtures: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -11,9 +10,10 @@ import pytest
 import timm
 import torch
 import torchvision.models
+from cli.counted import cost
 from suites import MODELS, measured, outcomes, pixels, tokens
 
-from pytest_modelbudget import Cost, __version__, measure
+from pytest_modelbudget import __version__, measure
 from pytest_modelbudget.cli.command import main
 from pytest_modelbudget.targets.find import find_target
 
@@ -23,14 +23,6 @@ def models(pytester):
     """``models.py`` in an empty folder, which is where the command is called; what it loads is forgotten after."""
     pytester.makepyfile(models=MODELS)
     return pytester.path
-
-
-def cost(capsys, *arguments):
-    """The cost that ``--json`` prints."""
-    assert main(["count", *arguments, "--json"]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return Cost.from_dict(json.loads(out))
 
 
 def test_the_text(models, capsys):

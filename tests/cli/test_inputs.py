@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from cli.counted import cost
 from suites import outcomes
 
-from pytest_modelbudget import Cost
 from pytest_modelbudget.cli.command import main
 
 NETS = """
@@ -49,13 +49,6 @@ class Three(nn.Module):
 def nets(pytester):
     pytester.makepyfile(nets=NETS)
     return pytester.path
-
-
-def cost(capsys, *arguments):
-    assert main(["count", *arguments, "--json"]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return Cost.from_dict(json.loads(out))
 
 
 BOTH = "int64 (2, 16), int64 (2, 16)"

@@ -43,14 +43,6 @@ def around_transforms(mode: Callable[[], AbstractContextManager[Any]]) -> Iterat
             around.__exit__(*error)
         leave(self, *error)
 
-    def around(transform: Callable[..., AbstractContextManager[Any]]) -> Any:
-        @contextmanager
-        def entered(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with mode(), transform(*args, **kwargs) as level:
-                yield level
-
-        return entered
-
     functionalized: list[AbstractContextManager[Any]] = []
     begin, end = FUNCTIONALIZE.value, END_FUNCTIONALIZE.value
 
@@ -67,7 +59,7 @@ def around_transforms(mode: Callable[[], AbstractContextManager[Any]]) -> Iterat
 
     with ExitStack() as stack:
         for owner, name, new in (
-            *((*place, around(place.value)) for place in (VMAP, GRAD, JVP)),
+            *((*place, _inside(mode, place.value)) for place in (VMAP, GRAD, JVP)),
             (*FUNCTIONALIZE, functionalizing),
             (*END_FUNCTIONALIZE, functionalized_now),
             (kind, "__enter__", entering),
@@ -87,14 +79,6 @@ def differentiating_transforms() -> Iterator[None]:
         yield
         return
 
-    def outside(transform: Callable[..., AbstractContextManager[Any]]) -> Any:
-        @contextmanager
-        def entered(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with _outside_inference_mode(), transform(*args, **kwargs) as level:
-                yield level
-
-        return entered
-
     differentiate = TRANSFORM_GRAD.value
 
     def differentiating(*args: Any, **kwargs: Any) -> Any:
@@ -102,11 +86,22 @@ def differentiating_transforms() -> Iterator[None]:
             return differentiate(*args, **kwargs)
 
     with (
-        replaced(*GRAD, outside(GRAD.value)),
-        replaced(*JVP, outside(JVP.value)),
+        replaced(*GRAD, _inside(_outside_inference_mode, GRAD.value)),
+        replaced(*JVP, _inside(_outside_inference_mode, JVP.value)),
         replaced(*TRANSFORM_GRAD, differentiating),
     ):
         yield
+
+
+def _inside(context: Callable[[], AbstractContextManager[Any]], transform: Callable[..., Any]) -> Any:
+    """A transform, a context of one level, that ``context`` is around."""
+
+    @contextmanager
+    def entered(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        with context(), transform(*args, **kwargs) as level:
+            yield level
+
+    return entered
 
 
 @contextmanager

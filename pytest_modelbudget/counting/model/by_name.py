@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from ...errors import UsageError
+from ...values.parameters import parameters_of
 from ...values.point import OperatingPoint, axis_names
 
 
@@ -16,9 +16,8 @@ def call_by_name(function: Callable[..., Any], point: OperatingPoint, *, what: s
     ``what`` is what the user gave it as, for messages; ``"inputs="`` also gets parts for parameters with a default.
     Raises `UsageError` when it requires another argument, or a part that is not given.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-in functions have no signature
+    parameters = parameters_of(function)
+    if parameters is None:
         return function()
     given = point.with_batch_one().arguments()
     keywords = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import torch
 
 from ...errors import UsageError, nearest
+from ...values.parameters import parameters_of, required_positional
 from ...values.request import Request
 
 Function = Callable[..., Any]
@@ -50,7 +50,7 @@ def _with_batch(step: Function, model: torch.nn.Module) -> Function:
     name ends in ``idx`` gets zero, and so does none that has a default. What else must be given is the batch, or the
     model and the batch for what is no method of the model; with one more parameter for each argument, they get these.
     """
-    parameters = _required(step)
+    parameters = required_positional(parameters_of(step) or ())
     is_method = getattr(step, "__self__", None) is model
 
     def called(*arguments: Any, **keywords: Any) -> Any:
@@ -85,16 +85,6 @@ def _batch(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     if keywords:
         return keywords
     return arguments[0] if len(arguments) == 1 else arguments
-
-
-def _required(step: Function) -> Sequence[inspect.Parameter]:
-    """The positional parameters without a default."""
-    try:
-        parameters = inspect.signature(step).parameters.values()
-    except (TypeError, ValueError):  # some built-in functions have no signature
-        return ()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one for one in parameters if one.kind in kinds and one.default is one.empty]
 
 
 def _name(step: Function) -> str:

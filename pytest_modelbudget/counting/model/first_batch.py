@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ...errors import BudgetError, UsageError
+from ...values.parameters import parameters_of, required_positional
 from ...values.point import OperatingPoint
 from .by_name import call_by_name
 from .process import seed
@@ -107,14 +108,9 @@ def _required(called: Callable[..., Any], most: int) -> int:
     parameters = _parameters(called)
     if any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return most
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(one.kind in positional and one.default is one.empty for one in parameters)
+    return len(required_positional(parameters))
 
 
-def _parameters(called: Callable[..., Any]) -> list[inspect.Parameter]:
+def _parameters(called: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     """Those of a function, or of a model's forward."""
-    function = called.forward if isinstance(called, torch.nn.Module) else called
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
+    return parameters_of(called.forward if isinstance(called, torch.nn.Module) else called) or ()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ...errors import BudgetError, ModelError
+from ...values.parameters import parameters_of
 from ..meta.missing_data import NeedsData
 from ..meta.user_frames import is_users
 
@@ -98,7 +99,7 @@ def _is_stated_by_user(error: Exception) -> bool:
 def _is_safe(module: torch.nn.Module) -> bool:
     """Whether a module's own methods, if it has any, take what PyTorch's take."""
     train, evaluate = _own(module, "train"), _own(module, "eval")
-    return (train is None or _takes_a_mode(train)) and (evaluate is None or _parameters(evaluate) == [])
+    return (train is None or _takes_a_mode(train)) and (evaluate is None or _parameters(evaluate) == ())
 
 
 def _takes_a_mode(train: Callable[..., Any]) -> bool:
@@ -108,10 +109,7 @@ def _takes_a_mode(train: Callable[..., Any]) -> bool:
     return parameters[0].name == "mode" or parameters[0].default is True
 
 
-def _parameters(method: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def _parameters(method: Callable[..., Any]) -> tuple[inspect.Parameter, ...] | None:
     """The parameters of a method, without ``self``, which a function that is set on an instance has too."""
-    try:
-        parameters = list(inspect.signature(method).parameters.values())
-    except (TypeError, ValueError):
-        return None
+    parameters = parameters_of(method)
     return parameters[1:] if parameters and parameters[0].name == "self" else parameters

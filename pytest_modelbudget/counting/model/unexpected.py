@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import traceback
 from typing import Any
 
 from ...errors import nearest
+from ...values.parameters import parameters_of
 
 _UNEXPECTED = re.compile(r"([\w.<>]+)\(\) got an unexpected keyword argument '(\w+)'")
 
@@ -31,8 +31,5 @@ def hint_at_argument(error: BaseException) -> str:
 
 def _names(function: Any) -> list[str]:
     """The arguments of a function that are given by name."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    parameters = parameters_of(function) or ()
     return [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]

@@ -18,7 +18,7 @@ def loss_of_step(value: Any) -> torch.Tensor:
     """
     found = value[0] if isinstance(value, tuple) and value and not hasattr(value, "_fields") else value
     if not isinstance(found, torch.Tensor):
-        found = found.get("loss") if isinstance(found, Mapping) else getattr(found, "loss", None)
+        found = _own_loss(found)
     if not isinstance(found, torch.Tensor) or found.numel() != 1:
         raise UsageError(
             f"step= returned {_described(value if found is None else found)}, not a loss. Allowed: a scalar tensor, a "
@@ -44,7 +44,7 @@ def loss_of(output: Any, loss: Callable[[Any], Any] | None) -> torch.Tensor:
         if not value.requires_grad:
             raise ModelError("mode='train': the value of loss= does not depend on any parameter that requires grad.")
         return value
-    own = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    own = _own_loss(output)
     if isinstance(own, torch.Tensor) and own.numel() == 1 and own.requires_grad:
         return own
     found = list(tensors_in(output))
@@ -59,6 +59,11 @@ def loss_of(output: Any, loss: Callable[[Any], Any] | None) -> torch.Tensor:
     for part in parts[1:]:
         total = total + part
     return total
+
+
+def _own_loss(output: Any) -> Any:
+    """What is named ``loss`` in an output; ``None`` if nothing is."""
+    return output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
 
 
 def _real(tensor: torch.Tensor) -> torch.Tensor:

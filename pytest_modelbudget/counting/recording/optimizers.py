@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ...errors import UsageError
+from ...values.parameters import required_positional
 from ...values.point import OPTIMIZERS
 
 _LR = 1e-3  # its value costs nothing
@@ -82,12 +83,8 @@ def _check(optimizer: Any, made: Any, said: str, kind: str) -> None:
 
 def _needs_closure(optimizer: Any) -> bool:
     """Whether ``optimizer.step()`` has an argument that must be given, as that of ``LBFGS`` has."""
-    parameters = inspect.signature(optimizer.step).parameters.values()
-    return any(
-        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        for p in parameters
-        if p.name != "self"  # a scheduler puts an unbound function around it
-    )
+    required = required_positional(inspect.signature(optimizer.step).parameters.values())
+    return any(one.name != "self" for one in required)  # a scheduler puts an unbound function around it
 
 
 def _class_named(name: str) -> Callable[[list[torch.nn.Parameter]], Any] | None:

@@ -41,6 +41,11 @@ def repeated(times: int) -> str:
     return f"{times} times" if times > 1 else ""
 
 
+def with_times(text: str, times: int) -> str:
+    """``Linear(384, 1536), 24 times``; the text alone for once."""
+    return ", ".join(part for part in (text, repeated(times)) if part)
+
+
 def _inside(change: ModuleChange, part: ModuleChange) -> str:
     return shown(part.name.removeprefix(f"{change.name}."))
 

@@ -13,7 +13,7 @@ from ...values.cost import Cost
 from ...values.metrics import find_metric, show
 from ...values.result import Result
 from ...values.rows import rows_of, with_below
-from .description import repeated
+from .description import with_times
 from .labels import labelled
 
 Source = Callable[[str], str]
@@ -82,7 +82,7 @@ def share_of(value: int, whole: int, shares: str) -> str:
 
 def kind_of(place: Place) -> str:
     """The class, and how many there are of it."""
-    return ", ".join(text for text in (shown(place.kind), repeated(place.times)) if text)
+    return with_times(shown(place.kind), place.times)
 
 
 def _places(cost: Cost, metric: str, top: str) -> list[Place]:

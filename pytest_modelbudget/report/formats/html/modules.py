@@ -11,7 +11,7 @@ from ....values.metrics import find_metric, show
 from ....values.result import Result
 from ....values.rows import ModuleRow, with_below
 from ...parts.changes import difference, values
-from ...parts.description import describe, described, named, repeated
+from ...parts.description import describe, described, named, with_times
 from ...parts.where import share_of
 
 
@@ -62,7 +62,7 @@ def _change(change: ModuleChange, metric: str) -> Change:
     return Change(
         status=change.status,
         name=named(change),
-        what=_several(described(change), change.times),
+        what=with_times(described(change), change.times),
         was=Number(was, change.before),
         now=Number(now, change.after),
         by=Number(difference(change, metric), change.after - change.before),
@@ -94,10 +94,6 @@ def module_rows(
     ]
     rows += [_removed(change, metric, before) for change in changes.values() if change.status == "removed"]
     return rows, len(inside) - len(kept)
-
-
-def _several(text: str, times: int) -> str:
-    return f"{text}, {repeated(times)}" if times > 1 else text
 
 
 def _removed(change: ModuleChange, metric: str, before: Mapping[str, int]) -> Row:
@@ -132,7 +128,7 @@ def _row(
         by = Number(f"{sign}{show(abs(now - was), metric)}" if now != was else "same", now - was)
     return Row(
         name=shown(row.name) or shown(row.kind),
-        kind=_several(describe(row.kind, row.config), row.times),
+        kind=with_times(describe(row.kind, row.config), row.times),
         status=change.status if change is not None else "",
         was=Number(show(was, metric), was) if was is not None else None,
         now=Number(show(now, metric), now),
