@@ -1,7 +1,7 @@
-"""Work in a child process that is killed before or after one of the calls it makes into C.
+"""Work in a child process that is killed before or after one of the calls by which it asks the system for anything.
 
-Python code asks the system for anything by a function written in C, and `sys.setprofile` is told of every such call,
-before and after. A kill at each of them is a kill before and after each system call, whatever the work is made of.
+Python code does so by functions of `posix` and of `io`, which are written in C, and `sys.setprofile` is told of every
+such call, before and after. What lies between two of them is seen by nobody outside the process.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 _WHEN = {"c_call": "before", "c_return": "after", "c_exception": "after"}
+_SYSTEM = ("posix", "io", "_io")
+"""Modules of functions, and of objects with methods, that ask the system."""
 
 
 class End(NamedTuple):
@@ -58,7 +60,7 @@ def _killed(at: int | str, tell: int) -> Iterator[None]:
 
     def profile(_: FrameType, event: str, function: Any) -> None:
         nonlocal number
-        if event in _WHEN:
+        if event in _WHEN and (function.__module__ or type(function.__self__).__module__) in _SYSTEM:
             number += 1
             place = f"{_WHEN[event]} {function.__qualname__}"
             if at in (number, place):

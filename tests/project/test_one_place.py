@@ -166,22 +166,28 @@ def test_marker_fixture_api_baseline_reports_and_comparison(copied, tmp_path):
     assert "not comparable: counted with shutter default before, global now" in otherwise.stdout
 
 
+WRONG = {
+    "frames=0": "frames=0 is not a whole number above zero.",
+    "shutter='loud'": "shutter='loud' is not a shutter. Allowed: 'rolling', 'global'.",
+    "layers='2 bananas'": "layers='2 bananas': 'bananas' is not a unit of layers.",
+    "frame=1": "'frame' is not an argument of budget(). Did you mean 'frames'?",
+    "module='first', layers=1": "layers= is a limit on the whole model",
+}
+"""What is written, each in a file of its own, and what is said of it."""
+
+
 def test_limits_hold_and_wrong_values_are_told(copied, tmp_path):
     suite(tmp_path, 4)
     tests = tmp_path / "test_clip.py"
     tests.write_text(tests.read_text().replace("layers=2", "layers=1"))
     over = check(copied, tmp_path, "-k", "marker")
     assert "over budget: layers 2 of 1 (+100 %)" in over.stdout
-    for wrong, said in (
-        ("frames=0", "frames=0 is not a whole number above zero."),
-        ("shutter='loud'", "shutter='loud' is not a shutter. Allowed: 'rolling', 'global'."),
-        ("layers='2 bananas'", "layers='2 bananas': 'bananas' is not a unit of layers."),
-        ("frame=1", "'frame' is not an argument of budget(). Did you mean 'frames'?"),
-        ("module='first', layers=1", "layers= is a limit on the whole model"),
-    ):
-        head = "from models import *\nfrom pytest_modelbudget import budget\n"
-        tests.write_text(f"{head}@budget(model=Clip, {wrong})\ndef test_it(): ...\n")
-        assert said in check(copied, tmp_path).stdout
+    tests.unlink()
+    head = "from models import *\nfrom pytest_modelbudget import budget\n"
+    for number, wrong in enumerate(WRONG):
+        (tmp_path / f"test_wrong_{number}.py").write_text(f"{head}@budget(model=Clip, {wrong})\ndef test_it(): ...\n")
+    shown = check(copied, tmp_path).stdout
+    assert [said for said in WRONG.values() if said not in shown] == []
 
 
 def test_the_command(copied, tmp_path):

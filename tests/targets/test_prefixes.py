@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import NamedTuple
 
 import pytest
 
@@ -34,6 +37,28 @@ ZOO = """
 """
 
 
+COMMANDS = """
+import contextlib, io, json, sys
+
+from pytest_modelbudget.cli import main
+
+done = []
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as error:
+        code = main(arguments)
+    done.append((code, out.getvalue(), error.getvalue()))
+print(json.dumps(done))
+"""
+
+
+class Done(NamedTuple):
+    """What a command line did."""
+
+    code: int
+    out: str
+    error: str
+
+
 def package(folder: Path, name: str, entries: str, source: str = ZOO) -> None:
     """An installed package: its module, and its metadata."""
     (folder / f"{name}.py").write_text(dedent(source))
@@ -45,14 +70,15 @@ def package(folder: Path, name: str, entries: str, source: str = ZOO) -> None:
 
 @pytest.fixture
 def modelbudget(tmp_path, monkeypatch):
-    """The command in a process of its own, which sees the packages in ``installed``."""
+    """What each command line does in a process of its own, which sees the packages in ``installed``."""
     (tmp_path / "installed").mkdir()
 
-    def run(*arguments):
-        code = f"import sys; sys.path.insert(1, {str(tmp_path / 'installed')!r})\n"
-        code += "from pytest_modelbudget.cli import main\nsys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-c", code, *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    def run(*commands):
+        given = [sys.executable, "-c", COMMANDS, json.dumps(commands)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path / "installed")])}
+        done = subprocess.run(given, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [Done(*each) for each in json.loads(done.stdout)]
 
     run.folder = tmp_path / "installed"
     return run
@@ -64,13 +90,17 @@ def test_a_package_adds_prefixes(modelbudget):
         "zoo",
         "zoo = zoo:find\nplain = zoo:plain\nnear = zoo:near\nodd = zoo:wrong\nrude = zoo:raises",
     )
-    text = modelbudget("count", "zoo:net", "--arg", "width=3").stdout
-    assert "Linear at batch 1, seq 5, infer." in text  # the sizes that the package gives
-    assert re.search(r"^macs +120 MACs$", text, re.MULTILINE)  # 5 tokens, 8 times 3
-    assert '@budget(model="zoo:net", args={"width": 3}, flops="120",' in text
-    assert re.search(r"^macs +16 MACs$", modelbudget("count", "plain:2", "--inputs", "batch,8").stdout, re.MULTILINE)
     (modelbudget.folder.parent / "five").write_text("12345")
-    assert re.search(r"^macs +40 MACs$", modelbudget("count", "near:five", "--inputs", "batch,8").stdout, re.MULTILINE)
+    net, plain, near = modelbudget(
+        ["count", "zoo:net", "--arg", "width=3"],
+        ["count", "plain:2", "--inputs", "batch,8"],
+        ["count", "near:five", "--inputs", "batch,8"],
+    )
+    assert "Linear at batch 1, seq 5, infer." in net.out  # the sizes that the package gives
+    assert re.search(r"^macs +120 MACs$", net.out, re.MULTILINE)  # 5 tokens, 8 times 3
+    assert '@budget(model="zoo:net", args={"width": 3}, flops="120",' in net.out
+    assert re.search(r"^macs +16 MACs$", plain.out, re.MULTILINE)
+    assert re.search(r"^macs +40 MACs$", near.out, re.MULTILINE)
     wrong = {
         ("zoo:net", "--arg", "widht=3"): "args: zoo:net takes no argument 'widht'. Did you mean 'width'?",
         ("zoo:net", "--arg", "width=x"): "args: width=x is not what zoo:net takes. Allowed: a whole number.",
@@ -79,26 +109,25 @@ def test_a_package_adds_prefixes(modelbudget):
         ("odd:x",): "odd:x is a int. A TARGET is a factory or an nn.Module.",
         ("zo:net",): "Prefixes are: torchvision, timm, hf, diffusers, ultralytics, near, odd, plain, rude, zoo.",
     }
-    for arguments, message in wrong.items():
-        done = modelbudget("count", *arguments)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
+    for done, message in zip(modelbudget(*(["count", *each] for each in wrong)), wrong.values(), strict=True):
+        assert (done.code, done.out) == (2, "")
+        assert message in done.error
+        assert "Traceback" not in done.error
 
 
 def test_a_prefix_that_two_packages_claim_is_refused(modelbudget):
     package(modelbudget.folder, "zoo", "timm = zoo:find\nnet = zoo:find")
     package(modelbudget.folder, "other", "net = other:find")
-    done = modelbudget("count", "timm:resnet10t")
-    assert done.stderr == (
+    ours, theirs = modelbudget(["count", "timm:resnet10t"], ["count", "net:net"])
+    assert ours.error == (
         "modelbudget: The prefix 'timm' is claimed by pytest-modelbudget and by zoo. Uninstall one of them.\n"
     )
-    assert "The prefix 'net' is claimed by" in modelbudget("count", "net:net").stderr
-    assert "other" in modelbudget("count", "net:net").stderr
+    assert "The prefix 'net' is claimed by" in theirs.error
+    assert "other" in theirs.error
 
 
 def test_a_package_that_does_not_import_is_named(modelbudget):
     package(modelbudget.folder, "zoo", "zoo = zoo:find", "1 / 0")
-    done = modelbudget("count", "zoo:net")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "zoo, which has the TARGETs 'zoo': does not import: ZeroDivisionError: division by zero" in done.stderr
+    (done,) = modelbudget(["count", "zoo:net"])
+    assert (done.code, done.out) == (2, "")
+    assert "zoo, which has the TARGETs 'zoo': does not import: ZeroDivisionError: division by zero" in done.error

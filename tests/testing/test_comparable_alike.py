@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from testing.recorded import check, only, record, suite
+from testing.recorded import check, record, results, suite
 
-from pytest_modelbudget.baseline.file import read
+from pytest_modelbudget.baseline.file import read, write
+from pytest_modelbudget.baseline.schema import Baseline
 from pytest_modelbudget.cli import main
 from pytest_modelbudget.judging.comparison import compare
 from pytest_modelbudget.values.point import axes
@@ -110,40 +111,48 @@ def action(folder: Path, baseline: Path) -> str:
     return (folder / "runner/modelbudget/report.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("axis", CASES)
-def test_alike(pytester, capsys, axis):
-    before, now, status = CASES[axis]
-    suite(pytester, f"@budget({before}, name='net')\ndef test_net(): ...\n", MODEL)
+def written(when: int) -> str:
+    """A test for each axis, named by it, as before (0) or now (1)."""
+    return "\n".join(
+        f"@budget({case[when]}, name='by-{axis}')\ndef test_{axis}(): ...\n" for axis, case in CASES.items()
+    )
+
+
+def test_alike(pytester, capsys):
+    suite(pytester, written(0), MODEL)
     git("init", "-q")
     record(pytester)
     git("add", "-A")
     git("commit", "-qm", "before")
-    recorded = pytester.path / "modelbudget.json"
-
-    suite(pytester, f"@budget({now}, name='net')\ndef test_net(): ...\n", MODEL)
-    comparison = only(check(pytester)).comparison
-    assert comparison.status == status
-    reason = f"counted with {axis} " if status == "not comparable" else ""
-    assert comparison.reason.startswith(reason)
-    assert bool(comparison.reason) == bool(reason)
-
-    fresh = pytester.path / "now.json"
+    recorded, fresh = pytester.path / "modelbudget.json", pytester.path / "now.json"
+    suite(pytester, written(1), MODEL)
+    checked = results(check(pytester))
     record(pytester, f"--budget-baseline={fresh}")
-    assert compare(read(recorded).entries["net"], read(fresh).entries["net"]).reason == comparison.reason
-    capsys.readouterr()
-    code = main(["diff", str(recorded), str(fresh), "--fail-on", "0%"])
-    text = capsys.readouterr().out
-    assert ("not comparable" in text, comparison.reason in text) == (status == "not comparable", True)
-    assert code == (0 if status == "not comparable" else 1)
-
-    old, new = read(recorded).entries["net"].totals, read(fresh).entries["net"].totals
-    metric = next(name for name in old if old[name] != new[name])
+    old, new = read(recorded).entries, read(fresh).entries
     report = action(pytester.path, recorded)
-    assert ("not comparable" in report, comparison.reason in report) == (status == "not comparable", True)
-
     recorded.write_bytes(fresh.read_bytes())
     git("commit", "-qam", "now")
-    assert main(["history", "--metric", metric]) == 0
-    last = capsys.readouterr().out.rstrip().splitlines()[-1]
-    assert ("not comparable: " + comparison.reason in last) == (status == "not comparable")
-    assert bool(re.search(r"[+-]\d+ %", last)) == (status == "changed")
+
+    for axis, (_, _, status) in CASES.items():
+        name = f"by-{axis}"
+        comparison = checked[name].comparison
+        assert comparison.status == status, axis
+        reason = f"counted with {axis} " if status == "not comparable" else ""
+        assert comparison.reason.startswith(reason)
+        assert bool(comparison.reason) == bool(reason)
+        assert compare(old[name], new[name]).reason == comparison.reason
+        said = [line for line in report.splitlines() if re.search(rf"\b{name}\b", line)]
+        assert said, report
+        assert any("not comparable" in line for line in said) == (status == "not comparable")
+        assert comparison.reason in report
+        write(pytester.path / "one.json", Baseline.of([old[name]]))
+        write(pytester.path / "other.json", Baseline.of([new[name]]))
+        code = main(["diff", "one.json", "other.json", "--fail-on", "0%"])
+        text = capsys.readouterr().out
+        assert ("not comparable" in text, comparison.reason in text) == (status == "not comparable", True)
+        assert code == (0 if status == "not comparable" else 1)
+        metric = next(one for one in old[name].totals if old[name].totals[one] != new[name].totals[one])
+        assert main(["history", "--metric", metric, name]) == 0
+        last = capsys.readouterr().out.rstrip().splitlines()[-1]
+        assert ("not comparable: " + comparison.reason in last) == (status == "not comparable")
+        assert bool(re.search(r"[+-]\d+ %", last)) == (status == "changed")

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from suites import HEADER, MODELS, assert_clear, failure, outcomes, run
 
@@ -181,6 +178,5 @@ def test_nothing_is_written_without_the_option_in_any_run(pytester):
     pytester.makepyfile(models=MODELS, test_cost=HEADER + ONE)
     before = (pytester.path / "test_cost.py").read_bytes()
     for options in ((), ("--budget-update",), ("-n", "1")):
-        subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options], check=False,
-                       capture_output=True, cwd=pytester.path)  # fmt: skip
+        pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
         assert (pytester.path / "test_cost.py").read_bytes() == before

@@ -107,24 +107,23 @@ def test_settings_reach_the_workers_and_groups_are_no_part_of_an_entry(suite):
     result.stdout.fnmatch_lines(["test_two.py::test_no_limits  *", "*FLOPs 1.54 k*"])
 
 
-@pytest.mark.parametrize("group", ["one", "a::b@c", "x]@y", "@"])
-def test_a_group_may_have_any_name(pytester, group):
-    pytester.makepyfile(
-        test_cost=f"""
-        import pytest
-        from torch import nn
-
-        @pytest.mark.xdist_group({group!r})
-        @pytest.mark.parametrize("mail", ["me@home", "[a::b@c]"])
-        @pytest.mark.budget(flops=12, inputs=(1, 4))
-        def test_it(mail):
-            return nn.Linear(4, 3)
-        """
-    )
+def test_a_group_may_have_any_name(pytester):
+    tests = [
+        f"""
+@pytest.mark.xdist_group({group!r})
+@pytest.mark.parametrize("mail", ["me@home", "[a::b@c]"])
+@pytest.mark.budget(flops=12, inputs=(1, 4))
+def test_{number}(mail):
+    return nn.Linear(4, 3)
+"""
+        for number, group in enumerate(["one", "a::b@c", "x]@y", "@"])
+    ]
+    pytester.makepyfile(test_cost="\n".join(["import pytest\nfrom torch import nn\n", *tests]))
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-n1", "--dist=loadgroup", "--budget-update")
-    assert outcomes(result) == {"passed": 2}
+    assert outcomes(result) == {"passed": 8}
     entries = json.loads((pytester.path / "modelbudget.json").read_text(encoding="utf-8"))["entries"]
-    assert [*entries] == ["test_cost.py::test_it[[a::b@c]]", "test_cost.py::test_it[me@home]"]
+    mails = ("[a::b@c]", "me@home")
+    assert [*entries] == [f"test_cost.py::test_{number}[{mail}]" for number in range(4) for mail in mails]
 
 
 def test_wrong_settings_stop_the_run_once(suite):
