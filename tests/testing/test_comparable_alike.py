@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from testing.recorded import check, record, results, suite
 
 from pytest_modelbudget.baseline.file import read, write
