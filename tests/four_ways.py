@@ -65,6 +65,12 @@ class Case:
         assert self.measure(way, convention="torch").flops == expected
 
 
+def without_kernel(name: str) -> dict[str, str]:
+    """``not_on`` of an operator that this release of PyTorch has no kernel of for a CPU."""
+    lacks = not torch._C._dispatch_has_kernel_for_dispatch_key(name, "CPU")
+    return dict.fromkeys(["real", "real+grad"], f"Could not run '{name}'") if lacks else {}
+
+
 def rows(cost: Cost) -> dict[str, ModuleCost]:
     """The modules without what they keep in memory, which depends on the kernels that a run has."""
     return {name: replace(row, memory=0) for name, row in cost.by_module().items()}

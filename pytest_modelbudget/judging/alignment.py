@@ -98,12 +98,27 @@ def tree(rows: Iterable[ModuleRow], top: str = "") -> Node | None:
     return nodes.get(top)
 
 
+_Span = tuple[Fraction, Fraction]
+"""From where to where, of 0 to 1, some of the modules lie that a node stands for."""
+
+
 class Part(NamedTuple):
-    """Modules that a node stands for: all of them, or, of siblings that repeat, a ``share``, which has a name."""
+    """Modules that a node stands for: all of them, or, of siblings that repeat, some ``spans``, which have a name.
+
+    What modules that repeat cost is divided evenly, and rounded so that spans add up to the whole.
+    """
 
     node: Node
-    share: Fraction = Fraction(1)
+    spans: tuple[_Span, ...] = ((Fraction(0), Fraction(1)),)
     named: str = ""
+
+    @property
+    def share(self) -> Fraction:
+        """How much of the node they are."""
+        return sum((end - begin for begin, end in self.spans), Fraction(0))
+
+    def _of(self, whole: int) -> int:
+        return sum(int(whole * end) - int(whole * begin) for begin, end in self.spans)
 
     @property
     def name(self) -> str:
@@ -113,20 +128,20 @@ class Part(NamedTuple):
     @property
     def times(self) -> int:
         """How many modules they are."""
-        return int(self.node.row.times * self.share)
+        return self._of(self.node.row.times)
 
     def own(self, metric: str) -> int:
         """What they cost themselves."""
-        return int(self.node.row.value(metric) * self.share)
+        return self._of(self.node.row.value(metric))
 
     def total(self, metric: str) -> int:
         """What they cost with everything below."""
-        return int(self.node.total(metric) * self.share)
+        return self._of(self.node.total(metric))
 
     def inside(self) -> list[Part]:
         """The children."""
         names = (f"{self.named}.{child.label}" if self.named else "" for child in self.node.children)
-        return [Part(child, self.share, name) for child, name in zip(self.node.children, names, strict=True)]
+        return [Part(child, self.spans, name) for child, name in zip(self.node.children, names, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -202,7 +217,17 @@ def _some(part: Part, numbers: Sequence[int]) -> Part:
     match = _NUMBERS.fullmatch(part.node.label)
     parent = part.name.rpartition(".")[0]
     last = (match[1] if match else "") + ranges(numbers)
-    return Part(part.node, part.share * len(numbers) / count, f"{parent}.{last}" if parent else last)
+    members = [*_numbers(match[2], count)] if match else [0]
+    spans: list[_Span] = []
+    for begin, end in part.spans:
+        each = (end - begin) / count
+        for place in sorted(members.index(number) for number in numbers):
+            first = begin + each * place
+            if spans and spans[-1][1] == first:
+                spans[-1] = (spans[-1][0], first + each)
+            else:
+                spans.append((first, first + each))
+    return Part(part.node, tuple(spans), f"{parent}.{last}" if parent else last)
 
 
 class _Member(NamedTuple):

@@ -30,10 +30,10 @@ def departs(operator: Any, args: Any) -> bool:
 
     Batch norm saves no statistics outside training, and returns no gradients but those that are asked for. Its output
     has a memory format, whatever the strides of the input are. Before 2.12 a convolution takes the layout of its weight
-    on meta, and its gradients take none.
+    on meta, and its gradients take none: only those of row-major tensors are alike.
     """
     if operator in _CONVOLUTIONS and not MEMORY_FORMATS:
-        return True
+        return any(t.stride() != torch.empty(t.shape, device="meta").stride() for t in _tensors(args))
     if operator in _BATCH_NORMS:
         input = args[1] if operator is torch.ops.aten.native_batch_norm_backward.default else args[0]
         if input.stride() != torch.empty_like(input, memory_format=suggest_memory_format(input)).stride():

@@ -102,7 +102,7 @@ def of_process() -> dict[str, Any]:
         "Python's random numbers": random.getstate(),
         "numpy's random numbers": [str(part) for part in numpy.random.get_state()],
         "dtype": torch.get_default_dtype(),
-        "device": torch.get_default_device(),
+        "device": torch.empty(0).device,
         "fast path": torch.backends.mha.get_fastpath_enabled(),
         "grad mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "autocast": torch.is_autocast_enabled("cpu"),

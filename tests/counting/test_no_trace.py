@@ -10,6 +10,7 @@ import pytest
 import torch
 from counting import awkward, fingerprint
 from one_attempt import attempt
+from releases import RELEASE
 from torch import nn
 
 from pytest_modelbudget import ModelError, measure
@@ -110,6 +111,8 @@ def test_a_whole_model_that_is_wrapped(build):
 
 
 WORKING = [build for build in awkward.MODELS if build not in (awkward.on_meta, awkward.Globals)]
+if RELEASE < (2, 8):
+    WORKING.remove(awkward.compiled_whole)  # the compiler of PyTorch 2.6 fails on a model that makes modules in forward
 
 
 @pytest.mark.parametrize("build", WORKING, ids=lambda build: build.__name__)

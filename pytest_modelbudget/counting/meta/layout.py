@@ -19,6 +19,8 @@ def meta_like(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.layout == torch.sparse_coo:  # empty_like would store no elements
         parts = (meta_like(tensor._indices()), meta_like(tensor._values()))
         return torch.sparse_coo_tensor(*parts, tensor.shape, is_coalesced=tensor.is_coalesced())
+    if tensor.layout == torch.jagged:  # `to` moves its offsets as well, in every release
+        return torch.empty_like(tensor.detach().to(META))
     if tensor.layout != torch.strided or tensor.is_quantized:
         return torch.empty_like(tensor, device=META)
     return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)

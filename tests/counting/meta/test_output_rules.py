@@ -9,7 +9,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import transformers
-from counting.against_pytorch import checked_against_pytorch, departs, described
+from counting.against_pytorch import MEMORY_FORMATS, checked_against_pytorch, departs, described
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_attempt import attempt
@@ -64,7 +64,7 @@ def test_in_channels_last(factory):
     cache.clear()
     with checked_against_pytorch() as compared:
         measure(factory().to(memory_format=torch.channels_last), inputs=image)
-    assert compared.total() > 60
+    assert compared.total() > (60 if MEMORY_FORMATS else 40)  # with its convolutions, or without
 
 
 @pytest.mark.parametrize(

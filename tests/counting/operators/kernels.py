@@ -14,6 +14,10 @@ def meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.empty(shape, dtype=dtype, device="meta")
 
 
+RENAMED = {"grad": "grad_output"}
+"""Arguments that have another name in PyTorch 2.15."""
+
+
 def count(name: str, result: Any, /, **given: Any) -> tuple[int, int, int]:
     """Multiply-adds, FLOPs and activations of one call, its other arguments being what the schema says.
 
@@ -27,6 +31,7 @@ def count(name: str, result: Any, /, **given: Any) -> tuple[int, int, int]:
     if operator is None:
         pytest.skip(f"PyTorch {torch.__version__} has no {rest}")
     arguments = {argument.name: argument for argument in operator._schema.arguments}
+    given = {key if key in arguments else RENAMED.get(key, key): value for key, value in given.items()}
     assert set(given) <= set(arguments), f"{name} has no such argument"
     values = {
         key: given.get(key, argument.default_value if argument.has_default_value() else None)
