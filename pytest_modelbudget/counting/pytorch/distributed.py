@@ -25,7 +25,7 @@ with needed("sharded models", "PyTorch 2.13"):
         _fsdp_state,
         _fully_shard,
     )
-    from torch.distributed.tensor import _random, _redistribute, _sharding_prop, debug
+    from torch.distributed.tensor import _op_schema, _random, _redistribute, _sharding_prop, debug
     from torch.testing._internal.distributed import fake_pg
 
     _C10D: Any = torch._C._distributed_c10d
@@ -48,10 +48,15 @@ with needed("sharded models", "PyTorch 2.13"):
 
     REFUSES_META = Place(_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params")
     PROPAGATES_SIZES = Place(_sharding_prop.ShardingPropagator, "_propagate_tensor_meta_non_cached")
+    PROPAGATES_SHARDING = Place(_sharding_prop.ShardingPropagator, "propagate_op_sharding_non_cached")
     ALLOCATES_GATHERED = Place(_fsdp_param.FSDPParam, "alloc_all_gather_outputs")
-    for place in (REFUSES_META, PROPAGATES_SIZES, ALLOCATES_GATHERED):
+    for place in (REFUSES_META, PROPAGATES_SIZES, PROPAGATES_SHARDING, ALLOCATES_GATHERED):
         place.value  # noqa: B018 - it has to be there
 
+    BATCHES_MESSAGES = tuple(Place(file, "batch_isend_irecv") for file in (dist, distributed_c10d))
+    RECEIVES_OBJECTS = tuple(Place(file, "recv_object_list") for file in (dist, distributed_c10d))
+
+    OperatorSchema, OutputSharding = _op_schema.OpSchema, _op_schema.OutputSharding
     FSDP_OBJECTS = (
         _fsdp_state.FSDPState, _fsdp_state.FSDPStateContext, _fsdp_param_group.FSDPParamGroup,
         _fsdp_param_group.FSDPCommContext, _fsdp_param.FSDPParam, _fsdp_param.ExtensionsData,
@@ -77,3 +82,11 @@ def group_of(value: Any) -> Any:
     if isinstance(value, str):
         return group_named(value)
     return value if isinstance(value, dist.ProcessGroup) else ProcessGroup.unbox(value)
+
+
+def warms_up_pipelines() -> list[Place]:
+    """Where stages of a pipeline agree on what they know; before 2.12, nowhere. It imports them."""
+    from torch.distributed.pipelining import schedules
+
+    place = Place(schedules._PipelineSchedule, "_warmup_p2p")
+    return [place] if hasattr(*place) else []

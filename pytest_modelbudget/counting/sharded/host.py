@@ -9,10 +9,18 @@ from typing import Any
 import torch
 
 from ..meta.layout import META
-from ..pytorch.distributed import DEVICE_HANDLES, DEVICES_OF_MESHES, PROPAGATES_SIZES, REFUSES_META
+from ..pytorch.distributed import (
+    DEVICE_HANDLES,
+    DEVICES_OF_MESHES,
+    PROPAGATES_SHARDING,
+    PROPAGATES_SIZES,
+    REFUSES_META,
+)
 from ..pytorch.private import dispatch_modes, without_dispatch_modes
 from ..pytorch.replaced import replaced
 from . import collectives as collectives  # registers what collectives return
+from .foreach import sharding_by_element
+from .pipeline import one_stage
 
 
 class _Stream:
@@ -83,6 +91,8 @@ def on_the_host() -> Iterator[None]:
             stack.enter_context(replaced(*place, _device_of))
         stack.enter_context(replaced(*REFUSES_META, lambda group: None))
         stack.enter_context(replaced(*PROPAGATES_SIZES, _sizes_apart))
+        stack.enter_context(replaced(*PROPAGATES_SHARDING, sharding_by_element))
+        stack.enter_context(one_stage())
         yield
 
 
