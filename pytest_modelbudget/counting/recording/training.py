@@ -116,8 +116,8 @@ def plain_step(step: TrainingStep) -> None:
 class _MicroBatch:
     """Runs forward and backward, each in its phase, and notes what the user's step calls of them by itself.
 
-    One that returns nothing went back if it took gradients. ``stepped``: it called the step of an optimizer. ``in_phase`` is the context of a phase, ``after`` is called after
-    each backward.
+    One that returns nothing went back if it took gradients. ``stepped``: it called the step of an optimizer.
+    ``in_phase`` is the context of a phase, ``after`` is called after each backward.
     """
 
     def __init__(

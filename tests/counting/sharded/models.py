@@ -121,13 +121,13 @@ def scheduled(stage: Stage, x: torch.Tensor) -> None:
 
 
 SCHEDULES = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B}
-STAGE_INPUT = (16, WIDTH)
 
 MODELS = {"mlp": MLP, "gpt": GPT, "vit": ViT}
 INPUTS = {
     "mlp": lambda: torch.zeros(6, WIDTH),
     "gpt": lambda: torch.zeros(2, TOKENS, dtype=torch.int64),
     "vit": lambda: torch.zeros(2, 3, 16, 16),
+    "stage": lambda: torch.zeros(16, WIDTH),
 }
 
 FEED = {"up": ColwiseParallel(), "down": RowwiseParallel()}
@@ -151,7 +151,9 @@ def sharded(model: nn.Module, mesh: object) -> nn.Module:
 
 
 def built(name: str, way: str, world: int) -> nn.Module:
-    """The model ``name``, spread over ``world`` ranks in a ``way``."""
+    """The model ``name``, spread over ``world`` ranks in a ``way``; for a stage of a pipeline, that is its schedule."""
+    if name == "stage":
+        return Stage(SCHEDULES[way])
     model = MODELS[name]()
     if way == "fsdp":
         return sharded(model, init_device_mesh("cpu", (world,)))
