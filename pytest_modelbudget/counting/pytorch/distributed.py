@@ -49,14 +49,20 @@ with needed("sharded models", "PyTorch 2.13"):
     REFUSES_META = Place(_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params")
     PROPAGATES_SIZES = Place(_sharding_prop.ShardingPropagator, "_propagate_tensor_meta_non_cached")
     PROPAGATES_SHARDING = Place(_sharding_prop.ShardingPropagator, "propagate_op_sharding_non_cached")
+    RESETS_PARAMETER = Place(_fsdp_param.FSDPParam, "reset_sharded_param")
     ALLOCATES_GATHERED = Place(_fsdp_param.FSDPParam, "alloc_all_gather_outputs")
-    for place in (REFUSES_META, PROPAGATES_SIZES, PROPAGATES_SHARDING, ALLOCATES_GATHERED):
+    for place in (REFUSES_META, PROPAGATES_SIZES, PROPAGATES_SHARDING, RESETS_PARAMETER, ALLOCATES_GATHERED):
         place.value  # noqa: B018 - it has to be there
 
     BATCHES_MESSAGES = tuple(Place(file, "batch_isend_irecv") for file in (dist, distributed_c10d))
     RECEIVES_OBJECTS = tuple(Place(file, "recv_object_list") for file in (dist, distributed_c10d))
 
     OperatorSchema, OutputSharding = _op_schema.OpSchema, _op_schema.OutputSharding
+    _propagator: Any = torch.distributed.tensor.DTensor._op_dispatcher.sharding_propagator
+    _CLEAR_PLACEMENTS: tuple[Any, ...] = (
+        *(getattr(debug, name) for name in vars(debug) if name.startswith("_clear_") and "sharding_prop" in name),
+    ) or (_propagator.propagate_op_sharding.cache_clear,)  # until 2.9
+
     FSDP_OBJECTS = (
         _fsdp_state.FSDPState, _fsdp_state.FSDPStateContext, _fsdp_param_group.FSDPParamGroup,
         _fsdp_param_group.FSDPCommContext, _fsdp_param.FSDPParam, _fsdp_param.ExtensionsData,
@@ -66,7 +72,8 @@ with needed("sharded models", "PyTorch 2.13"):
 
 def forget_placements() -> None:
     """Empty DTensor's caches: meshes that look alike in two process groups, or to two ranks, are equal to them."""
-    debug._clear_sharding_prop_cache()
+    for clear in _CLEAR_PLACEMENTS:
+        clear()
     transforms: Any = getattr(_redistribute, "_gen_transform_infos", None)
     if hasattr(transforms, "cache_clear"):
         transforms.cache_clear()

@@ -35,11 +35,15 @@ def is_wrapped(types: Any) -> bool:
 
 
 class Live(LiveBytes):
-    """Live bytes of the tensors inside of others."""
+    """Live bytes of the tensors inside of others, without the copy in which gloo sums up what it scatters."""
+
+    waits = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if is_wrapped(types):
             return NotImplemented
+        if self.waits:
+            return func(*args, **(kwargs or {}))
         out = super().__torch_dispatch__(func, types, args, kwargs)
         if func is torch.ops._c10d_functional.wait_tensor.default:
             time.sleep(_MOMENT)
@@ -47,12 +51,14 @@ class Live(LiveBytes):
 
 
 @contextmanager
-def waits_a_moment() -> Iterator[None]:
+def waits_a_moment(mode: Live) -> Iterator[None]:
     """FSDP and DDP wait for the handle of a collective, which is no operator."""
     wait = dist.Work.wait
 
     def waiting(work: Any, *args: Any) -> Any:
+        mode.waits = True
         done = wait(work, *args)
+        mode.waits = False
         time.sleep(_MOMENT)
         return done
 
@@ -119,8 +125,10 @@ def measured(name: str, way: str, world: int, mode: str) -> dict[str, Any]:
     torch.manual_seed(0)
     x = INPUTS[name]()
     model = built(name, way, world)
+    if mode == "bfloat16":
+        model, x = model.to(torch.bfloat16), x.to(torch.bfloat16)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    model.train(mode == "train")
+    model.train(mode != "infer")
 
     def step() -> None:
         if mode == "infer":
@@ -131,18 +139,21 @@ def measured(name: str, way: str, world: int, mode: str) -> dict[str, Any]:
         if name == "stage":
             scheduled(model, x)
         else:
-            summed(model(x)).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=mode == "amp"):
+                loss = summed(model(x))
+            loss.backward()
+            del loss
         optimizer.step()
 
     live = Live(x, *held(model))
     if way.startswith("ddp"):
         parameters, sparse = model._build_params_for_reducer()
-    with as_written(), resizes(live), waits_a_moment(), live:
+    with as_written(), resizes(live), waits_a_moment(live), live:
         if way.startswith("ddp"):  # a reducer whose buckets are seen
             model._ddp_init_helper(parameters, sparse, {}, False)
         step()
         step()
-        if mode == "train":
+        if mode != "infer":
             optimizer.zero_grad()
         live.peak = live.live
         with Calls() as calls:

@@ -24,12 +24,14 @@ ALL = [
     *((2, name, way, mode) for name in MODELS for way in WAYS for mode in ("infer", "train")),
     *((4, name, way, "train") for name in MODELS for way in WAYS),
     *((2, "stage", way, "train") for way in SCHEDULES),
+    *((2, "mlp", "fsdp", mode) for mode in ("amp", "bfloat16")),
 ]
 ONE_OF_EACH_KIND = [
     *((2, name, way, "train") for name in MODELS for way in ("fsdp", "tp", "ddp")),
     *((2, name, way, "infer") for name, way in (("mlp", "ddp"), ("gpt", "fsdp"), ("vit", "tp"))),
     (2, "gpt", "ddp, views", "train"),
     *((2, "stage", way, "train") for way in SCHEDULES),
+    *((2, "mlp", "fsdp", mode) for mode in ("amp", "bfloat16")),
     *((4, "mlp", way, "train") for way in ("tp", "hsdp")),
     (4, "gpt", "fsdp x tp", "train"),
     *((4, "vit", way, "train") for way in ("fsdp", "hsdp")),  # most of its parameters are not divided evenly by 4
@@ -58,7 +60,9 @@ def predicted(name: str, way: str, mode: str, world: int, rank: int) -> Cost:
         inputs=INPUTS[name](),
         ranks=world,
         rank=rank,
-        mode=mode,
+        mode="infer" if mode == "infer" else "train",
+        amp="bfloat16" if mode == "amp" else None,
+        dtype="bfloat16" if mode == "bfloat16" else None,
         attention="math",
         convention="torch",
         **({"step": scheduled} if name == "stage" else {}),
