@@ -6,7 +6,7 @@ As `private`, it is a file that looks them up for all others, and a release that
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -91,9 +91,20 @@ def group_of(value: Any) -> Any:
     return value if isinstance(value, dist.ProcessGroup) else ProcessGroup.unbox(value)
 
 
-def warms_up_pipelines() -> list[Place]:
-    """Where stages of a pipeline agree on what they know; before 2.12, nowhere. It imports them."""
-    from torch.distributed.pipelining import schedules
+class Pipelining(NamedTuple):
+    """Where stages of a pipeline agree on what they know before the first step; their class, and what they agree on."""
+
+    warms_up: Place
+    stage: Any
+    modes: Any
+
+
+def pipelining() -> Pipelining | None:
+    """What stages of a pipeline are made of; ``None`` before 2.12, where they do not agree on anything.
+
+    It imports them, and with them much of PyTorch.
+    """
+    from torch.distributed.pipelining import _utils, schedules, stage
 
     place = Place(schedules._PipelineSchedule, "_warmup_p2p")
-    return [place] if hasattr(*place) else []
+    return Pipelining(place, stage.PipelineStage, _utils.InferenceMode) if hasattr(*place) else None

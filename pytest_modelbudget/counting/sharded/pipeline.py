@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import torch
 
 from ...errors import UsageError
-from ..pytorch.distributed import BATCHES_MESSAGES, RECEIVES_OBJECTS, warms_up_pipelines
+from ..pytorch.distributed import BATCHES_MESSAGES, RECEIVES_OBJECTS, Pipelining, pipelining
 from ..pytorch.replaced import replaced
 
 
@@ -26,9 +26,8 @@ def one_stage() -> Iterator[None]:
         for place in RECEIVES_OBJECTS:
             stack.enter_context(replaced(*place, _refuse_to_receive))
         stack.enter_context(replaced(torch.random, "fork_rng", _without_devices))
-        if _PIPELINING in sys.modules:
-            for place in warms_up_pipelines():
-                stack.enter_context(replaced(*place, _without_a_vote(place.value)))
+        if _PIPELINING in sys.modules and (found := pipelining()) is not None:
+            stack.enter_context(replaced(*found.warms_up, _without_a_vote(found)))
         yield
 
 
@@ -57,20 +56,18 @@ def _refuse_to_receive(*args: Any, **kwargs: Any) -> NoReturn:
     )
 
 
-def _without_a_vote(vote: Any) -> Any:
+def _without_a_vote(of_stages: Pipelining) -> Any:
     """What stages do before the first step: they vote whether all know their shapes, which those of one rank do."""
+    vote = of_stages.warms_up.value
 
     def warm_up(schedule: Any, stages: Any, has_backward: bool, p2p_done: bool) -> None:
-        from torch.distributed.pipelining import PipelineStage
-        from torch.distributed.pipelining._utils import InferenceMode
-
-        own = [stage for stage in stages if isinstance(stage, PipelineStage)]
+        own = [stage for stage in stages if isinstance(stage, of_stages.stage)]
         if len(own) < len(stages) or all(stage.group_size == 1 for stage in own):
             vote(schedule, stages, has_backward, p2p_done)
             return
         for stage in own:
-            if InferenceMode.needs_dynamic(stage._user_meta, has_backward):
+            if of_stages.modes.needs_dynamic(stage._user_meta, has_backward):
                 _refuse_to_receive()
-            stage._inference_mode = InferenceMode.STATIC
+            stage._inference_mode = of_stages.modes.STATIC
 
     return warm_up
