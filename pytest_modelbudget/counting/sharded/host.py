@@ -25,7 +25,9 @@ from .pipeline import one_stage
 
 
 class _Stream:
-    """A stream on which everything is done as soon as it is asked for. It is an event, too."""
+    """A stream on which everything is done as soon as it is asked for. It is an event, too. There is one."""
+
+    stream_id = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass

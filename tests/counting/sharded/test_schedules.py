@@ -66,7 +66,7 @@ def test_a_stage_has_to_know_its_shapes():
         stage = PipelineStage(model, dist.get_rank(), 2, torch.device("cpu"))
         ScheduleGPipe(stage, n_microbatches=2, loss_fn=F.mse_loss).step(x)
 
-    with pytest.raises(BudgetError, match="give it input_args= and output_args=|Provide complete static metadata"):
+    with pytest.raises(BudgetError, match=r"give it input_args= and output_args=|Provide complete static metadata"):
         measure(Feed, inputs=(8, WIDTH), ranks=2, mode="train", step=step)
 
 
