@@ -27,7 +27,8 @@ from .pipeline import one_stage
 class _Stream:
     """A stream on which everything is done as soon as it is asked for. It is an event, too. There is one."""
 
-    stream_id = 0
+    stream_id = device_index = 0
+    device_type = 1  # as `torch.Stream` numbers it
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
