@@ -39,11 +39,11 @@ class TestCase:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The ordered axes of the operating point that arguments and fixtures give, and what may be a dimension.
+        """The axes of the operating point that arguments and fixtures give, and what may be a dimension.
 
         A fixture that only has such a name, and is a batch of data, say, gives none; a parameter is taken for one.
         """
-        axes = axis_names(ordered=True)
+        axes = axis_names(of_tests=True)
         return {
             name: value
             for name, value in self.arguments.items()
@@ -153,7 +153,7 @@ def misnamed_size(test: TestCase, budget: Budget) -> str:
     """That the test has an argument which sounds like a size that the budget leaves open, or an empty text."""
     for name in dict.fromkeys((*test.parametrized, *test.own)):
         size = meaning(name)
-        if size not in axis_names(ordered=True) or not find_axis(size).kind.resembles(test.arguments[name]):
+        if size not in axis_names(of_tests=True) or not find_axis(size).kind.resembles(test.arguments[name]):
             continue
         if size not in test.sizes and not {size, *NAMED} & set(budget.arguments):
             value = test.arguments[name]
@@ -170,7 +170,7 @@ def spread_point(budgets: Iterable[Budget], test: TestCase) -> OperatingPoint:
     What cannot be meant in a budget is told when it is measured.
     """
     for budget in budgets:
-        if not {"ranks", "parallel"}.isdisjoint(budget.arguments):
+        if not {"ranks", "parallel"}.isdisjoint((*budget.arguments, *test.sizes)):
             try:
                 return budget.point(test.sizes, test.own_sizes)
             except UsageError:

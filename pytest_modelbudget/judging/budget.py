@@ -64,7 +64,7 @@ class Budget:
         agree with what its marker says. An axis that nobody gives stays open, but a batch that is needed is 1. Raises
         `UsageError`.
         """
-        from_test = {name: sizes.get(name) for name in axis_names(ordered=True)}
+        from_test = {name: sizes.get(name) for name in axis_names(of_tests=True)}
         texts = {name for name in NAMED if isinstance(self.arguments.get(name), str)}
         said = {name: value for name, value in self.arguments.items() if name not in texts}
         given = {**from_test, **said, **(named or {})}

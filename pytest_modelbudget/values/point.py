@@ -44,9 +44,9 @@ class Axis:
     """What there is to know of one axis of an operating point.
 
     - ``kind`` reads and writes its values, ``help`` is what a command says of it;
-    - ``ordered``: it has smaller and larger values, so that it is searched, doubled and given as a range, and a test
-      argument of its name gives it; ``start`` are the values that a search tries first, ``cap`` the largest it looks
-      at, ``power`` how compute is expected to grow with it;
+    - ``ordered``: it has smaller and larger values, so that it is searched, doubled and given as a range; ``start`` are
+      the values that a search tries first, ``cap`` the largest it looks at, ``power`` how compute is expected to grow
+      with it;
     - ``by_name``: factories and callables for ``inputs=`` get it under its name;
     - ``factor``: the cause of growth it is. Costs at two values of an axis that has one are compared and its factor is
       found by counting again; at two values of another axis they are not comparable;
@@ -87,6 +87,11 @@ class Axis:
     def swept(self) -> bool:
         """Whether a sweep may be given several values of it."""
         return self.ordered or self.several
+
+    @property
+    def of_tests(self) -> bool:
+        """Whether a test argument of its name gives it."""
+        return self.swept and self.by_name
 
 
 def axis(kind: Kind, help: str, *, default: Any = None, **about: Any) -> Any:

@@ -88,6 +88,36 @@ def test_the_marker_limits_what_is_sent(net):
     )
 
 
+def test_a_test_is_given_its_ranks(net):
+    net.makepyfile(
+        test_it=f"""
+        import pytest
+        from net import sharded
+        from pytest_modelbudget import budget
+
+        SENT = {SENT}
+
+        @pytest.mark.parametrize("ranks", [2, 4])
+        @budget(model=sharded, inputs=(2, 64), mode="train", communication={SENT[2]})
+        def test_named(ranks): ...
+
+        @pytest.mark.parametrize("ranks", [2, 4])
+        @budget(inputs=(2, 64), mode="train", params=4096)
+        def test_returned(ranks):
+            return sharded()
+
+        @pytest.mark.parametrize("ranks", [2, 4])
+        def test_measured(ranks, model_cost):
+            assert model_cost(sharded, inputs=(2, 64), mode="train", ranks=ranks).communication == SENT[ranks]
+        """
+    )
+    result = net.runpytest_subprocess("-p", "no:cacheprovider", "-rf")
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(
+        ["*test_named?4?*over budget: communication*", "*test_returned?2?*over budget: params*"]
+    )
+
+
 def test_why_it_grew_has_a_factor_of_ranks(net):
     test = """
         from net import Net

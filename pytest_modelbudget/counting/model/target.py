@@ -35,7 +35,7 @@ Target = torch.nn.Module | Callable[..., torch.nn.Module] | Prebuilt
 @dataclass(frozen=True)
 class TargetModel:
     """The model of a target. ``built`` says that it was built for the count, and need not be given back as it was,
-    ``sharded`` that this process holds one rank's part of it.
+    ``sharded`` that it is one of several ranks, or holds the part of one.
 
     ``notes`` are what a `Cost` says of it.
     """
@@ -56,17 +56,18 @@ def model_of(target: Any, request: Request, *, real: bool) -> TargetModel:
     """
     seed()
     point = request.point
+    original = partial(_original, among=point.world or 1)
     if point.parallel is not None:
-        return _original(_spread(target, request, real=real), built=True)
+        return original(_spread(target, request, real=real), built=True)
     if isinstance(target, torch.nn.Module):
-        return _original(target, built=False)
+        return original(target, built=False)
     if isinstance(target, Prebuilt):
         if real:
-            return _original(build(target.again, point, real=True), built=True)
-        return _original(target.model, built=False)
+            return original(build(target.again, point, real=True), built=True)
+        return original(target.model, built=False)
     if not callable(target):
         raise TargetError(f"{target!r} is neither an nn.Module nor a factory that returns one.")
-    return _original(build(target, point, real=real), built=True)
+    return original(build(target, point, real=real), built=True)
 
 
 def _spread(target: Any, request: Request, *, real: bool) -> torch.nn.Module:
@@ -91,8 +92,11 @@ def _spread(target: Any, request: Request, *, real: bool) -> torch.nn.Module:
     return build(target, point, real=real, spread=spread)
 
 
-def _original(model: torch.nn.Module, *, built: bool) -> TargetModel:
-    """The module that ``torch.compile`` made ``model`` from, or ``model``; a copy of a scripted one."""
+def _original(model: torch.nn.Module, *, built: bool, among: int) -> TargetModel:
+    """The module that ``torch.compile`` made ``model`` from, or ``model``; a copy of a scripted one.
+
+    It is one ``among`` so many ranks that were asked for.
+    """
     modules = modules_of(model)
     sharded = is_sharded_model(modules)
     if sharded:
@@ -105,4 +109,4 @@ def _original(model: torch.nn.Module, *, built: bool) -> TargetModel:
     original = original_of(model)
     if isinstance(original, torch.jit.ScriptModule):
         original = scripted_copy(original)
-    return TargetModel(original, built, sharded, notes)
+    return TargetModel(original, built, sharded or among > 1, notes)

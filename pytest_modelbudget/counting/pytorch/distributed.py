@@ -6,7 +6,7 @@ As `private`, it is a file that looks them up for all others, and a release that
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -25,7 +25,7 @@ with needed("sharded models", "PyTorch 2.13"):
         _fsdp_state,
         _fully_shard,
     )
-    from torch.distributed.tensor import _random, _redistribute, _sharding_prop, debug
+    from torch.distributed.tensor import _op_schema, _random, _redistribute, _sharding_prop, debug
     from torch.testing._internal.distributed import fake_pg
 
     _C10D: Any = torch._C._distributed_c10d
@@ -48,9 +48,20 @@ with needed("sharded models", "PyTorch 2.13"):
 
     REFUSES_META = Place(_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params")
     PROPAGATES_SIZES = Place(_sharding_prop.ShardingPropagator, "_propagate_tensor_meta_non_cached")
+    PROPAGATES_SHARDING = Place(_sharding_prop.ShardingPropagator, "propagate_op_sharding_non_cached")
+    RESETS_PARAMETER = Place(_fsdp_param.FSDPParam, "reset_sharded_param")
     ALLOCATES_GATHERED = Place(_fsdp_param.FSDPParam, "alloc_all_gather_outputs")
-    for place in (REFUSES_META, PROPAGATES_SIZES, ALLOCATES_GATHERED):
+    for place in (REFUSES_META, PROPAGATES_SIZES, PROPAGATES_SHARDING, RESETS_PARAMETER, ALLOCATES_GATHERED):
         place.value  # noqa: B018 - it has to be there
+
+    BATCHES_MESSAGES = tuple(Place(file, "batch_isend_irecv") for file in (dist, distributed_c10d))
+    RECEIVES_OBJECTS = tuple(Place(file, "recv_object_list") for file in (dist, distributed_c10d))
+
+    OperatorSchema, OutputSharding = _op_schema.OpSchema, _op_schema.OutputSharding
+    _propagator: Any = torch.distributed.tensor.DTensor._op_dispatcher.sharding_propagator
+    _CLEAR_PLACEMENTS: tuple[Any, ...] = (
+        *(getattr(debug, name) for name in vars(debug) if name.startswith("_clear_") and "sharding_prop" in name),
+    ) or (_propagator.propagate_op_sharding.cache_clear,)  # until 2.9
 
     FSDP_OBJECTS = (
         _fsdp_state.FSDPState, _fsdp_state.FSDPStateContext, _fsdp_param_group.FSDPParamGroup,
@@ -61,7 +72,8 @@ with needed("sharded models", "PyTorch 2.13"):
 
 def forget_placements() -> None:
     """Empty DTensor's caches: meshes that look alike in two process groups, or to two ranks, are equal to them."""
-    debug._clear_sharding_prop_cache()
+    for clear in _CLEAR_PLACEMENTS:
+        clear()
     transforms: Any = getattr(_redistribute, "_gen_transform_infos", None)
     if hasattr(transforms, "cache_clear"):
         transforms.cache_clear()
@@ -77,3 +89,22 @@ def group_of(value: Any) -> Any:
     if isinstance(value, str):
         return group_named(value)
     return value if isinstance(value, dist.ProcessGroup) else ProcessGroup.unbox(value)
+
+
+class Pipelining(NamedTuple):
+    """Where stages of a pipeline agree on what they know before the first step; their class, and what they agree on."""
+
+    warms_up: Place
+    stage: Any
+    modes: Any
+
+
+def pipelining() -> Pipelining | None:
+    """What stages of a pipeline are made of; ``None`` before 2.12, where they do not agree on anything.
+
+    It imports them, and with them much of PyTorch.
+    """
+    from torch.distributed.pipelining import _utils, schedules, stage
+
+    place = Place(schedules._PipelineSchedule, "_warmup_p2p")
+    return Pipelining(place, stage.PipelineStage, _utils.InferenceMode) if hasattr(*place) else None

@@ -63,6 +63,7 @@ class CountingMode(ExecutionMode):
         self.sharded = sharded
         self._phase = "forward"
         self._paused = 0  # of the thread that has the lock
+        self._settles = False
         self.lock = threading.RLock()
         self.closed = False
         self.arrived: Callable[[torch.Tensor], None] | None = None
@@ -98,7 +99,7 @@ class CountingMode(ExecutionMode):
         self.ledger.record(out, module, args if info.may_alias else ())
         if temporaries:
             self.ledger.add_temporaries(temporaries, module)
-        if self._paused:
+        if self._paused or self._settles:
             return out
         if info.collective is not None:
             self.tallies.send(module, self._sent(info.collective, args))
@@ -200,6 +201,15 @@ class CountingMode(ExecutionMode):
         finally:
             for one in sums:
                 one.times = 1
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Run a step of which only what it leaves alive matters: nothing else is counted."""
+        self._settles = True
+        try:
+            yield
+        finally:
+            self._settles = False
 
     def needs_data(self, operator: str) -> None:
         """Say that an operator asks for data. Raises `NeedsData` where there is none."""

@@ -59,16 +59,17 @@ def counted_step(step: TrainingStep, mode: CountingMode) -> Peak:
             ledger.reassign(tensors_in(optimizer.state), "optimizer")
 
     batch = _MicroBatch(step, mode.in_phase, gradients_are_known)
-    batch.run()
     for _ in range(step.settles):
-        if not batch.stepped:
-            mode.phase("optimizer")
-            for optimizer in step.optimizers:
-                optimizer.step()
-            step.model.zero_grad()
+        with mode.settling():
+            batch.run()
+            if not batch.stepped:
+                mode.phase("optimizer")
+                for optimizer in step.optimizers:
+                    optimizer.step()
+                step.model.zero_grad()
         states_are_known()
         mode.start_again()
-        batch.run()
+    batch.run()
     if batch.stepped:
         if not step.settles:
             states_are_known()
@@ -115,8 +116,8 @@ def plain_step(step: TrainingStep) -> None:
 class _MicroBatch:
     """Runs forward and backward, each in its phase, and notes what the user's step calls of them by itself.
 
-    ``stepped``: it called the step of an optimizer. ``in_phase`` is the context of a phase, ``after`` is called after
-    each backward.
+    One that returns nothing went back if it took gradients. ``stepped``: it called the step of an optimizer.
+    ``in_phase`` is the context of a phase, ``after`` is called after each backward.
     """
 
     def __init__(
@@ -128,15 +129,18 @@ class _MicroBatch:
         self._step = step
         self._in_phase = in_phase
         self._after = after
-        self._went_back = False
+        self._went_back = self._took_gradients = False
         self.stepped = False
 
     def run(self) -> None:
         """Run one micro-batch. The loss is freed when this returns. Raises `UsageError` for several of a whole step."""
         step = self._step
-        self._went_back = False
+        self._went_back = self._took_gradients = False
         with step.forward(), self._watching() if step.own else nullcontext():
             output = step.run()
+            if output is None and self._took_gradients and not self._went_back:
+                self._went_back = True
+                self._after()
             loss = None if self._went_back else step.loss(output)
             del output
         if self.stepped and step.accumulate > 1:
@@ -151,13 +155,17 @@ class _MicroBatch:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        backward = torch.autograd.backward
+        backward, grad = torch.autograd.backward, torch.autograd.grad
 
         def own_backward(*arguments: Any, **keywords: Any) -> None:
             self._went_back = True
             with self._in_phase("backward"):
                 backward(*arguments, **keywords)
             self._after()
+
+        def own_grad(*arguments: Any, **keywords: Any) -> Any:
+            self._took_gradients = True
+            return grad(*arguments, **keywords)
 
         def own_step(step: Callable[..., Any]) -> Callable[..., Any]:
             def stepping(*arguments: Any, **keywords: Any) -> Any:
@@ -169,6 +177,7 @@ class _MicroBatch:
 
         with ExitStack() as stack:
             stack.enter_context(replaced(torch.autograd, "backward", own_backward))
+            stack.enter_context(replaced(torch.autograd, "grad", own_grad))
             for optimizer in self._step.optimizers:
                 stack.enter_context(replaced(optimizer, "step", own_step(optimizer.step)))
             yield

@@ -96,6 +96,14 @@ def _part(whole: int, size: int, place: int, args: Any) -> int:
     return -(-whole * (size - 1) // size)
 
 
+def _exchanged(whole: int, size: int, place: int, args: Any) -> int:
+    """All but what a rank keeps: parts of the sizes in ``args``, the last list of them, or equal ones."""
+    lists = [arg for arg in args if isinstance(arg, (list, tuple)) and arg]
+    tensors = bool(lists) and isinstance(lists[-1][0], torch.Tensor)
+    parts = [_bytes(part) if tensors else part for part in lists[-1]] if lists else [1] * size
+    return -(-whole * (sum(parts) - parts[place]) // sum(parts)) if sum(parts) else 0
+
+
 def _passed_on(whole: int, size: int, place: int, args: Any) -> int:
     """The whole, by all but the last of the ring that begins at the root."""
     return whole if place < size - 1 else 0
@@ -105,7 +113,7 @@ _RINGS: dict[str, Callable[[int, int, int, Any], int]] = {
     "all_gather": _part,
     "reduce_scatter": _part,
     "all_reduce": lambda whole, size, place, args: -(-2 * whole * (size - 1) // size),
-    "all_to_all": _part,
+    "all_to_all": _exchanged,
     "broadcast": _passed_on,
     "reduce": lambda whole, size, place, args: whole if size > 1 and place else 0,
     "gather": lambda whole, size, place, args: whole // size if place else 0,

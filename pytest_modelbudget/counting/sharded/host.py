@@ -9,14 +9,26 @@ from typing import Any
 import torch
 
 from ..meta.layout import META
-from ..pytorch.distributed import DEVICE_HANDLES, DEVICES_OF_MESHES, PROPAGATES_SIZES, REFUSES_META
+from ..pytorch.distributed import (
+    DEVICE_HANDLES,
+    DEVICES_OF_MESHES,
+    PROPAGATES_SHARDING,
+    PROPAGATES_SIZES,
+    REFUSES_META,
+    RESETS_PARAMETER,
+)
 from ..pytorch.private import dispatch_modes, without_dispatch_modes
 from ..pytorch.replaced import replaced
 from . import collectives as collectives  # registers what collectives return
+from .foreach import sharding_by_element
+from .pipeline import one_stage
 
 
 class _Stream:
-    """A stream on which everything is done as soon as it is asked for. It is an event, too."""
+    """A stream on which everything is done as soon as it is asked for. It is an event, too. There is one."""
+
+    stream_id = device_index = 0
+    device_type = 1  # as `torch.Stream` numbers it
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -82,13 +94,25 @@ def on_the_host() -> Iterator[None]:
         for place in DEVICES_OF_MESHES:  # hooks of backward, where no function mode is active, name it
             stack.enter_context(replaced(*place, _device_of))
         stack.enter_context(replaced(*REFUSES_META, lambda group: None))
+        stack.enter_context(replaced(*RESETS_PARAMETER, _reset))
         stack.enter_context(replaced(*PROPAGATES_SIZES, _sizes_apart))
+        stack.enter_context(replaced(*PROPAGATES_SHARDING, sharding_by_element))
+        stack.enter_context(one_stage())
         yield
 
 
 def _device_of(mesh: Any) -> torch.device:
     """The device of a mesh: that of parameters that are built without data; the CPU for all others."""
     return META if mesh.device_type != "cpu" and dispatch_modes() else torch.device("cpu")
+
+
+_reset_parameter = RESETS_PARAMETER.value
+
+
+def _reset(parameter: Any) -> None:
+    """Let FSDP see that a parameter has another dtype since it was sharded, which it does not look for on meta."""
+    _reset_parameter(parameter)
+    parameter._sharding_spec = parameter.sharded_param._spec
 
 
 _propagate_sizes = PROPAGATES_SIZES.value

@@ -1,6 +1,9 @@
-"""What a rank of a sharded model sends in a step, as text: by collective, and the modules that send the most."""
+"""What a rank of a sharded model sends in a step: by collective, and the modules that send the most."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from ...text import units
 from ...text.line import shown
@@ -16,10 +19,18 @@ def communication_text(cost: Cost, *, most: int = 5) -> str:
     return "\n".join([*sent_lines(cost), *_modules(cost, most)]) if cost.communication else ""
 
 
-def sent_lines(cost: Cost) -> list[str]:
+class SentTable(NamedTuple):
+    """A table of collectives: its title, those of its columns, of which all but the first are numbers, and its rows."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def sent_table(cost: Cost) -> SentTable | None:
     """What is sent by collective: among how many ranks, how often, and how large the tensors are."""
     if not cost.communication:
-        return []
+        return None
     rows = [
         [
             f"{one.kind} among {one.ranks}",
@@ -30,9 +41,17 @@ def sent_lines(cost: Cost) -> list[str]:
         ]
         for one in by_kind(cost.collectives)
     ]
-    table = plain_table(rows, ["", "", "payload", "sent", ""], right=(1, 2, 3, 4))
-    head = f"sends {show(cost.communication, 'communication')} a step, by ring algorithms"
-    return [head, *(f"    {line}" for line in table.splitlines())]
+    title = f"sends {show(cost.communication, 'communication')} a step, by ring algorithms"
+    return SentTable(title, ["", "", "payload", "sent", ""], rows)
+
+
+def sent_lines(cost: Cost) -> list[str]:
+    """`sent_table` as text."""
+    table = sent_table(cost)
+    if table is None:
+        return []
+    lines = plain_table(table.rows, table.columns, right=(1, 2, 3, 4)).splitlines()
+    return [table.title, *(f"    {line}" for line in lines)]
 
 
 def broken_communication(result: Result) -> list[str]:

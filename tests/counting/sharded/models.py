@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
@@ -94,11 +96,38 @@ class ViT(nn.Module):
         return self.head(self.norm(x).mean(1))
 
 
+class Stage(nn.Module):
+    """What one rank has of an MLP in a pipeline, with its schedule of four micro-batches."""
+
+    def __init__(self, schedule: type) -> None:
+        super().__init__()
+        self.block = Feed()
+        rank, size, batch = dist.get_rank(), dist.get_world_size(), (4, WIDTH)
+        stage = PipelineStage(
+            self, rank, size, torch.device("cpu"),
+            input_args=torch.empty(batch, device="meta", requires_grad=rank > 0),
+            output_args=torch.empty(batch, device="meta", requires_grad=True),
+        )  # fmt: skip
+        self.schedule = schedule(stage, n_microbatches=4, loss_fn=F.mse_loss)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.block(x)
+
+
+def scheduled(stage: Stage, x: torch.Tensor) -> None:
+    """Forward and backward of all micro-batches."""
+    rank, size = dist.get_rank(), dist.get_world_size()
+    stage.schedule.step(*[x] if rank == 0 else [], target=torch.zeros_like(x) if rank == size - 1 else None)
+
+
+SCHEDULES = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B}
+
 MODELS = {"mlp": MLP, "gpt": GPT, "vit": ViT}
 INPUTS = {
     "mlp": lambda: torch.zeros(6, WIDTH),
     "gpt": lambda: torch.zeros(2, TOKENS, dtype=torch.int64),
     "vit": lambda: torch.zeros(2, 3, 16, 16),
+    "stage": lambda: torch.zeros(16, WIDTH),
 }
 
 FEED = {"up": ColwiseParallel(), "down": RowwiseParallel()}
@@ -122,7 +151,9 @@ def sharded(model: nn.Module, mesh: object) -> nn.Module:
 
 
 def built(name: str, way: str, world: int) -> nn.Module:
-    """The model ``name``, spread over ``world`` ranks in a ``way``."""
+    """The model ``name``, spread over ``world`` ranks in a ``way``; for a stage of a pipeline, that is its schedule."""
+    if name == "stage":
+        return Stage(SCHEDULES[way])
     model = MODELS[name]()
     if way == "fsdp":
         return sharded(model, init_device_mesh("cpu", (world,)))

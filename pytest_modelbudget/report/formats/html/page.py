@@ -16,6 +16,7 @@ from ....values.run import Report
 from ...parts.cause import cause, common_causes
 from ...parts.changes import follows_line
 from ...parts.columns import Cell, cell, columns
+from ...parts.communication import SentTable, sent_table
 from ...parts.conditions import conditions
 from ...parts.memory import broken_memory, peaks_lines
 from ...parts.standing import FAILING, ranked, sentence, standing
@@ -70,6 +71,7 @@ class Entry:
     why: str
     others: Sequence[str]
     memory: Sequence[str]
+    sent: SentTable | None
     peaks: Sequence[str]
     follows: Sequence[str]
     note: str
@@ -150,6 +152,7 @@ def _entry(number: int, result: Result, metrics: Sequence[str], report: Report, 
         why=why(result),
         others=others_lines(result),
         memory=broken_memory(result),
+        sent=sent_table(result.cost),
         peaks=peaks_lines(*growth.peaks) if growth is not None and growth.peaks else [],
         follows=[*follows_line(growth), *(shown(text, 200) for text in growth.beside)] if growth is not None else [],
         note=shown(growth.note, 500) if growth is not None else "",

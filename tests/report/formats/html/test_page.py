@@ -9,6 +9,7 @@ import report_samples as samples
 
 from pytest_modelbudget.report.formats.html.document import render as to_html
 from pytest_modelbudget.report.formats.html.page import ROWS, page
+from pytest_modelbudget.values.communication import Collective
 from pytest_modelbudget.values.rows import ModuleRow
 from pytest_modelbudget.values.run import Report
 
@@ -98,3 +99,16 @@ def test_a_budget_of_a_submodule_shows_that_submodule() -> None:
     assert [row.name for row in entry.rows] == ["layer1", "layer1.0", "layer1.1"]
     assert entry.pictures[0].boxes[0].box.name == "layer1"
     assert entry.pictures[0].title == "Now: FLOPs 6 G at batch 1, res 448, infer"
+
+
+def test_what_a_rank_sends_is_a_table() -> None:
+    """Two calls of a layer and one of another are one row; a model of one rank has none."""
+    sent = (Collective("all_gather", 8, "a", 2, 2048, 1792), Collective("all_gather", 8, "b", 1, 1024, 896))
+    cost = replace(samples.OVER.cost, communication=2688, collectives=sent)
+    entry = page(Report("1", "2", "fvcore", (replace(samples.OVER, cost=cost),))).entries[0]
+    assert entry.sent is not None
+    assert entry.sent.title == "sends 2.62 KiB a step, by ring algorithms"
+    assert entry.sent.rows == [["all_gather among 8", "3 calls", "3 KiB", "2.62 KiB", "100 %"]]
+    text = to_html(Report("1", "2", "fvcore", (replace(samples.OVER, cost=cost),)))
+    assert "<caption>sends 2.62 KiB a step, by ring algorithms</caption>" in text
+    assert page(Report("1", "2", "fvcore", (samples.OVER,))).entries[0].sent is None
