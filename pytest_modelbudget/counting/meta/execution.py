@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ class MetaExecution:
         """Call ``operator`` so that nothing large is computed. Raises `NeedsData` if it asks for values."""
 
         def by_pytorch(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
-            return cached(operator, args, kwargs, lambda: self._checked(operator, args, kwargs)), 0
+            return cached(operator, args, kwargs, partial(self._checked, operator, args, kwargs)), 0
 
         rule = OUTPUT_RULES.get(operator) if operator in COMPARES else self.rule_of(operator)
         return self._call(operator, args, kwargs, rule, by_pytorch)[0]
@@ -99,7 +100,7 @@ class MetaExecution:
         """
 
         def by_pytorch(args: Any, kwargs: dict[str, Any]) -> tuple[Any, int]:
-            return cached_with_temporaries(operator, args, kwargs, lambda: decomposed(*args, **kwargs), device_type)
+            return cached_with_temporaries(operator, args, kwargs, partial(decomposed, *args, **kwargs), device_type)
 
         rule = None if operator in OUTPUTS_ONLY else self.rule_of(operator)
         return self._call(operator, args, kwargs, rule, by_pytorch)
@@ -113,9 +114,8 @@ class MetaExecution:
         by_pytorch: Callable[[Any, dict[str, Any]], tuple[Any, int]],
     ) -> tuple[Any, int]:
         """What guards for finite values say of the call, or ``rule``, or PyTorch."""
-        return self._guards.call(
-            operator, args, kwargs, lambda: self._unguarded(operator, args, kwargs, rule, by_pytorch)
-        )
+        unguarded = partial(self._unguarded, operator, args, kwargs, rule, by_pytorch)
+        return self._guards.call(operator, args, kwargs, unguarded)
 
     def _unguarded(
         self,
