@@ -30,7 +30,7 @@ def main() -> None:
     groups = fitted_groups(timed)
     measured = rungs(tables, features)
     shown = bytes_of(measured)
-    ladders = ladders_of(measured, shown.factors[-1])
+    ladders = ladders_of(measured)
     found = Calibration(
         today, (*SOURCES.values(), SHOWN, LADDERS), tuple(time_fits(groups)), tuple(memory_fits(shown, ladders))
     )

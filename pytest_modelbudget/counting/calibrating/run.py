@@ -179,6 +179,4 @@ def _memory(name: str, source: str) -> tuple[Memory, ...]:
     """What the card holds beside the allocator's blocks, after the steps: CUDA's context, and what libraries keep."""
     free, total = torch.cuda.mem_get_info()
     context = max(0, total - free - torch.cuda.memory_reserved())
-    return tuple(
-        Memory(name, mode, context, 1000, context, 1050, {}, 0, 0, 1, 1, source) for mode in ("infer", "train")
-    )
+    return tuple(Memory(name, mode, context, 1000, context, 0, {}, 0, 0, 1, 1, source) for mode in ("infer", "train"))
