@@ -32,7 +32,7 @@ def main() -> None:
     shown = bytes_of(measured)
     ladders = ladders_of(measured)
     found = Calibration(
-        today, (*SOURCES.values(), SHOWN, LADDERS), tuple(time_fits(groups)), tuple(memory_fits(shown, ladders))
+        today, (*SOURCES.values(), SHOWN, LADDERS), tuple(time_fits(groups, timed)), tuple(memory_fits(shown, ladders))
     )
     PACKAGED.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
     pages.put(pages.DOCS / "throughput.md", pages.time_section(groups, timed))

@@ -55,7 +55,7 @@ def _busy(work: Work, name: str, device: Device, fit: Fit | None) -> tuple[int, 
         launch = work.calls * work.launches * device.launch
         return (compute, 0, launch) if compute > traffic else (0, traffic, launch)
     of_flops, of_bytes = fit.of(name)
-    flops = work.calls * arithmetic_of(work, name) * _NANO if work.flops else 0
+    flops = work.calls * arithmetic_of(work, name, device.multiprocessors) * _NANO if work.flops else 0
     compute = _ratio(flops * of_flops, device.peak(work.dtype) * ONE) if flops else 0
     traffic = _ratio(size * of_bytes, device.bandwidth * ONE)
     loops = 0 if fit.way.compiled or device.kind != "cuda" else work.calls * work.loops * LOOP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -141,3 +142,24 @@ def test_what_is_wrong_in_a_calibration_is_named(path, value, says):
     place[path[-1]] = value
     with pytest.raises(Wrong, match=says):
         read(data)
+
+
+def test_cards_of_other_generations_lend_together_and_the_nearer_one_more(monkeypatch):
+    """A Hopper card for the desktop: one generation from Ada, two from Ampere, one from Blackwell."""
+
+    def fit(card: str, product: int, percent: int) -> Fit:
+        factors = {"element-wise": (1000, 1000), "product": (product, 0)}
+        return Fit(card, Way(), factors, 3000, 10, percent, 20, 5, 5, "by hand")
+
+    made = Calibration(
+        "2026-01-01",
+        (),
+        (fit("RTX 3090", 1000, 4), fit("RTX 4090", 2000, 6), fit("L4", 9000, 3), fit("RTX 5090", 4000, 5)),
+    )
+    monkeypatch.setattr(calibration, "packaged", lambda: made)
+    between = replace(find_device("RTX 4090"), name="between", generation="hopper")
+    found, accuracy = time_fit(between, Way())
+    assert found.factors["product"] == (round((1000 / 2 + 2000 + 4000) / 2.5), 0)
+    assert found.kernel == 3000
+    assert str(accuracy) == "+- 20 % (as RTX 4090, RTX 5090 and RTX 3090, 5 models)"
+    assert time_fit(replace(between, generation="ada"), Way())[0].card == "RTX 4090"

@@ -45,7 +45,7 @@ def columns(work: Iterable[Work], device: Device, *, compiled: bool = False) -> 
     for one in work:
         name = class_of(one)
         place = CLASSES.index(name)
-        found[place] += one.calls * arithmetic_of(one, name) / device.peak(one.dtype)
+        found[place] += one.calls * arithmetic_of(one, name, device.multiprocessors) / device.peak(one.dtype)
         found[len(CLASSES) + place] += one.calls * one.bytes / device.bandwidth
         found[KERNELS] += one.calls * one.launches
         if one.loops and device.kind == "cuda" and not compiled:
