@@ -17,6 +17,7 @@ from . import pages
 from .memory import rungs
 from .memory_fits import LADDERS, SHOWN, bytes_of, ladders_of, memory_fits
 from .samples import samples
+from .tables import rows
 from .time_fits import SOURCES, fitted_groups, time_fits
 
 PACKAGED = Path(pytest_modelbudget.values.__file__).parent / "calibration.json"
@@ -36,7 +37,7 @@ def main() -> None:
     )
     PACKAGED.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
     pages.put(pages.DOCS / "throughput.md", pages.time_section(groups, timed))
-    pages.put(pages.DOCS / "memory-validation.md", pages.memory_section(shown, ladders))
+    pages.put(pages.DOCS / "memory-validation.md", pages.memory_section(shown, ladders, pages.agreement(rows(tables))))
     pages.draw_time(groups)
     pages.draw_memory(shown)
     for one in found.fits:

@@ -104,6 +104,17 @@ def test_kernels_refuse_grids_and_indices():
     assert not kernel_limits.refused(step._replace(work=(), sequences=64 * 1024 - 1), row, 1024)
 
 
+def test_tables_of_one_card_are_held_against_each_other():
+    def row(table: str, model: str, batch: int) -> tables.Row:
+        larger = 0 if batch == 1024 else tables.larger(batch)
+        return tables.Row(table, "RTX 4090", model, tables.Setting("infer"), 224, 0, batch, larger, 1, 0)
+
+    batches = {"a": (768, 768), "b": (768, 1024), "c": (1024, 1024), "d": (512, 384)}
+    found = [row("4090 nchw pt240", name, first) for name, (first, _) in batches.items()]
+    found += [row("4090 nchw pt291", name, second) for name, (_, second) in batches.items()]
+    assert pages.agreement(found) == [["RTX 4090, torch 2.4 and 2.9", 3, "33.3 %"]]
+
+
 def test_a_section_is_put_between_its_marks(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n\n{pages.BEGIN}\nold\n{pages.END}\n\nafter\n")
