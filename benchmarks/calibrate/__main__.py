@@ -40,6 +40,7 @@ def main() -> None:
     pages.put(pages.DOCS / "memory-validation.md", pages.memory_section(shown, ladders, pages.agreement(rows(tables))))
     pages.draw_time(groups)
     pages.draw_memory(shown)
+    pages.draw_ladders(ladders)
     for one in found.fits:
         print(f"{one.card:12} {one.way} {one.rows} rows: {one.percent} %, on other cards {one.borrowed} %")
     for each in found.memory:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from .memory_fits import Bytes, Ladder
+from pytest_modelbudget.values.devices import find_device
+
+from .memory_fits import GIB, Bytes, Ladder, needs
 from .samples import Sample
 from .tables import Row
 from .time_fits import Group, left_out
@@ -197,6 +199,9 @@ def memory_section(shown: Bytes, ladders: Sequence[Ladder], alike: Sequence[Sequ
             "### How alike two tables are",
             str(tabulate(alike, ["tables", "steps of which one is smaller than asked", "the same batch in both"],
                          tablefmt="github", disable_numparse=True)),
+            "A line for each row, from what the listed batch is predicted to need to what the next one is, of what is "
+            "free on the card: right are those that cross 1.",
+            "![Predicted need of the listed batch and the next one](pictures/ladders.png)",
             "![Predicted and shown device memory](pictures/footprint.png)",
             "### The worst",
             worst,
@@ -214,7 +219,8 @@ def draw_time(groups: Sequence[Group]) -> None:
     for axis, one in zip(np.ravel(axes), large, strict=False):
         axis.scatter(1e3 * one.measured, 1 + one.errors, s=5, alpha=0.5, linewidths=0)
         axis.axhline(1, color="black", linewidth=0.8)
-        axis.set(xscale="log", yscale="log", ylim=(0.4, 2.5), title=f"{one.card}: {way_text(one)}")
+        axis.set(xscale="log", yscale="log", ylim=(0.18, 5.5), title=f"{one.card}: {way_text(one)}")
+        _plain(axis.yaxis, (0.2, 0.5, 1, 2, 5))
         axis.set_xlabel("measured step (ms)")
         axis.set_ylabel("predicted / measured")
     for axis in np.ravel(axes)[len(large) :]:
@@ -225,6 +231,42 @@ def draw_time(groups: Sequence[Group]) -> None:
     plt.close(figure)
 
 
+def draw_ladders(ladders: Sequence[Ladder]) -> None:
+    """What the listed batch and the next one are predicted to need of a card: a line for each row, to cross 1.
+
+    Rows whose next batch a kernel refused are in another colour.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(-(-len(ladders) // 2), 2, figsize=(10, 2.6 * -(-len(ladders) // 2)))
+    for axis, one in zip(np.ravel(axes), ladders, strict=False):
+        free = find_device(one.card).memory / GIB - one.outside
+        pairs = sorted(
+            (needs(each.larger, one.searched) / free, needs(each.taken, one.searched) / free, each.refused)
+            for each in one.rungs
+        )
+        places = np.arange(len(pairs))
+        high, low, refused = (np.array(values) for values in zip(*pairs, strict=True))
+        for rows, color, label in ((~refused, "tab:blue", "out of memory"), (refused, "tab:orange", "refused")):
+            axis.vlines(places[rows], low[rows], high[rows], color=color, linewidth=0.8, label=label)
+        axis.axhline(1, color="black", linewidth=0.8)
+        words = "training" if one.mode == "train" else "inference"
+        axis.set(ylim=(0, 2.5), title=f"{one.card}: {words}", xlabel="rows that stepped down")
+        axis.set_ylabel("needed / free")
+        axis.legend(loc="upper left", frameon=False)
+    for axis in np.ravel(axes)[len(ladders) :]:
+        axis.axis("off")
+    figure.tight_layout()
+    figure.savefig(PICTURES / "ladders.png", dpi=90, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _plain(axis: Any, values: Sequence[float]) -> None:
+    """Label an axis at these values alone, as plain numbers."""
+    axis.set_ticks(values, [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)
+
+
 def draw_memory(shown: Bytes) -> None:
     """Predicted against shown bytes."""
     import matplotlib.pyplot as plt
@@ -233,6 +275,8 @@ def draw_memory(shown: Bytes) -> None:
     axis.scatter(shown.measured, shown.unseen, s=6, alpha=0.5, linewidths=0)
     axis.plot([1.5, 40], [1.5, 40], color="black", linewidth=0.8)
     axis.set(xscale="log", yscale="log", xlabel="shown by nvidia-smi (GiB)", ylabel="predicted (GiB)")
+    for each in (axis.xaxis, axis.yaxis):
+        _plain(each, (2, 3, 5, 10, 20, 40))
     axis.set_title(f"{shown.rungs[0].row.card}, training in float32")
     figure.tight_layout()
     PICTURES.mkdir(exist_ok=True)
