@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from pytest_modelbudget import measure
+from pytest_modelbudget.counting.recording import allocator
 from pytest_modelbudget.counting.recording.allocations import FIRST_STEP, Allocations
 from pytest_modelbudget.counting.recording.allocator import CachingAllocator, Full, reserved_bytes, tight_bytes
 
@@ -134,3 +137,23 @@ def test_the_fewest_bytes_are_between_what_is_alive_and_what_is_taken_with_room(
         found.free(number)
     with_room = reserved_bytes(found)
     assert min(highest, with_room) <= tight_bytes(found, min(highest, with_room), with_room) <= with_room
+
+
+def test_an_allocator_is_simulated_for_a_named_card_alone_and_a_few_times(monkeypatch):
+    """Once with room, and by halves of what is between; without a card nothing is."""
+    made = []
+
+    class Noted(CachingAllocator):
+        def __init__(self, room=None):
+            made.append(room)
+            super().__init__(room)
+
+    monkeypatch.setattr(allocator, "CachingAllocator", Noted)
+    model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 8, 3))
+    plain = measure(model, batch=64, res=64)
+    assert made == []
+    named = measure(model, batch=64, res=64, device="T4")
+    assert made[0] is None
+    assert len(made) <= 1 + 6
+    assert (named.flops, named.params, named.footprint is not None) == (plain.flops, plain.params, True)
+    assert plain.footprint is None
