@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from pytest_modelbudget.values.work import Work
 
@@ -26,7 +27,10 @@ from .tables import Row, Setting, rows
 
 
 class Step(NamedTuple):
-    """What the package records of one step: its work, what it asks of an allocator, and its peak in bytes."""
+    """What the package records of one step: its work, what it asks of an allocator, and its peak in bytes.
+
+    ``sequences`` are the most that one call of fused attention has.
+    """
 
     work: tuple[Work, ...]
     held: list[int]
@@ -35,6 +39,7 @@ class Step(NamedTuple):
     peak: int
     kinds: dict[str, int]
     notes: tuple[str, ...]
+    sequences: int = 0
 
 
 class Key(NamedTuple):
@@ -68,7 +73,7 @@ def load(path: Path) -> dict[Key, Step]:
     for one in json.loads(gzip.decompress(path.read_bytes())):
         setting, *rest = one["key"]
         if "work" in one:
-            work = tuple(Work.from_dict(dict(zip(names, values, strict=True))) for values in one["work"])
+            work = tuple(Work.from_dict(dict(zip(names, values, strict=False))) for values in one["work"])
             found[Key(Setting(*setting), *rest)] = Step(work, *one["rest"])
     return found
 
@@ -112,7 +117,8 @@ def count(model: torch.nn.Module, key: Key, loss: Any = None) -> Step:
     else:
         options["res"] = key.res
     try:
-        cost = measure(model, **options)
+        with _Attention() as attention:
+            cost = measure(model, **options)
     finally:
         counted_run.Allocations = plain  # type: ignore[misc]
     assert cost.throughput is not None
@@ -120,7 +126,19 @@ def count(model: torch.nn.Module, key: Key, loss: Any = None) -> Step:
     work = tuple(replace(one, module="") for one in cost.throughput.work)
     allocations = kept[-1]
     return Step(work, allocations.held, allocations.events, allocations.phases, cost.peak.total,
-                dict(cost.peak.kinds), cost.notes)  # fmt: skip
+                dict(cost.peak.kinds), cost.notes, attention.sequences)  # fmt: skip
+
+
+class _Attention(TorchFunctionMode):
+    """Notes the most sequences that one call of fused attention has."""
+
+    sequences = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Note a call, and run it."""
+        if function is torch.nn.functional.scaled_dot_product_attention and args[0].dim() == 4:
+            self.sequences = max(self.sequences, args[0].shape[0])
+        return function(*args, **(kwargs or {}))
 
 
 def main() -> None:

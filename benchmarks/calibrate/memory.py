@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_modelbudget.counting.recording.allocations import Allocations
-from pytest_modelbudget.counting.recording.allocator import reserved_bytes
+from pytest_modelbudget.counting.recording.allocator import reserved_bytes, tight_bytes
 from pytest_modelbudget.values.footprint import Taken
 
 from .features import Key, Step, load
+from .kernel_limits import refused
 from .tables import Row, rows
 
 
 class Rung(NamedTuple):
-    """A measurement of memory: what the step takes, and the next larger batch, which did not fit, if there was one."""
+    """A measurement of memory: what the step takes, and the next larger batch, which did not run, if there was one.
+
+    ``refused``: a kernel refuses that batch, whatever memory there is.
+    """
 
     row: Row
     taken: Taken
     larger: Taken | None
+    refused: bool = False
 
 
 def rungs(tables: Path, features: Path) -> list[Rung]:
@@ -37,20 +42,23 @@ def rungs(tables: Path, features: Path) -> list[Rung]:
         for batch in (row.batch, row.next_batch):
             here = key._replace(batch=batch)
             if here in steps and here not in known:
-                known[here] = taken(steps[here], keeps_gradients=row.setting.keeps_gradients)
+                known[here] = taken(steps[here], row)
             pair.append(known.get(here))
         if pair[0] is not None and (pair[1] is not None or not row.next_batch):
-            found.append(Rung(row, pair[0], pair[1]))
+            larger = steps.get(key._replace(batch=row.next_batch))
+            found.append(Rung(row, pair[0], pair[1], larger is not None and refused(larger, row, row.next_batch)))
     return found
 
 
-def taken(step: Step, *, keeps_gradients: bool) -> Taken:
-    """What a step takes on any card.
+def taken(step: Step, row: Row) -> Taken:
+    """What a step takes on any card. How tightly it can be packed is only found for batches that a card may not hold.
 
-    ``keeps_gradients``: they are zeroed in place before each step, so that those that the peak does not have are there
-    as well. With momentum they are as large as the optimizer's state.
+    Where gradients are zeroed in place before each step, those that the peak does not have are there as well. With
+    momentum they are as large as the optimizer's state.
     """
     allocations = Allocations()
     allocations.held, allocations.events, allocations.phases = step.held, step.events, step.phases
-    more = max(0, step.kinds["optimizer"] - step.kinds["gradients"]) if keeps_gradients else 0
-    return Taken.of(step.peak + more, max(step.peak, reserved_bytes(allocations)) + more, step.work)
+    more = max(0, step.kinds["optimizer"] - step.kinds["gradients"]) if row.setting.keeps_gradients else 0
+    reserved = max(step.peak, reserved_bytes(allocations))
+    tight = tight_bytes(allocations, step.peak, reserved) if row.next_batch else step.peak
+    return Taken.of(step.peak + more, reserved + more, tight + more, step.work)

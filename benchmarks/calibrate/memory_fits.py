@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +22,13 @@ WORKSPACES = tuple(name for name in CLASSES if any(word in name for word in ("co
 
 SHOWN = "GPUMemNet (arXiv 2602.17817), device memory by nvidia-smi"
 LADDERS = "huggingface/pytorch-image-models, results/benchmark-*.csv (Apache-2.0): batches that fitted"
-_STEP = 0.05  # GiB
-_LIVE = (1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3)
+_OUTSIDE = np.arange(0.5, 9, 0.05)  # GiB
+_SEARCHED = {"train": (0.0,), "infer": tuple(np.arange(0, 1.01, 0.1))}
+"""What cuDNN may take to try its algorithms, of the most that a convolution moves. In training the largest convolutions
+run while little is alive, at the begin of forward and the end of backward, so that their workspaces find room.
+"""
+_SCATTER, _OTHERWISE = 0.02, 0.1
+"""How far off a need is, and the share of batches that went out of memory, or did not, for another reason."""
 
 
 def workspace(taken: Taken) -> float:
@@ -53,38 +58,44 @@ def shown_by(found: np.ndarray, rungs: Sequence[Rung]) -> np.ndarray:
     return np.array([found @ [1.0, one.taken.reserved / GIB, workspace(one.taken)] for one in rungs])
 
 
-def least(rungs: Sequence[Rung], factor: float) -> tuple[float, float]:
-    """What of the card is not for live tensors, in GiB, and the factor of live bytes, by the most batches right."""
-    best = (-1.0, 0.0, 1.0)
-    for live in _LIVE:
-        fitting = np.array([needs(one.taken, live, factor) for one in rungs])
-        larger = np.array([needs(one.larger, live, factor) for one in rungs if one.larger is not None])
-        capacity = np.array([find_device(one.row.card).memory / GIB for one in rungs])
-        rights = [
-            (float(np.mean((fitting + outside <= capacity) & (larger + outside > capacity))), outside)
-            for outside in np.arange(0.5, 9, _STEP)
-        ]
-        right = max(rights)[0]
-        middle = float(np.median([outside for share, outside in rights if share == right]))
-        best = max(best, (right, middle, live))
-    return best[1], best[2]
-
-
-def needs(taken: Taken, live: float, factor: float) -> float:
+def needs(taken: Taken | None, searched: float) -> float:
     """The GiB that a step needs beside what is outside of PyTorch."""
-    return live * taken.live / GIB + factor * workspace(taken)
+    if taken is None:
+        return math.inf
+    return taken.tight / GIB + searched * workspace(taken)
 
 
-def right(rungs: Sequence[Rung], outside: float, live: float, factor: float) -> np.ndarray:
+def likelihoods(rungs: Sequence[Rung], searched: float) -> np.ndarray:
+    """The logarithm of how likely the batches are, by what of the card is outside: `_OUTSIDE`."""
+    free = np.log(_capacities(rungs) - _OUTSIDE[:, None])
+    low = np.log([needs(one.taken, searched) for one in rungs])
+    high = np.log([needs(one.larger, searched) for one in rungs])
+    return np.asarray((np.log(_likely(free - low)) + np.log(_likely(high - free))).sum(axis=1))
+
+
+def _likely(apart: np.ndarray) -> np.ndarray:
+    return np.asarray(_OTHERWISE + (1 - 2 * _OTHERWISE) / (1 + np.exp(-np.clip(apart / _SCATTER, -50, 50))))
+
+
+def _capacities(rungs: Sequence[Rung]) -> np.ndarray:
+    return np.array([find_device(one.row.card).memory / GIB for one in rungs])
+
+
+def full(groups: Mapping[str, Sequence[Rung]], mode: str) -> tuple[dict[str, float], float]:
+    """What of each card is outside, in GiB, and of all of them what is searched: the most likely ones."""
+    found = {
+        searched: {card: likelihoods(rungs, searched) for card, rungs in groups.items()} for searched in _SEARCHED[mode]
+    }
+    best = max(found, key=lambda searched: sum(float(one.max()) for one in found[searched].values()))
+    return {card: float(_OUTSIDE[one.argmax()]) for card, one in found[best].items()}, best
+
+
+def right(rungs: Sequence[Rung], outside: float, searched: float) -> np.ndarray:
     """Whether each listed batch fits as predicted, and the next one does not."""
-    return np.array(
-        [
-            needs(one.taken, live, factor) + outside <= find_device(one.row.card).memory / GIB
-            and one.larger is not None
-            and needs(one.larger, live, factor) + outside > find_device(one.row.card).memory / GIB
-            for one in rungs
-        ]
-    )
+    free = _capacities(rungs) - outside
+    low = np.array([needs(one.taken, searched) for one in rungs])
+    high = np.array([needs(one.larger, searched) for one in rungs])
+    return np.asarray((low <= free) & (high > free))
 
 
 class Bytes(NamedTuple):
@@ -97,14 +108,17 @@ class Bytes(NamedTuple):
 
 
 class Ladder(NamedTuple):
-    """The batches of one card and mode: whether a fit that saw none of the model was right, and the fit of all."""
+    """The batches of one card and mode: whether a fit that saw none of the model was right, and the fit of all.
+
+    Batches that a kernel refused are not fitted to. They are among those of which it is said how many were right.
+    """
 
     card: str
     mode: str
     rungs: list[Rung]
     right: np.ndarray
     outside: float
-    live: float
+    searched: float
 
 
 def bytes_of(rungs: Sequence[Rung]) -> Bytes:
@@ -120,21 +134,30 @@ def bytes_of(rungs: Sequence[Rung]) -> Bytes:
     return Bytes(whole, measured, unseen, shown(whole))
 
 
-def ladders_of(rungs: Sequence[Rung], factor: float) -> list[Ladder]:
+def ladders_of(rungs: Sequence[Rung]) -> list[Ladder]:
     """What the fits of batches give, by card and mode."""
-    groups: dict[tuple[str, str], list[Rung]] = {}
-    for one in rungs:
-        if one.larger is not None and not one.row.setting.compiled:
-            groups.setdefault((one.row.card, one.row.setting.mode), []).append(one)
     found = []
-    for (card, mode), group in sorted(groups.items()):
-        is_right = np.zeros(len(group), dtype=bool)
+    for mode in _SEARCHED:
+        groups: dict[str, list[Rung]] = {}
+        for one in rungs:
+            if one.larger is not None and one.row.setting.mode == mode and not one.row.setting.compiled:
+                groups.setdefault(one.row.card, []).append(one)
+        is_right = {card: np.zeros(len(group), dtype=bool) for card, group in groups.items()}
         for number in range(FOLDS):
-            inside = [one for one in group if fold(one.row.model) != number]
-            tested = [i for i, one in enumerate(group) if fold(one.row.model) == number]
-            if inside and tested:
-                is_right[tested] = right([group[i] for i in tested], *least(inside, factor), factor)
-        found.append(Ladder(card, mode, group, is_right, *least(group, factor)))
+            inside = {
+                card: [one for one in group if fold(one.row.model) != number and not one.refused]
+                for card, group in groups.items()
+            }
+            outside, searched = full(inside, mode)
+            for card, group in groups.items():
+                tested = [i for i, one in enumerate(group) if fold(one.row.model) == number]
+                is_right[card][tested] = right([group[i] for i in tested], outside[card], searched)
+        outside, searched = full(
+            {card: [one for one in group if not one.refused] for card, group in groups.items()}, mode
+        )
+        found += [
+            Ladder(card, mode, group, is_right[card], outside[card], searched) for card, group in sorted(groups.items())
+        ]
     return found
 
 
@@ -148,19 +171,20 @@ def memory_fits(shown_bytes: Bytes, ladders: Sequence[Ladder]) -> list[Memory]:
     }
     found = [
         Memory(
-            card=one.card, mode=one.mode, outside=round(one.outside * GIB), live=round(one.live * ONE), percent=0,
-            right=math.floor(100 * float(np.mean(one.right))), rows=len(one.rungs),
+            card=one.card, mode=one.mode, outside=round(one.outside * GIB), searched=round(one.searched * ONE),
+            percent=0, right=math.floor(100 * float(np.mean(one.right))), rows=len(one.rungs),
             models=len({rung.row.model for rung in one.rungs}), source=LADDERS, **common,
         )
         for one in ladders
     ]  # fmt: skip
     training = next((one for one in ladders if one.mode == "train"), None)
-    outside, live = (training.outside, training.live) if training is not None else (context, 1.0)
+    outside, searched = (training.outside, training.searched) if training is not None else (context, 0.0)
     errors = np.abs(shown_bytes.unseen / shown_bytes.measured - 1)
     found.append(
         Memory(
-            card=shown_bytes.rungs[0].row.card, mode="train", outside=round(outside * GIB), live=round(live * ONE),
-            percent=math.ceil(100 * float(np.median(errors))), right=0, rows=len(shown_bytes.rungs),
+            card=shown_bytes.rungs[0].row.card, mode="train", outside=round(outside * GIB),
+            searched=round(searched * ONE), percent=math.ceil(100 * float(np.median(errors))), right=0,
+            rows=len(shown_bytes.rungs),
             models=len({one.row.model for one in shown_bytes.rungs}), source=SHOWN, **common,
         )
     )  # fmt: skip

@@ -5,14 +5,18 @@ Everything shown is of models that the fit had not seen: each model is predicted
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
-from .memory_fits import Bytes, Ladder
+from pytest_modelbudget.values.devices import find_device
+
+from .memory_fits import GIB, Bytes, Ladder, needs
 from .samples import Sample
+from .tables import Row
 from .time_fits import Group, left_out
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -84,7 +88,7 @@ def time_section(groups: Sequence[Group], samples: Sequence[Sample]) -> str:
             "### How far off on models that the fit had not seen",
             str(tabulate(rows, head, tablefmt="github", disable_numparse=True)),
             "### On a card whose own measurements are left out",
-            "By the factors of the nearest card that ran the same way.",
+            "By the factors of the other cards of its market that ran the same way, the nearer generations more.",
             str(tabulate(out, ["card", "step", "median", "90th percentile", "goal", "met"], tablefmt="github",
                          disable_numparse=True)),
             "![Predicted over measured time, by card](pictures/time.png)",
@@ -133,8 +137,34 @@ def _worst(groups: Sequence[Group], most: int = 12) -> str:
     return "\n".join(f"- {name} ({text})" for name, (_, text) in worst)
 
 
-def memory_section(shown: Bytes, ladders: Sequence[Ladder]) -> str:
-    """The bytes that a card showed, the batches that fitted, and the worst of both."""
+PAIRS = (
+    ("4090 nchw pt240", "4090 nchw pt291", "RTX 4090, torch 2.4 and 2.9"),
+    ("3090 nchw pt240", "4090 nchw pt240", "RTX 3090 and RTX 4090, both 24 GB"),
+    ("3090 nchw pt240", "3090 nhwc pt240", "RTX 3090, default memory format and channels last"),
+)
+"""Tables whose batches a model of memory by card would have alike."""
+
+
+def agreement(rows: Iterable[Row]) -> list[list[Any]]:
+    """Of each of `PAIRS`: the steps of which one table or both have a smaller batch, and the share that have the same.
+
+    A model of one of the two tables that had no error could be right of the other for no more than that.
+    """
+    found: dict[str, dict[tuple[str, int], Row]] = {}
+    for row in rows:
+        found.setdefault(row.table, {})[row.model, row.res] = row
+    lines = []
+    for one, other, words in PAIRS:
+        both = [(a, found[other][key]) for key, a in found.get(one, {}).items() if key in found.get(other, {})]
+        stepped = [(a, b) for a, b in both if a.next_batch or b.next_batch]
+        if stepped:
+            same = sum(a.batch == b.batch for a, b in stepped)
+            lines.append([words, len(stepped), f"{100 * same / len(stepped):.1f} %"])
+    return lines
+
+
+def memory_section(shown: Bytes, ladders: Sequence[Ladder], alike: Sequence[Sequence[Any]]) -> str:
+    """The bytes that a card showed, the batches that fitted, how alike tables are, and the worst of both."""
     errors = shown.unseen / shown.measured - 1
     off = 100 * np.abs(errors)
     rows = [
@@ -146,8 +176,12 @@ def memory_section(shown: Bytes, ladders: Sequence[Ladder]) -> str:
     for one in ladders:
         goal = 95 if one.mode == "train" else 85
         share = 100 * float(np.mean(one.right))
+        refused = np.array([rung.refused for rung in one.rungs])
         words = "training" if one.mode == "train" else "inference"
-        steps.append([one.card, words, len(one.rungs), f"{share:.1f} %", f"{goal} %", "yes" if share >= goal else "no"])
+        steps.append(
+            [one.card, words, len(one.rungs), f"{share:.1f} %", int(refused.sum()),
+             f"{100 * float(np.mean(one.right[~refused])):.1f} %", f"{goal} %", "yes" if share >= goal else "no"]
+        )  # fmt: skip
     order = np.argsort(-off)[:12]
     worst = "\n".join(
         f"- {shown.rungs[i].row.model} at batch {shown.rungs[i].row.batch}: {shown.unseen[i]:.1f} GiB predicted, "
@@ -160,8 +194,14 @@ def memory_section(shown: Bytes, ladders: Sequence[Ladder]) -> str:
             str(tabulate(rows, ["card", "models", "rows", "median", "90th percentile", "goal", "met"],
                          tablefmt="github", disable_numparse=True)),
             "### Batches that fitted, and the next ones, which did not",
-            str(tabulate(steps, ["card", "step", "rows that stepped down", "both right", "goal", "met"],
+            str(tabulate(steps, ["card", "step", "rows that stepped down", "both right", "refused by a kernel",
+                                 "right of the others", "goal", "met"], tablefmt="github", disable_numparse=True)),
+            "### How alike two tables are",
+            str(tabulate(alike, ["tables", "steps of which one is smaller than asked", "the same batch in both"],
                          tablefmt="github", disable_numparse=True)),
+            "A line for each row, from what the listed batch is predicted to need to what the next one is, of what is "
+            "free on the card: right are those that cross 1.",
+            "![Predicted need of the listed batch and the next one](pictures/ladders.png)",
             "![Predicted and shown device memory](pictures/footprint.png)",
             "### The worst",
             worst,
@@ -179,7 +219,8 @@ def draw_time(groups: Sequence[Group]) -> None:
     for axis, one in zip(np.ravel(axes), large, strict=False):
         axis.scatter(1e3 * one.measured, 1 + one.errors, s=5, alpha=0.5, linewidths=0)
         axis.axhline(1, color="black", linewidth=0.8)
-        axis.set(xscale="log", yscale="log", ylim=(0.4, 2.5), title=f"{one.card}: {way_text(one)}")
+        axis.set(xscale="log", yscale="log", ylim=(0.18, 5.5), title=f"{one.card}: {way_text(one)}")
+        _plain(axis.yaxis, (0.2, 0.5, 1, 2, 5))
         axis.set_xlabel("measured step (ms)")
         axis.set_ylabel("predicted / measured")
     for axis in np.ravel(axes)[len(large) :]:
@@ -190,6 +231,42 @@ def draw_time(groups: Sequence[Group]) -> None:
     plt.close(figure)
 
 
+def draw_ladders(ladders: Sequence[Ladder]) -> None:
+    """What the listed batch and the next one are predicted to need of a card: a line for each row, to cross 1.
+
+    Rows whose next batch a kernel refused are in another colour.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(-(-len(ladders) // 2), 2, figsize=(10, 2.6 * -(-len(ladders) // 2)))
+    for axis, one in zip(np.ravel(axes), ladders, strict=False):
+        free = find_device(one.card).memory / GIB - one.outside
+        pairs = sorted(
+            (needs(each.larger, one.searched) / free, needs(each.taken, one.searched) / free, each.refused)
+            for each in one.rungs
+        )
+        places = np.arange(len(pairs))
+        high, low, refused = (np.array(values) for values in zip(*pairs, strict=True))
+        for rows, color, label in ((~refused, "tab:blue", "out of memory"), (refused, "tab:orange", "refused")):
+            axis.vlines(places[rows], low[rows], high[rows], color=color, linewidth=0.8, label=label)
+        axis.axhline(1, color="black", linewidth=0.8)
+        words = "training" if one.mode == "train" else "inference"
+        axis.set(ylim=(0, 2.5), title=f"{one.card}: {words}", xlabel="rows that stepped down")
+        axis.set_ylabel("needed / free")
+        axis.legend(loc="upper left", frameon=False)
+    for axis in np.ravel(axes)[len(ladders) :]:
+        axis.axis("off")
+    figure.tight_layout()
+    figure.savefig(PICTURES / "ladders.png", dpi=90, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _plain(axis: Any, values: Sequence[float]) -> None:
+    """Label an axis at these values alone, as plain numbers."""
+    axis.set_ticks(values, [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)
+
+
 def draw_memory(shown: Bytes) -> None:
     """Predicted against shown bytes."""
     import matplotlib.pyplot as plt
@@ -198,6 +275,8 @@ def draw_memory(shown: Bytes) -> None:
     axis.scatter(shown.measured, shown.unseen, s=6, alpha=0.5, linewidths=0)
     axis.plot([1.5, 40], [1.5, 40], color="black", linewidth=0.8)
     axis.set(xscale="log", yscale="log", xlabel="shown by nvidia-smi (GiB)", ylabel="predicted (GiB)")
+    for each in (axis.xaxis, axis.yaxis):
+        _plain(each, (2, 3, 5, 10, 20, 40))
     axis.set_title(f"{shown.rungs[0].row.card}, training in float32")
     figure.tight_layout()
     PICTURES.mkdir(exist_ok=True)

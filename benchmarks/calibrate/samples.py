@@ -16,7 +16,7 @@ from .tables import Row, rows
 
 
 class Sample(NamedTuple):
-    """One measurement and its columns, in seconds: arithmetic and traffic by class, then launches (a number)."""
+    """One measurement and its columns, in seconds: arithmetic and traffic by class; launches (a number), loops."""
 
     row: Row
     way: Way
@@ -27,7 +27,7 @@ def samples(tables: Path, features: Path) -> list[Sample]:
     """The measured times whose models were counted."""
     found = []
     steps: dict[str, dict[Key, Step]] = {}
-    sums: dict[tuple[str, Key, str], np.ndarray] = {}
+    sums: dict[tuple[str, Key, str, bool], np.ndarray] = {}
     for row in sorted(rows(tables), key=lambda one: one.model):
         if not row.seconds:
             continue
@@ -38,9 +38,9 @@ def samples(tables: Path, features: Path) -> list[Sample]:
         step = steps[row.model].get(key)
         if step is None:
             continue
-        where = (row.model, key, row.card)
+        where = (row.model, key, row.card, row.setting.compiled)
         if where not in sums:
-            sums[where] = columns(step.work, find_device(row.card))
+            sums[where] = columns(step.work, find_device(row.card), compiled=row.setting.compiled)
         found.append(Sample(row, way_of(row), sums[where]))
     return found
 

@@ -97,9 +97,9 @@ def fitted_groups(samples: Sequence[Sample]) -> list[Group]:
     return found
 
 
-def time_fits(found: Sequence[Group]) -> list[Fit]:
+def time_fits(found: Sequence[Group], samples: Sequence[Sample]) -> list[Fit]:
     """The fits for the package, with their errors on models that they did not see, and on other cards."""
-    lent = [lent_error(one, found) for one in found]
+    lent = [lent_error(one, found, samples) for one in found]
     largest = max(
         (error for error, one in zip(lent, found, strict=True) if error is not None and one.way.half), default=0
     )
@@ -120,31 +120,39 @@ def time_fits(found: Sequence[Group]) -> list[Fit]:
     ]
 
 
-def lent_error(group: Group, found: Sequence[Group]) -> float | None:
-    """The median error of the factors of a card on others that ran the same way; ``None`` where none did."""
+def lent_error(group: Group, found: Sequence[Group], samples: Sequence[Sample]) -> float | None:
+    """The largest median error on a card that is left out, of those that ran the same way; ``None`` where none did.
+
+    Where no two cards of one market did, that of the factors of a card on those of another market.
+    """
+    alike = [one for one in found if one.way == group.way]
     errors = [
-        abs(predicted([one], group.factors)[0] / one.row.seconds - 1)
-        for other in found
-        if other.card != group.card and other.way == group.way
-        for one in other.samples
+        float(np.median(np.abs(guess / one.measured - 1)))
+        for one in alike
+        if (guess := left_out(one, samples)) is not None
     ]
-    return float(np.median(errors)) if errors else None
+    for other in alike if not errors else ():
+        if other.card != group.card:
+            errors.append(float(np.median(np.abs(predicted(other.samples, group.factors) / other.measured - 1))))
+    return max(errors, default=None)
 
 
 def left_out(group: Group, samples: Sequence[Sample]) -> np.ndarray | None:
-    """The seconds of a card's steps by a fit that saw nothing of the card: that of the nearest card of the same way."""
-    others = [key for key in groups(samples) if key[1] == group.way and key[0] != group.card]
-    if not others:
-        return None
+    """The seconds of a card's steps by fits that saw nothing of the card: those of other cards of its market together.
+
+    Weighted as the package has it for a card that was not measured (`time_fit`).
+    """
+    others = [one for one in samples if one.row.card != group.card and one.way == group.way]
     device = find_device(group.card)
-    nearest = min(others, key=lambda key: _apart(device, find_device(key[0])))
-    prior = fitted(
-        [one for one in samples if one.row.card != group.card and one.way == group.way], believed(), STRENGTH
-    )
-    lender = [one for one in samples if (one.row.card, one.way) == nearest]
-    return predicted(group.samples, fitted(lender, prior, STRENGTH))
+    cards = {one.row.card: find_device(one.row.card) for one in others}
+    lenders = [card for card, other in cards.items() if other.market == device.market]
+    if not lenders:
+        return None
+    prior = fitted(others, believed(), STRENGTH)
+    each = [fitted([one for one in others if one.row.card == card], prior, STRENGTH) for card in sorted(lenders)]
+    weights = [1 / _apart(device, cards[card]) for card in sorted(lenders)]
+    return predicted(group.samples, np.average(each, axis=0, weights=weights))
 
 
-def _apart(one: Device, other: Device) -> tuple[bool, int, str]:
-    apart = abs(GENERATIONS.index(one.generation) - GENERATIONS.index(other.generation))
-    return one.market != other.market, apart, other.name
+def _apart(one: Device, other: Device) -> int:
+    return abs(GENERATIONS.index(one.generation) - GENERATIONS.index(other.generation))

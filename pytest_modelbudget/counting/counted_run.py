@@ -26,7 +26,7 @@ from .model.rows import counted_cost
 from .model.target import TargetModel
 from .model.tree import ModuleTree
 from .recording.allocations import Allocations
-from .recording.allocator import reserved_bytes
+from .recording.allocator import reserved_bytes, tight_bytes
 from .recording.context import counting
 from .recording.counting_mode import CountingMode
 from .recording.ledger import Ledger
@@ -128,7 +128,8 @@ def _taken(allocations: Allocations | None, peak: Peak, work: WorkRecorder | Non
     """What the step takes on a card, where one was asked for."""
     if allocations is None or work is None:
         return None
-    return Taken.of(peak.total, max(peak.total, reserved_bytes(allocations)), work.work())
+    reserved = max(peak.total, reserved_bytes(allocations))
+    return Taken.of(peak.total, reserved, tight_bytes(allocations, peak.total, reserved), work.work())
 
 
 def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -21,17 +23,49 @@ def packaged() -> Calibration:
 def time_fit(device: Device, way: Way) -> tuple[Fit, Accuracy] | None:
     """The fit for a device and way of running, and how far off its estimates are; ``None`` if no card is like it.
 
-    Another precision is further away than another card, and another mode than another memory format.
+    Another precision is further away than another card, and another mode than another memory format. Cards of other
+    generations lend together, those that are nearer more.
     """
     fits = (device.own or packaged()).fits
-    near = [
+    near = sorted(
         (_unlike(way, fit.way), far, i) for i, fit in enumerate(fits) if (far := _far(device, fit.card)) is not None
-    ]
+    )
     if not near:
         return None
-    fit = fits[min(near)[2]]
+    unlike, far, first = near[0]
+    apart = far[_APART] if far[0] else 0
+    if not apart:
+        fit = fits[first]
+    else:
+        lenders = [one for one in near if one[0] == unlike and one[1][:_APART] == far[:_APART]]
+        fit = mean_fit([fits[i] for *_, i in lenders], [1 / each[_APART] for _, each, _ in lenders])
     own = (device.own is not None or fit.card == device.name) and fit.way == way
     return fit, Accuracy(fit.percent if own else max(fit.percent, fit.borrowed), fit.card, fit.models, own)
+
+
+def mean_fit(fits: Sequence[Fit], weights: Sequence[float]) -> Fit:
+    """The weighted mean of the factors of cards that ran the same way; the first one is the nearest."""
+    if len(fits) == 1:
+        return fits[0]
+    whole = sum(weights)
+
+    def mean(values: Iterable[int]) -> int:
+        return round(sum(value * weight for value, weight in zip(values, weights, strict=True)) / whole)
+
+    factors = {
+        name: (mean(fit.of(name)[0] for fit in fits), mean(fit.of(name)[1] for fit in fits)) for name in fits[0].factors
+    }
+    return replace(
+        fits[0],
+        card=", ".join(fit.card for fit in fits[:-1]) + f" and {fits[-1].card}",
+        factors=factors,
+        kernel=mean(fit.kernel for fit in fits),
+        host=mean(fit.host for fit in fits),
+        percent=max(fit.percent for fit in fits),
+        borrowed=max(fit.borrowed for fit in fits),
+        rows=sum(fit.rows for fit in fits),
+        models=max(fit.models for fit in fits),
+    )
 
 
 def memory_fit(device: Device, mode: str) -> tuple[Memory, Accuracy] | None:
@@ -69,3 +103,7 @@ def _far(device: Device, card: str) -> tuple[Any, ...] | None:
         return None
     apart = abs(GENERATIONS.index(device.generation) - GENERATIONS.index(other.generation))
     return (1, device.market != other.market, apart, card)
+
+
+_APART = 2
+"""The place of generations in how far a card is."""

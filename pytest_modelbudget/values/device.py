@@ -23,8 +23,8 @@ class Device:
     ``peaks`` are FLOP/s by dtype (PyTorch's names, and ``tf32`` for float32 on tensor cores), a multiply-add being two;
     ``bandwidth`` is bytes/s from its memory; ``memory`` bytes, nominal; ``launch`` nanoseconds to start a kernel;
     ``source`` names the document. ``generation`` is the architecture, ``market`` what it is made for (`MARKETS`), by
-    which the nearest card is found where there are no measurements. ``own`` is a calibration that was measured on it.
-    A plain kind has none of these.
+    which the nearest card is found where there are no measurements. ``multiprocessors`` is how many there are, zero
+    where that does not matter. ``own`` is a calibration that was measured on it. A plain kind has none of these.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Device:
     source: str = ""
     generation: str = ""
     market: str = ""
+    multiprocessors: int = 0
     own: Calibration | None = field(default=None, repr=False)
 
     @property

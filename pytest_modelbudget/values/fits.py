@@ -89,10 +89,11 @@ class Memory:
 
     Where there is room it takes ``context`` bytes (CUDA's context, what cuBLAS and cuDNN keep), the allocator's blocks
     times ``reserved``, and a workspace: the most bytes that a convolution of a class moves times its ``workspaces``.
-    At the least it takes ``outside`` bytes, what is live times ``live``, and the workspace: the allocator gives back
-    blocks that are free before it runs out of memory. Factors are in thousandths. ``percent`` is the median error in
-    bytes, ``right`` the share of batches, in percent, that fit and did not as predicted, on models that the fit never
-    saw; zero where that was not measured.
+    On a full card it takes ``outside`` bytes, the fewest bytes of segments that it runs in, and what cuDNN takes to try
+    its algorithms: the most bytes that a convolution of these classes moves times ``searched``. The allocator gives
+    back segments that are free before it runs out of memory. Factors are in thousandths. ``percent`` is the median
+    error in bytes, ``right`` the share of batches, in percent, that fit and did not as predicted, on models that the
+    fit never saw; zero where that was not measured.
     """
 
     card: str
@@ -100,7 +101,7 @@ class Memory:
     context: int
     reserved: int
     outside: int
-    live: int
+    searched: int
     workspaces: Mapping[str, int]
     percent: int
     right: int

@@ -24,26 +24,28 @@ workspaces of convolutions; CUDA's context with what cuBLAS and cuDNN keep."""
 class Taken:
     """What a step takes on any card, in bytes: live tensors at its peak, and segments of an allocator that has room.
 
-    ``moved`` has the most bytes that a convolution of each class moves, which its workspace depends on.
+    ``moved`` has the most bytes that a convolution of each class moves, which its workspace depends on. ``tight`` are
+    the fewest bytes of segments in which it runs when free ones are given back; no fewer than those that are live.
     """
 
     live: int
     reserved: int
     moved: Mapping[str, int]
+    tight: int = 0
 
     def __post_init__(self) -> None:
         """Nothing in it changes."""
         freeze(self, "moved")
 
     @classmethod
-    def of(cls, live: int, reserved: int, work: Iterable[Work]) -> Taken:
+    def of(cls, live: int, reserved: int, tight: int, work: Iterable[Work]) -> Taken:
         """What a step takes that does ``work``."""
         moved: dict[str, int] = {}
         for each in work:
             if each.shape is not None and each.shape.taps:
                 name = class_of(each)
                 moved[name] = max(moved.get(name, 0), each.bytes)
-        return cls(live, reserved, moved)
+        return cls(live, reserved, moved, max(live, tight))
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def footprint(taken: Taken, device: Device, mode: str) -> Footprint | None:
         return None
     fit, accuracy = known
     workspace = max((size * fit.workspaces.get(name, 0) // ONE for name, size in taken.moved.items()), default=0)
-    least = fit.outside + taken.live * fit.live // ONE + workspace
+    searched = max((size for name, size in taken.moved.items() if name in fit.workspaces), default=0)
+    least = fit.outside + max(taken.live, taken.tight) + searched * fit.searched // ONE
     shown = fit.context + taken.reserved * fit.reserved // ONE + workspace
     total = least if least > device.memory else min(max(shown, taken.live), device.memory)
     context = min(fit.outside if least > device.memory else fit.context, total - taken.live)

@@ -30,14 +30,42 @@ def class_of(work: Work) -> str:
     return "product" if shape.groups == 1 else "batched product"
 
 
-def arithmetic_of(work: Work, name: str) -> int:
+def arithmetic_of(work: Work, name: str, multiprocessors: int = 0) -> int:
     """The FLOPs of a call of the class ``name`` that factors multiply: what its kernels compute, and not what is asked.
 
-    Kernels of the gradients of a grouped convolution compute as if it were a full one.
+    Kernels of the gradients of a grouped convolution compute as if it were a full one. Those of products compute whole
+    tiles, as many at a time as a GPU has multiprocessors.
     """
     if work.shape is not None and name.endswith("grouped backward"):
         return work.flops * work.shape.groups
+    if work.shape is not None and multiprocessors and name in _TILED:
+        return work.flops * _tiled(work.shape, multiprocessors) // max(1, _results(work.shape))
     return work.flops
+
+
+_TILED = ("product", "batched product")
+_TILES = ((128, 128, 100), (128, 64, 110), (64, 64, 125))
+"""Rows and columns of the tiles of cuBLAS, and what a result of one takes in hundredths: small ones read more."""
+_MOST = 2
+"""How many times what is asked is computed at the most: the depth of products with few results is split."""
+
+
+def _results(shape: Products) -> int:
+    return shape.groups * shape.rows * shape.columns
+
+
+@lru_cache(maxsize=1 << 12)
+def _tiled(shape: Products, multiprocessors: int) -> int:
+    """The results for which there is time while a product is computed, by the tile that takes the least of it.
+
+    NVIDIA, "Matrix Multiplication Background User's Guide": tile quantization and wave quantization.
+    """
+    found = []
+    for rows, columns, hundredths in _TILES:
+        tiles = shape.groups * -(-shape.rows // rows) * -(-shape.columns // columns)
+        waves = -(-tiles // multiprocessors)
+        found.append(waves * multiprocessors * rows * columns * hundredths // 100)
+    return min(*found, _MOST * _results(shape))
 
 
 def _convolution(shape: Products) -> str:

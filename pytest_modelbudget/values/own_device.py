@@ -17,7 +17,7 @@ from .fits import read
 SUFFIX = ".json"
 """How the name of a device ends that is a file."""
 
-_PARTS = ("name", "kind", "peaks", "bandwidth", "memory", "launch", "source")
+_PARTS = ("name", "kind", "peaks", "bandwidth", "memory", "launch", "multiprocessors", "source")
 
 
 def save_device(path: Path, device: Device) -> None:
@@ -50,10 +50,14 @@ def _loaded(name: str, changed: int) -> Device:
         if "float32" not in peaks:
             raise Wrong("the peak of float32 is missing, which stands for those that are", ("device", "peaks"))
         sizes = {key: a_count(data[key], ("device", key), least=1) for key in ("bandwidth", "memory", "launch")}
+        multiprocessors = a_count(data["multiprocessors"], ("device", "multiprocessors"))
         kind = one_of(data["kind"], ("device", "kind"), ("cpu", "cuda"))
         texts: dict[str, Any] = {key: a_text(data[key], ("device", key)) for key in ("name", "source")}
     except Damaged as error:
         raise UsageError(f"device={name!r} is not JSON: line {error.line}: {error}.") from None
     except Wrong as error:
         raise UsageError(f"device={name!r} is no calibration: {show(error.place)}: {error}.") from None
-    return Device(name, kind, peaks, sizes["bandwidth"], sizes["memory"], sizes["launch"], texts["source"], own=own)
+    return Device(
+        name, kind, peaks, sizes["bandwidth"], sizes["memory"], sizes["launch"], texts["source"],
+        multiprocessors=multiprocessors, own=own,
+    )  # fmt: skip

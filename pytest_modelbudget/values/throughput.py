@@ -34,6 +34,9 @@ LINK = "link"
 PAYS = Fraction(9, 10)
 """The share of the most samples per second at which a larger batch has stopped to pay."""
 
+LOOP = 300
+"""Nanoseconds of a step of a loop that waits for memory, about the latency of that of a GPU. Compiled code has none."""
+
 _NANO = 10**9
 _LIGHT = 4
 """How many times less a cast or a copy costs on the host than another call: it has no module of its own."""
@@ -52,12 +55,11 @@ def _busy(work: Work, name: str, device: Device, fit: Fit | None) -> tuple[int, 
         launch = work.calls * work.launches * device.launch
         return (compute, 0, launch) if compute > traffic else (0, traffic, launch)
     of_flops, of_bytes = fit.of(name)
-    flops = work.calls * arithmetic_of(work, name) * _NANO if work.flops else 0
-    return (
-        _ratio(flops * of_flops, device.peak(work.dtype) * ONE) if flops else 0,
-        _ratio(size * of_bytes, device.bandwidth * ONE),
-        work.calls * work.launches * fit.kernel,
-    )
+    flops = work.calls * arithmetic_of(work, name, device.multiprocessors) * _NANO if work.flops else 0
+    compute = _ratio(flops * of_flops, device.peak(work.dtype) * ONE) if flops else 0
+    traffic = _ratio(size * of_bytes, device.bandwidth * ONE)
+    loops = 0 if fit.way.compiled or device.kind != "cuda" else work.calls * work.loops * LOOP
+    return compute, traffic, work.calls * work.launches * fit.kernel + max(0, loops - _ratio(size, device.bandwidth))
 
 
 def _on_host(work: Work, name: str, fit: Fit | None) -> int:

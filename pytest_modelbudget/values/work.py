@@ -33,7 +33,8 @@ class Work:
     ``flops`` are two for a multiply-add, and none for what only moves data or is element-wise; ``bytes`` are tensors
     read and written; ``dtype`` is what it computes in (``tf32``: float32 that PyTorch lets tensor cores round);
     ``launches`` are kernels that must follow one another in each call. ``shape`` is that of the products it is made
-    of, if it is; ``reorders``: it reads a tensor in another order in memory than it writes.
+    of, if it is; ``reorders``: it reads a tensor in another order in memory than it writes. ``loops`` are the steps of
+    a loop that each thread of a GPU's kernel takes one after another.
     """
 
     module: str
@@ -45,6 +46,7 @@ class Work:
     calls: int
     shape: Products | None = None
     reorders: bool = False
+    loops: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from pytest_modelbudget import measure
+from pytest_modelbudget.counting.recording import allocator
 from pytest_modelbudget.counting.recording.allocations import FIRST_STEP, Allocations
-from pytest_modelbudget.counting.recording.allocator import CachingAllocator, reserved_bytes
+from pytest_modelbudget.counting.recording.allocator import CachingAllocator, Full, reserved_bytes, tight_bytes
 
 MIB = 1 << 20
 
@@ -95,3 +99,61 @@ def test_a_second_step_keeps_the_state_of_the_optimizer():
     assert found.state() == {state}
     assert gradients not in found.state()
     assert reserved_bytes(found) == (20 + 30 + 20 + 30) * MIB
+
+
+def test_free_segments_are_given_back_where_there_is_no_room():
+    """12 MiB free and 30 asked of 40: the 12 go. A part of the 30 that is taken keeps all of them."""
+    allocator = CachingAllocator(40 * MIB)
+    allocator.release(allocator.allocate(12 * MIB))
+    large = allocator.allocate(30 * MIB)
+    assert allocator.reserved == 30 * MIB
+    allocator.release(large)
+    allocator.allocate(10 * MIB)
+    with pytest.raises(Full):
+        allocator.allocate(25 * MIB)
+
+
+def test_the_fewest_bytes_by_hand():
+    """Blocks of 100, then of 200 MiB, one after the other: 300 with room, and no more than the larger one without."""
+    found = Allocations()
+    for size in (100, 200):
+        found.free(found.allocate(size * MIB))
+    assert reserved_bytes(found) == 300 * MIB
+    assert tight_bytes(found, 200 * MIB, 300 * MIB) == pytest.approx(200 * MIB, rel=0.02)
+    assert tight_bytes(found, 300 * MIB, 300 * MIB) == 300 * MIB
+
+
+@given(st.lists(st.tuples(st.integers(0, 64 * MIB), st.booleans()), max_size=40))
+def test_the_fewest_bytes_are_between_what_is_alive_and_what_is_taken_with_room(steps):
+    found, alive, highest, held = Allocations(), [], 0, {}
+    for size, freed in steps:
+        number = found.allocate(size)
+        alive.append(number)
+        held[number] = size
+        highest = max(highest, sum(held[each] for each in alive))
+        if freed:
+            found.free(alive.pop(0))
+    for number in alive:
+        found.free(number)
+    with_room = reserved_bytes(found)
+    assert min(highest, with_room) <= tight_bytes(found, min(highest, with_room), with_room) <= with_room
+
+
+def test_an_allocator_is_simulated_for_a_named_card_alone_and_a_few_times(monkeypatch):
+    """Once with room, and by halves of what is between; without a card nothing is."""
+    made = []
+
+    class Noted(CachingAllocator):
+        def __init__(self, room=None):
+            made.append(room)
+            super().__init__(room)
+
+    monkeypatch.setattr(allocator, "CachingAllocator", Noted)
+    model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 8, 3))
+    plain = measure(model, batch=64, res=64)
+    assert made == []
+    named = measure(model, batch=64, res=64, device="T4")
+    assert made[0] is None
+    assert len(made) <= 1 + 6
+    assert (named.flops, named.params, named.footprint is not None) == (plain.flops, plain.params, True)
+    assert plain.footprint is None

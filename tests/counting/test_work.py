@@ -245,6 +245,45 @@ def test_a_recurrent_layer_launches_for_every_step_and_layer():
     assert one.bytes == weights + 4 * 7 * 3 * 10 + 4 * 7 * 3 * 10 + 4 * states  # h and c come in and go out
 
 
+@pytest.mark.parametrize(("mode", "loops"), [("bilinear", 2 * 6), ("bicubic", 2 * 6), ("nearest", 0)])
+def test_interpolation_loops_over_samples_and_channels(mode, loops):
+    """A thread for each position of an image goes through 2 samples of 6 channels; in channels_last one for each."""
+    (one,) = work(lambda image: F.interpolate(image, scale_factor=2, mode=mode), (2, 6, 4, 4))
+    assert one.loops == loops
+    image = torch.empty(2, 6, 4, 4, device="meta").to(memory_format=torch.channels_last)
+    (last,) = measure(Called(lambda image: F.interpolate(image, scale_factor=2, mode=mode)), inputs=image,
+                      device="T4").throughput.work  # fmt: skip
+    assert last.loops == 0
+
+
+def test_loops_wait_for_memory_on_a_gpu_that_does_not_run_compiled_code():
+    """1000 steps of 300 ns, beside 100 us of traffic: 200 us more than that, and a launch of 500 ns."""
+    one = Work("", "upsample_bilinear2d", "float32", 0, 10_000_000, 1, 1, loops=1000)
+    assert busy(one, CALIBRATED, FIT) == (*busy(replace(one, loops=0), CALIBRATED, FIT)[:2], 200_500)
+    fused = replace(FIT, way=replace(FIT.way, compiled=True))
+    assert busy(one, CALIBRATED, fused)[2] == busy(one, replace(CALIBRATED, kind="cpu"), FIT)[2] == 500
+
+
+def test_attention_that_no_fused_kernel_takes_is_its_parts():
+    """Of 5 dimensions: 2 * 3 * 4 heads of 8 queries and 8 keys of 16, whose halves become numbers of 4 bytes."""
+    shape = (2, 3, 4, 8, 16)
+    found = work(lambda q, k, v: F.scaled_dot_product_attention(*(t.half() for t in (q, k, v))), *[shape] * 3)
+    numbers, scores = 24 * 8 * 16, 24 * 8 * 8
+    assert {each.dtype for each in found} == {"float32"}
+    bytes = [(each.operator, each.calls * each.bytes) for each in found if each.operator != "to"]
+    assert sum(each.calls * each.bytes for each in found if each.operator == "to") == 2 * 3 * (4 + 2) * numbers
+    assert bytes == [
+        ("mul", 2 * 8 * numbers), ("bmm", 4 * (2 * numbers + scores)), ("softmax", 8 * scores),
+        ("bmm", 4 * (2 * numbers + scores)),
+    ]  # fmt: skip
+    assert sum(each.flops for each in found) == 2 * 2 * 24 * 8 * 8 * 16
+    (fused,) = work(F.scaled_dot_product_attention, *[shape[1:]] * 3)
+    assert fused.operator == "scaled_dot_product_attention"
+    math = measure(Called(F.scaled_dot_product_attention), inputs=tuple(torch.empty(*shape[1:]) for _ in range(3)),
+                   device="T4", attention="math")  # fmt: skip
+    assert [each.operator for each in math.throughput.work] == ["mul", "bmm", "softmax", "bmm"]
+
+
 def work_of(model, shape):
     return measure(model, inputs=shape, device="T4").throughput.work
 

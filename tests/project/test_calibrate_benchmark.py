@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.calibrate import features, fit, memory, memory_fits, pages, tables
+from benchmarks.calibrate import features, fit, kernel_limits, memory, memory_fits, pages, tables
 from benchmarks.calibrate.samples import Sample
-from pytest_modelbudget.counting.calibrating.fit import KERNELS, believed
+from pytest_modelbudget.counting.calibrating.fit import LOOPS, believed
 from pytest_modelbudget.values.fits import Way
 from pytest_modelbudget.values.footprint import Taken
 from pytest_modelbudget.values.work import Products, Work
@@ -45,14 +46,15 @@ def test_what_was_counted_is_read_back(tmp_path):
     assert list(found) == [key]
     assert found[key].work == (work,)
     assert list(found[key][1:5]) == [[512], [1024, -1], {"forward": 0}, 1536]
-    assert memory.taken(found[key], keeps_gradients=False) == Taken(
-        1536, 2 << 20, {"narrow convolution": 20}
-    )  # of 1 channel and 4 taps
+    row = tables.Row("t", "RTX 4090", "net", key.setting, 224, 0, 8, 0, 1, 0)
+    assert memory.taken(found[key], row) == Taken(1536, 2 << 20, {"narrow convolution": 20}, tight=1536)
+    larger = memory.taken(found[key], row._replace(next_batch=16))
+    assert larger.tight == 2 << 20  # one segment of small blocks
 
 
 def sample(model: str, seconds: float, **columns: float) -> Sample:
     row = tables.Row("t", "RTX 4090", model, tables.Setting("infer"), 224, 0, 1, 0, seconds, 0)
-    found = np.zeros(KERNELS + 1)
+    found = np.zeros(LOOPS + 1)
     found[0], found[1] = columns["one"], columns["two"]
     return Sample(row, Way(), found)
 
@@ -73,13 +75,44 @@ def test_known_factors_are_found_on_models_that_were_not_seen():
 def test_a_ladder_is_right_where_the_listed_batch_fits_and_the_next_does_not():
     row = tables.Row("t", "RTX 3090", "net", tables.Setting("train"), 224, 0, 64, 96, 1, 0)
     rungs = [
-        memory.Rung(row, Taken(size * GIB, size * GIB, {}), Taken(larger * GIB, larger * GIB, {}))
-        for size, larger in ((10, 23), (20, 30), (22, 25), (10, 15))
+        memory.Rung(row, *(Taken(one * GIB, 40 * GIB, {}, tight=one * GIB) for one in pair))
+        for pair in ((10, 23), (20, 30), (22, 25), (10, 15))
     ]
-    assert list(memory_fits.right(rungs, 3.0, 1.0, 0.5)) == [True, True, False, False]
-    outside, live = memory_fits.least(rungs[:2], 0.5)
-    assert outside + 23 * (live - 1) + 1e-9 > 24 - 23
-    assert list(memory_fits.right(rungs[:2], outside, live, 0.5)) == [True, True]
+    assert list(memory_fits.right(rungs, 3.0, 0.0)) == [True, True, False, False]
+    outside, searched = memory_fits.full({"RTX 3090": rungs[:2]}, "train")
+    assert searched == 0
+    assert 24 - 23 < outside["RTX 3090"] < 24 - 20
+    (ladder,) = memory_fits.ladders_of([*rungs[:2], rungs[3]._replace(refused=True)])
+    assert 24 - 23 < ladder.outside < 24 - 20  # the one that a kernel refused does not count
+    assert ladder.right[2] == 0
+
+
+def test_kernels_refuse_grids_and_indices():
+    """64 windows of 1,024 samples; a strided depthwise convolution of 96 channels that reads 1024 x 96 x 150 x 150."""
+    row = tables.Row("4090 nchw pt240", "RTX 4090", "net", tables.Setting("infer", "fp16"), 224, 0, 768, 1024, 1, 0)
+    read, made = 1024 * 96 * 150 * 150, 1024 * 96 * 75 * 75
+    work = Work("", "conv2d", "float16", 1, 2 * (read + made + 96 * 9), 1, 1, Products(96, made // 96, 1, 9, 9))
+    step = features.Step((work,), [], [], {}, 0, {}, ())
+    assert kernel_limits.refused(step, row, 1024)
+    assert not kernel_limits.refused(step, row._replace(table="4090 nchw pt291"), 1024)
+    assert not kernel_limits.refused(step, row._replace(setting=row.setting._replace(channels_last=True)), 1024)
+    few = replace(work, bytes=2 * (made + made + 96 * 9))  # of stride 1
+    assert not kernel_limits.refused(step._replace(work=(few,)), row, 1024)
+    many = replace(work, shape=Products(512, made // 512, 1, 9, 9), bytes=2 * (read + made + 512 * 9))  # cuDNN's
+    assert not kernel_limits.refused(step._replace(work=(many,)), row, 1024)
+    assert kernel_limits.refused(step._replace(work=(), sequences=64 * 1024), row, 1024)
+    assert not kernel_limits.refused(step._replace(work=(), sequences=64 * 1024 - 1), row, 1024)
+
+
+def test_tables_of_one_card_are_held_against_each_other():
+    def row(table: str, model: str, batch: int) -> tables.Row:
+        larger = 0 if batch == 1024 else tables.larger(batch)
+        return tables.Row(table, "RTX 4090", model, tables.Setting("infer"), 224, 0, batch, larger, 1, 0)
+
+    batches = {"a": (768, 768), "b": (768, 1024), "c": (1024, 1024), "d": (512, 384)}
+    found = [row("4090 nchw pt240", name, first) for name, (first, _) in batches.items()]
+    found += [row("4090 nchw pt291", name, second) for name, (_, second) in batches.items()]
+    assert pages.agreement(found) == [["RTX 4090, torch 2.4 and 2.9", 3, "33.3 %"]]
 
 
 def test_a_section_is_put_between_its_marks(tmp_path):

@@ -21,7 +21,7 @@ GIB = 1 << 30
 def by_hand(monkeypatch):
     """Two GiB beside live tensors, and blocks as they are predicted."""
     memory = tuple(
-        Memory("T4", mode, 2 * GIB, 1000, 2 * GIB, 1000, {}, 4, 0, 300, 100, "by hand") for mode in ("infer", "train")
+        Memory("T4", mode, 2 * GIB, 1000, 2 * GIB, 0, {}, 4, 0, 300, 100, "by hand") for mode in ("infer", "train")
     )
     monkeypatch.setattr(calibration, "packaged", lambda: Calibration("", (), (), memory))
 

@@ -15,6 +15,7 @@ import numpy as np
 from ...values.device import Device
 from ...values.fits import ONE
 from ...values.operator_classes import CLASSES, arithmetic_of, class_of
+from ...values.throughput import LOOP
 from ...values.work import Work
 
 Array = Any  # numpy's own types differ between the versions that are supported
@@ -22,34 +23,46 @@ Array = Any  # numpy's own types differ between the versions that are supported
 KERNELS = 2 * len(CLASSES)
 """The column of launches, behind those of arithmetic and of traffic."""
 
+LOOPS = KERNELS + 1
+"""The column of loops, whose seconds are known."""
+
 _COMPUTE, _TRAFFIC, _KERNEL = 1.3, 1.2, 3e-6
 """What is believed before anything is measured: peaks are reached to 80 %, a kernel takes 3 us to start."""
+
+_KNOWN = 1e4
+"""How many times closer to what is believed a factor stays that is known."""
 
 _WIDTH = 0.15
 """A factor that is wrong by its whole size weighs as an error of 15 %."""
 
 
-def columns(work: Iterable[Work], device: Device) -> Array:
-    """What factors multiply in one step, in seconds: arithmetic and traffic at the peaks by class; then launches."""
-    found = np.zeros(KERNELS + 1)
+def columns(work: Iterable[Work], device: Device, *, compiled: bool = False) -> Array:
+    """What factors multiply in one step: arithmetic and traffic at the peaks by class, launches, loops.
+
+    All are in seconds but launches, which are a number.
+    """
+    found = np.zeros(LOOPS + 1)
     for one in work:
         name = class_of(one)
         place = CLASSES.index(name)
-        found[place] += one.calls * arithmetic_of(one, name) / device.peak(one.dtype)
+        found[place] += one.calls * arithmetic_of(one, name, device.multiprocessors) / device.peak(one.dtype)
         found[len(CLASSES) + place] += one.calls * one.bytes / device.bandwidth
         found[KERNELS] += one.calls * one.launches
+        if one.loops and device.kind == "cuda" and not compiled:
+            found[LOOPS] += one.calls * max(0.0, one.loops * LOOP / 1e9 - one.bytes / device.bandwidth)
     return found
 
 
 def believed() -> Array:
     """The prior of a fit that has no other."""
-    return np.concatenate([np.full(len(CLASSES), _COMPUTE), np.full(len(CLASSES), _TRAFFIC), [_KERNEL]])
+    return np.concatenate([np.full(len(CLASSES), _COMPUTE), np.full(len(CLASSES), _TRAFFIC), [_KERNEL, 1.0]])
 
 
 def fitted(steps: Array, seconds: Array, prior: Array, strength: float, rounds: int = 6) -> Array:
     """The factors of steps, a row of `columns` each. A factor of the prior weighs as much as ``strength`` of them."""
     matrix = np.asarray(steps) / np.asarray(seconds)[:, None]
     pull = np.diag(np.sqrt(strength) * _WIDTH / np.maximum(prior, 1e-12))
+    pull[LOOPS, LOOPS] *= _KNOWN
     found = prior.copy()
     for _ in range(rounds):
         error = np.abs(matrix @ found - 1)

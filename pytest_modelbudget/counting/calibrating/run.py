@@ -65,8 +65,12 @@ def calibrate(name: str, *, seconds: float = 0.5, progress: Callable[[int, int],
     source = f"modelbudget calibrate, torch {torch.__version__}, {platform.machine()}"
     own = Calibration(today, (source,), tuple(fits), _memory(name, source) if kind == "cuda" else ())
     return Calibrated(
-        Device(name, kind, device.peaks, device.bandwidth, device.memory, device.launch, source, own=own), tuple(steps)
-    )
+        Device(
+            name, kind, device.peaks, device.bandwidth, device.memory, device.launch, source,
+            multiprocessors=device.multiprocessors, own=own,
+        ),
+        tuple(steps),
+    )  # fmt: skip
 
 
 def name_of_device() -> str:
@@ -91,8 +95,12 @@ def _probed(name: str, kind: str, seconds: float) -> Device:
     bandwidth = round(2 * source.numel() / _median(lambda: target.copy_(source), kind, seconds))
     one = torch.ones(1, device=kind)
     launch = max(1, round(1e9 * _median(lambda: one + one, kind, seconds)))
-    memory = torch.cuda.get_device_properties(0).total_memory if kind == "cuda" else machine_memory() or 1
-    return Device(name, kind, peaks, bandwidth, memory, launch, "probed")
+    if kind != "cuda":
+        return Device(name, kind, peaks, bandwidth, machine_memory() or 1, launch, "probed")
+    found = torch.cuda.get_device_properties(0)
+    return Device(
+        name, kind, peaks, bandwidth, found.total_memory, launch, "probed", multiprocessors=found.multi_processor_count
+    )
 
 
 def _timed(device: Device, way: Way, small: Small, batch: int, seconds: float) -> _Timed:
@@ -179,6 +187,4 @@ def _memory(name: str, source: str) -> tuple[Memory, ...]:
     """What the card holds beside the allocator's blocks, after the steps: CUDA's context, and what libraries keep."""
     free, total = torch.cuda.mem_get_info()
     context = max(0, total - free - torch.cuda.memory_reserved())
-    return tuple(
-        Memory(name, mode, context, 1000, context, 1050, {}, 0, 0, 1, 1, source) for mode in ("infer", "train")
-    )
+    return tuple(Memory(name, mode, context, 1000, context, 0, {}, 0, 0, 1, 1, source) for mode in ("infer", "train"))

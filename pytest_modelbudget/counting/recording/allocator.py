@@ -3,7 +3,8 @@
 Its rules are those of ``c10/cuda/CUDACachingAllocator.cpp``: sizes are rounded up to 512 bytes; up to 1 MiB they come
 from segments of 2 MiB, below 10 MiB from segments of 20 MiB, above from one of their own, rounded up to 2 MiB. A block
 is the smallest free one that is large enough; what is left of it is split off, in the large pool if it is above 1 MiB.
-Neighbours that are free are joined. Nothing is given back while there is room.
+Neighbours that are free are joined. Nothing is given back while there is room; then all segments that are free as a
+whole are.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ class _Block:
         self.size, self.pool, self.before, self.after, self.free = size, pool, before, after, False
 
 
-class CachingAllocator:
-    """Blocks by address. ``reserved`` are the bytes of all segments."""
+class Full(Exception):
+    """There is no room for a segment, also after those that are free were given back."""
 
-    def __init__(self) -> None:
-        self.reserved = 0
+
+class CachingAllocator:
+    """Blocks by address. ``reserved`` are the bytes of all segments, ``room`` the most that they may be, if given."""
+
+    def __init__(self, room: int | None = None) -> None:
+        self.reserved, self.room = 0, room
         self._blocks: dict[int, _Block] = {}
         self._free: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
         self._next = 0
@@ -64,10 +69,25 @@ class CachingAllocator:
             whole = _LARGE_SEGMENT
         else:
             whole = -(-size // _ROUND_LARGE) * _ROUND_LARGE
+        if self.room is not None and self.reserved + whole > self.room:
+            self._give_back()
+            if self.reserved + whole > self.room:
+                raise Full
         address, self._next = self._next, self._next + _APART
         self._blocks[address] = _Block(whole, pool, -1, -1)
         self.reserved += whole
         return address
+
+    def _give_back(self) -> None:
+        """Give back the segments of which no part is taken."""
+        for free in self._free:
+            kept = []
+            for size, address in free:
+                if self._blocks[address].before < 0 and self._blocks[address].after < 0:
+                    self.reserved -= self._blocks.pop(address).size
+                else:
+                    kept.append((size, address))
+            free[:] = kept
 
     def release(self, address: int) -> None:
         """Give a block back, and join it with its neighbours that are free."""
@@ -95,12 +115,32 @@ class CachingAllocator:
 
 
 def reserved_bytes(allocations: Allocations) -> int:
-    """The bytes that the allocator holds once the step has run twice.
+    """The bytes that the allocator holds once the step has run twice on a card with room."""
+    return _run_twice(CachingAllocator(), allocations).reserved
+
+
+def tight_bytes(allocations: Allocations, least: int, most: int) -> int:
+    """The fewest bytes of segments in which the step runs twice, to two hundredths, from ``least`` to ``most``.
+
+    ``most`` is what it takes with room (`reserved_bytes`). Blocks that lie beside others in a segment keep it.
+    """
+    while most - least > most // 50:
+        middle = (least + most) // 2
+        try:
+            _run_twice(CachingAllocator(middle), allocations)
+        except Full:
+            least = middle
+        else:
+            most = middle
+    return most
+
+
+def _run_twice(allocator: CachingAllocator, allocations: Allocations) -> CachingAllocator:
+    """Run the step twice.
 
     The second step finds the blocks of the first, which are cut otherwise where the optimizer took some for its state.
     Gradients are freed before it (``zero_grad(set_to_none=True)``, PyTorch's default).
     """
-    allocator = CachingAllocator()
     for size in allocations.held:
         allocator.allocate(size)
     state = allocations.state()
@@ -117,4 +157,4 @@ def reserved_bytes(allocations: Allocations) -> int:
                 if not (again and made in state):
                     alive[made] = allocator.allocate(event)
                 made += 1
-    return allocator.reserved
+    return allocator

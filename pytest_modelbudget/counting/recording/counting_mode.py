@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ...values.communication import Sent
+from ..meta.attention import has_fused_kernel
 from ..meta.autocast import autocast_in_mode
 from ..meta.execution import MetaExecution, has_own_dispatch
 from ..operators.count import Count
@@ -105,7 +106,10 @@ class CountingMode(ExecutionMode):
             self.tallies.send(module, self._sent(info.collective, args))
         count = None if info.is_free else self._count(func, info.classification.formula, args, kwargs, out)
         if self.work is not None:
-            self.work.record(func, module, args, kwargs, out, count)
+            if info.is_attention and self.on_meta and not (self.fused and has_fused_kernel(args, kwargs)):
+                self.work.record_unfused_attention(module, args, kwargs, out, count)
+            else:
+                self.work.record(func, module, args, kwargs, out, count)
         if count is not None:
             count = self.tallies.add(info.name, module, count, self._phase)
         elif not info.is_free:

@@ -26,6 +26,9 @@ def _names(words: str) -> frozenset[str]:
 
 _RECURRENT = _names("lstm gru rnn_tanh rnn_relu _cudnn_rnn _cudnn_rnn_backward")
 
+_LOOPING = _names("upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d")
+"""Operators whose kernels have a thread for each position of an image, which goes through all samples and channels."""
+
 _TENSOR_FLOAT = _RECURRENT | _names("""
     convolution _convolution _convolution_mode conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
     convolution_backward convolution_overrideable convolution_backward_overrideable cudnn_convolution
@@ -61,7 +64,7 @@ class WorkRecorder:
 
     def __init__(self) -> None:
         self.times = 1
-        self._calls: Counter[tuple[str, str, str, int, int, int, Products | None, bool]] = Counter()
+        self._calls: Counter[tuple[str, str, str, int, int, int, Products | None, bool, int]] = Counter()
         self._signatures: dict[Any, _Signature] = {}
 
     def record(
@@ -81,12 +84,44 @@ class WorkRecorder:
             products_of(signature.name, dict(zip(signature.names, args, strict=False)) | kwargs, out) if flops else None
         )
         reorders = not flops and _reorders(args, out)
-        self._calls[module, signature.name, dtype, flops, moved, launches, shape, reorders] += self.times
+        loops = _loops(out) if signature.name in _LOOPING else 0
+        self._calls[module, signature.name, dtype, flops, moved, launches, shape, reorders, loops] += self.times
+
+    def record_unfused_attention(
+        self, module: str, args: Any, kwargs: dict[str, Any], out: torch.Tensor, count: Count | None
+    ) -> None:
+        """Record attention that no fused kernel takes by its parts: scores are written and read, halves in float32.
+
+        As ``_scaled_dot_product_attention_math`` of aten/src/ATen/native/transformers/attention.cpp does it.
+        """
+        given = {**dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)), **kwargs}
+        query, key, value = given["query"], given["key"], given["value"]
+        (rows, depth), columns = query.shape[-2:], key.shape[-2]
+        groups = query.numel() // max(1, rows * depth)
+        scores = groups * rows * columns
+        half = query.dtype in (torch.float16, torch.bfloat16)
+        size = 4 if half else query.element_size()
+        dtype = "float32" if half else str(query.dtype).removeprefix("torch.")
+        flops = count.macs if count is not None else 0  # of each of the two products
+        parts = [
+            *(
+                [("to", 0, (query.element_size() + size) * t.numel(), None) for t in (query, key, value)]
+                if half
+                else ()
+            ),
+            *(("mul", 0, 2 * size * t.numel(), None) for t in (query, key)),
+            ("bmm", flops, size * (query.numel() + key.numel() + scores), Products(groups, rows, columns, depth)),
+            *([("add", 0, 2 * size * scores, None)] if given.get("attn_mask") is not None else ()),
+            ("softmax", 0, 2 * size * scores, None),
+            ("bmm", flops, size * (scores + value.numel() + out.numel()), Products(groups, rows, depth, columns)),
+        ]
+        for name, done, moved, shape in parts:
+            self._calls[module, name, dtype, done, moved, 1, shape, False, 0] += self.times
 
     def record_function(self, name: str, module: str, input: torch.Tensor, out: torch.Tensor) -> None:
         """Record the call of a function that counts as one operator."""
         moved = _size(input) + _size(out)
-        self._calls[module, name, _dtype(input, out, name), 0, moved, 1, None, False] += self.times
+        self._calls[module, name, _dtype(input, out, name), 0, moved, 1, None, False, 0] += self.times
 
     def clear(self) -> None:
         """Begin again with nothing."""
@@ -231,6 +266,11 @@ def _dtype(given: Any, out: Any, name: str) -> str:
     if found.is_complex:
         found = found.to_real()
     return "tf32" if found is torch.float32 and name in _TENSOR_FLOAT else str(found).removeprefix("torch.")
+
+
+def _loops(out: torch.Tensor) -> int:
+    """The samples and channels of an image in the default memory format; kernels for channels_last do not loop."""
+    return out.shape[0] * out.shape[1] if out.is_contiguous() else 0
 
 
 def _launches(args: Any, kwargs: dict[str, Any], signature: _Signature) -> int:
