@@ -12,8 +12,9 @@ import torch
 import torch.distributed as dist
 
 from .private import Place, needed
+from .versions import SHARDED_TRIED
 
-with needed("sharded models", "PyTorch 2.13"):
+with needed("sharded models", SHARDED_TRIED):
     import torch.distributed.fsdp
     import torch.distributed.tensor.parallel
     from torch.distributed import _functional_collectives, device_mesh, distributed_c10d
@@ -40,6 +41,8 @@ with needed("sharded models", "PyTorch 2.13"):
     _FILES: tuple[ModuleType, ...] = (
         device_mesh, _random, _fsdp_collectives, _fsdp_init, _fsdp_param_group, _fsdp_state, _fully_shard,
     )  # fmt: skip
+    torch.distributed.fsdp.FSDPModule.set_reshard_after_forward  # noqa: B018 - FSDP is another one before 2.8
+
     DEVICE_HANDLES = tuple(Place(file, _HANDLE) for file in _FILES if hasattr(file, _HANDLE))
     """Where PyTorch asks for the module of a type of device, such as ``torch.cuda``."""
 
@@ -61,7 +64,7 @@ with needed("sharded models", "PyTorch 2.13"):
     _propagator: Any = torch.distributed.tensor.DTensor._op_dispatcher.sharding_propagator
     _CLEAR_PLACEMENTS: tuple[Any, ...] = (
         *(getattr(debug, name) for name in vars(debug) if name.startswith("_clear_") and "sharding_prop" in name),
-    ) or (_propagator.propagate_op_sharding.cache_clear,)  # until 2.9
+    ) or (getattr(_propagator.propagate_op_sharding, "cache", _propagator.propagate_op_sharding).cache_clear,)  # until 2.9
 
     FSDP_OBJECTS = (
         _fsdp_state.FSDPState, _fsdp_state.FSDPStateContext, _fsdp_param_group.FSDPParamGroup,

@@ -7,7 +7,15 @@ import torch
 LOWEST, NEWEST = (2, 6), (2, 15)
 """The first and the last release that was tried. `docs/compatibility.md` says which between them were, too."""
 
-TRIED = f"PyTorch {'.'.join(map(str, LOWEST))} to {'.'.join(map(str, NEWEST))}"
+SHARDED = (2, 8)
+"""The first release that sharded models were tried with."""
+
+
+def _range(first: tuple[int, int]) -> str:
+    return f"PyTorch {'.'.join(map(str, first))} to {'.'.join(map(str, NEWEST))}"
+
+
+TRIED, SHARDED_TRIED = _range(LOWEST), _range(SHARDED)
 
 
 def version() -> str:
