@@ -119,7 +119,7 @@ def test_a_step_gets_the_batch(step):
     assert cost.memory == trained(inputs=BATCH[:1], loss=lambda out: cross_entropy(out, _labels(out))).memory + 2 * 8
 
 
-ADDS_SPARSE = RELEASE >= (2, 8)
+ADDS_SPARSE = RELEASE >= (2, 10)
 """Whether a sparse gradient can be added to a parameter on meta."""
 
 

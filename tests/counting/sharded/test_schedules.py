@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from counting.sharded.models import WIDTH, Feed
+from releases import RELEASE
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
@@ -46,7 +47,17 @@ def step(model: Stages, x: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("schedule", "sends"),
     # of 4 micro-batches: to the next stage forward, to the one before backward, where that is another rank's
-    [("ScheduleInterleaved1F1B", 12), ("ScheduleInterleavedZeroBubble", 12), ("ScheduleZBVZeroBubble", 8)],
+    [
+        ("ScheduleInterleaved1F1B", 12),
+        ("ScheduleInterleavedZeroBubble", 12),
+        pytest.param(
+            "ScheduleZBVZeroBubble",
+            8,
+            marks=pytest.mark.skipif(
+                RELEASE < (2, 10), reason="PyTorch 2.8 also sends what a stage gives to the next one of the same rank"
+            ),
+        ),
+    ],
 )
 def test_several_stages_of_one_rank(schedule, sends):
     """The first stage needs no gradient of its input; the device that a script names is not there."""
@@ -59,6 +70,7 @@ def test_several_stages_of_one_rank(schedule, sends):
         assert sent["send"] == (sends, sends * 4 * WIDTH * 4)
 
 
+@pytest.mark.skipif(RELEASE < (2, 12), reason="the stage reads sizes that were sent, which is told as any other read")
 def test_a_stage_has_to_know_its_shapes():
     """PyTorch lets the stage before send them, and that rank does not run. From 2.15 on, PyTorch says so itself."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from counting.sharded.models import INPUTS, MODELS, SCHEDULES, WAYS, built, scheduled
+from releases import RELEASE
 
 from pytest_modelbudget import Cost, measure
 
@@ -75,6 +76,8 @@ def test_a_rank_is_as_in_a_real_run(real):
     found, truth = {}, {}
     for case, seen in real.items():
         world, name, way, mode = case
+        if RELEASE == (2, 10) and case[1:3] == ("mlp", "tp"):
+            continue  # docs/compatibility.md: a real step has more alive there than on 2.8 and 2.12
         cost = predicted(name, way, mode, world, world - 1)
         assert cost.executed == "meta"
         found[case] = (cost.memory, cost.flops, payloads(cost))
