@@ -207,7 +207,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise error
 
     write(path, A)
-    monkeypatch.setattr(os, call, fail)
+    monkeypatch.setattr(*(Path, call) if call == "replace" else (os, call), fail)
     with pytest.raises((BaselineError, KeyboardInterrupt)) as caught:
         write(path, B)
     if isinstance(error, OSError):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
-import tomllib
 from suites import outcomes
 
 from pytest_modelbudget.cli.command import main
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PACKAGE = {
     "__init__": "",

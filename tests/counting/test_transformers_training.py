@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from transformers import OPTConfig, OPTForCausalLM
+from packaging.version import Version
+from transformers import OPTConfig, OPTForCausalLM, __version__
 
 from pytest_modelbudget import measure
+
+pytestmark = pytest.mark.skipif(
+    Version(__version__) < Version("5.23"),
+    reason=f"OPT of transformers {__version__} reads its mask: it is run for real",
+)
 
 
 def opt() -> OPTForCausalLM:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from suites import HEADER, MODELS, assert_clear, failure, outcomes, run
 
@@ -71,6 +73,7 @@ def source(pytester: pytest.Pytester) -> str:
     return (pytester.path / "test_cost.py").read_bytes().decode().partition(HEADER.lstrip())[2].lstrip("\n")
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 does not tell apart the calls within one call")
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
 def test_every_way_of_writing_a_limit(pytester, options):
     pytester.makepyfile(models=MODELS)

@@ -195,16 +195,18 @@ def experts(tokens: torch.Tensor, weights: torch.Tensor, ends: torch.Tensor) -> 
 # 24 tokens are split among 3 experts (16, 32): each token meets one of them.
 # A gradient of the experts' weights is the reverse: (16, 24) @ (24, 32), the 24 split into 3 results.
 HALF, ENDS = torch.bfloat16, torch.tensor([8, 16, 24], dtype=torch.int32)
+IF_GROUPED: Any = {"needs": "torch._grouped_mm", "not_on": without_kernel("aten::_grouped_mm")}
+
 GROUPED = [
     calls("2D@3D", experts, (torch.ones(24, 16, dtype=HALF), torch.ones(3, 16, 32, dtype=HALF), ENDS),
-          macs=24 * 16 * 32, activations=24 * 32, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=24 * 16 * 32, activations=24 * 32, **IF_GROUPED),
     calls("3D@2D", experts, (torch.ones(3, 8, 16, dtype=HALF), torch.ones(16, 24, dtype=HALF), ENDS),
-          macs=24 * 16 * 8, activations=24 * 8, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=24 * 16 * 8, activations=24 * 8, **IF_GROUPED),
     calls("3D@3D", lambda a, b: torch._grouped_mm(a, b),
           (torch.ones(3, 8, 16, dtype=HALF), torch.ones(3, 16, 32, dtype=HALF)),
-          macs=3 * 8 * 16 * 32, activations=3 * 8 * 32, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=3 * 8 * 16 * 32, activations=3 * 8 * 32, **IF_GROUPED),
     calls("2D@2D", experts, (torch.ones(16, 24, dtype=HALF), torch.ones(24, 32, dtype=HALF), ENDS),
-          macs=16 * 24 * 32, activations=3 * 16 * 32, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=16 * 24 * 32, activations=3 * 16 * 32, **IF_GROUPED),
 ]  # fmt: skip
 
 # Rows behind the last border are in no group: where it is known, 20 of 24 count.
@@ -212,13 +214,13 @@ FEWER = torch.tensor([8, 16, 20], dtype=torch.int32)
 GROUPED += [
     calls("2D@3D, some left over", lambda a, b: torch._grouped_mm(a, b, FEWER),
           (torch.ones(24, 16, dtype=HALF), torch.ones(3, 16, 32, dtype=HALF)),
-          macs=20 * 16 * 32, activations=24 * 32, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=20 * 16 * 32, activations=24 * 32, **IF_GROUPED),
     calls("3D@2D, some left over", lambda a, b: torch._grouped_mm(a, b, FEWER),
           (torch.ones(3, 8, 16, dtype=HALF), torch.ones(16, 24, dtype=HALF)),
-          macs=20 * 16 * 8, activations=24 * 8, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=20 * 16 * 8, activations=24 * 8, **IF_GROUPED),
     calls("2D@2D, some left over", lambda a, b: torch._grouped_mm(a, b, FEWER),
           (torch.ones(16, 24, dtype=HALF), torch.ones(24, 32, dtype=HALF)),
-          macs=16 * 20 * 32, activations=3 * 16 * 32, needs="torch._grouped_mm", not_on=without_kernel("aten::_grouped_mm")),
+          macs=16 * 20 * 32, activations=3 * 16 * 32, **IF_GROUPED),
 ]  # fmt: skip
 
 
