@@ -12,6 +12,7 @@ from ..values.request import Request
 from .blame import NeedsGrad, NeedsRealRun
 from .counted_run import counted_run
 from .fvcore import fvcore_cost
+from .leftovers.leftovers import let_go
 from .machine_memory import refuse_too_large
 from .meta.devices import NeedsDevice
 from .model.call import Attempt
@@ -38,7 +39,8 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
         kept = [f"{reason}: token ids, masks and other small constants kept theirs."] if attempt.keep_small_data else []
         try:
             return counted_run(model, request, attempt, (*notes, *kept))
-        except NeedsGrad:
+        except NeedsGrad as need:
+            let_go(need)
             between()
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
@@ -47,6 +49,7 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
             attempt = replace(attempt, any_device=True)
             continue
         except NeedsRealRun as need:
+            let_go(need)
             need.at_least = max(need.at_least, 0 if reason is None else reason.at_least)
             reason, new = need, need.overwrites - attempt.overwritten
             if new:

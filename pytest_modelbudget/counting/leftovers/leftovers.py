@@ -42,7 +42,7 @@ def undone(target: Any) -> Iterator[Leftovers]:
             with left.watched(target):
                 yield left
         except BaseException as error:
-            _let_go(error, before)
+            let_go(error, before)
             raise
         finally:
             unknown = left.undo()
@@ -55,7 +55,7 @@ def undone(target: Any) -> Iterator[Leftovers]:
         )
 
 
-def _let_go(error: BaseException, before: BaseException | None) -> None:
+def let_go(error: BaseException, before: BaseException | None = None) -> None:
     """Clear the variables of the functions that an error came from: whoever keeps the error would keep what they made.
 
     The functions that still run keep theirs, and so do those of ``before``, an error that was there before the count.
@@ -193,7 +193,7 @@ class Leftovers:
 
 def _holders(led: dict[int, Any], made: set[int]) -> list[Any]:
     """The objects older than the count that refer to one of those in ``led``. Code that runs is none of them."""
-    values = [*led.values()]
+    values = tuple(led.values())  # the call is given this very tuple, which refers to them as well
     if len(values) <= _FEW:
         found = gc.get_referrers(*values) if values else []
     else:

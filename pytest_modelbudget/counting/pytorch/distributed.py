@@ -64,7 +64,9 @@ with needed("sharded models", SHARDED_TRIED):
     _propagator: Any = torch.distributed.tensor.DTensor._op_dispatcher.sharding_propagator
     _CLEAR_PLACEMENTS: tuple[Any, ...] = (
         *(getattr(debug, name) for name in vars(debug) if name.startswith("_clear_") and "sharding_prop" in name),
-    ) or (getattr(_propagator.propagate_op_sharding, "cache", _propagator.propagate_op_sharding).cache_clear,)  # until 2.9
+    ) or (
+        getattr(_propagator.propagate_op_sharding, "cache", _propagator.propagate_op_sharding).cache_clear,
+    )  # until 2.9
 
     FSDP_OBJECTS = (
         _fsdp_state.FSDPState, _fsdp_state.FSDPStateContext, _fsdp_param_group.FSDPParamGroup,
