@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from ..values.cost import Cost
-from ..values.footprint import Taken, footprint
+from ..values.footprint import Taken, fills_none, footprint
 from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import Throughput, predict
@@ -69,7 +69,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
                 _following(ledger) if target.sharded else nullcontext(),
             ):
                 peak = _run(call, request, attempt, mode, outside)
-            taken = _taken(allocations, peak, work)
+            taken = _taken(request, allocations, peak, work)
         except NeedsRealRun as need:
             need.at_least = _least_memory(call, ledger, training=point.mode == "train")
             raise
@@ -124,12 +124,13 @@ def _predicted(request: Request, work: WorkRecorder | None, sent: int) -> Throug
     )
 
 
-def _taken(allocations: Allocations | None, peak: Peak, work: WorkRecorder | None) -> Taken | None:
-    """What the step takes on a card, where one was asked for."""
-    if allocations is None or work is None:
+def _taken(request: Request, allocations: Allocations | None, peak: Peak, work: WorkRecorder | None) -> Taken | None:
+    """What the step takes on a card, where one was asked for. Only for one that gets full it matters how tight it is."""
+    if allocations is None or work is None or request.card is None:
         return None
     reserved = max(peak.total, reserved_bytes(allocations))
-    return Taken.of(peak.total, reserved, tight_bytes(allocations, peak.total, reserved), work.work())
+    tight = reserved if fills_none(reserved, request.card) else tight_bytes(allocations, peak.total, reserved)
+    return Taken.of(peak.total, reserved, tight, work.work())
 
 
 def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import UsageError
 from .calibration import memory_fit
-from .device import Device
-from .devices import find_device
+from .device import GIB, Device
+from .devices import CARDS, find_device
 from .fits import ONE, Accuracy
 from .frozen import freeze
 from .operator_classes import class_of
@@ -97,6 +97,15 @@ class Footprint:
     def from_dict(cls, data: Mapping[str, Any]) -> Footprint:
         """The inverse of `to_dict`."""
         return cls(**{**data, "taken": Taken(**data["taken"]), "accuracy": Accuracy(**data["accuracy"])})
+
+
+def fills_none(reserved: int, device: Device) -> bool:
+    """Whether neither ``device`` nor any named card gets full with segments of so many bytes.
+
+    Of the smallest card the segments take a fourth at most, beside a context and workspaces.
+    """
+    smallest = min(device.memory, *(card.memory for card in CARDS))
+    return 4 * reserved <= smallest - 3 * GIB
 
 
 def footprint(taken: Taken, device: Device, mode: str) -> Footprint | None:
