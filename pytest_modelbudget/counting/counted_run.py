@@ -125,7 +125,7 @@ def _predicted(request: Request, work: WorkRecorder | None, sent: int) -> Throug
 
 
 def _taken(request: Request, allocations: Allocations | None, peak: Peak, work: WorkRecorder | None) -> Taken | None:
-    """What the step takes on a card, where one was asked for. Only for one that gets full it matters how tight it is."""
+    """What the step takes on a card, where one was asked for. How tight it is matters for one that gets full."""
     if allocations is None or work is None or request.card is None:
         return None
     reserved = max(peak.total, reserved_bytes(allocations))
