@@ -45,7 +45,8 @@ def cost_of(target: Any, request: Request, *, between: Callable[[], None]) -> Co
             attempt = replace(attempt, grad=True)
             notes.append(_DIFFERENTIATES)
             continue
-        except NeedsDevice:
+        except NeedsDevice as need:
+            let_go(need)
             attempt = replace(attempt, any_device=True)
             continue
         except NeedsRealRun as need:

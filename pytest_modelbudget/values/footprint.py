@@ -45,7 +45,7 @@ class Taken:
             if each.shape is not None and each.shape.taps:
                 name = class_of(each)
                 moved[name] = max(moved.get(name, 0), each.bytes)
-        return cls(live, reserved, moved, max(live, tight))
+        return cls(live, reserved, moved, tight)
 
 
 @dataclass(frozen=True)

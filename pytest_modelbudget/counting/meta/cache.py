@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,7 +61,11 @@ def cached(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], A
     Only new tensors, and the first argument changed in place, are cached. PyTorch makes views, and tensors that share
     memory with an argument, each time.
     """
-    return _cached(_key(operator, args, kwargs, ()), operator, args, lambda: (run(), 0))[0]
+    return _cached(_key(operator, args, kwargs, ()), operator, args, partial(_without_temporaries, run))[0]
+
+
+def _without_temporaries(run: Callable[[], Any]) -> tuple[Any, int]:
+    return run(), 0
 
 
 def cached_with_temporaries(
