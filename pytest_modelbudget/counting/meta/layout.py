@@ -49,6 +49,23 @@ def _channels_last_strides(size: tuple[int, ...]) -> tuple[int, ...] | None:
     return (channels * height * width, 1, channels * width, channels)
 
 
+def suggested_memory_format(tensor: torch.Tensor) -> torch.memory_format:
+    """The memory format that the strides of a tensor are in the order of: ``suggest_memory_format`` of ATen.
+
+    Its rule is ``is_channels_last_strides_2d`` of ``c10/core/MemoryFormat.h``. Before 2.12 the rule of the same name in
+    Python takes a dimension of one element for a longer one.
+    """
+    size, stride = tensor.shape, tensor.stride()
+    if len(size) not in (4, 5) or stride[1] == 0 or 0 in size:
+        return torch.contiguous_format
+    least = 0
+    for dim in (1, *range(len(size) - 1, 1, -1), 0):
+        if stride[dim] < least or (dim == 0 and least == stride[1]):
+            return torch.contiguous_format
+        least = stride[dim] * size[dim]
+    return torch.channels_last if len(size) == 4 else torch.channels_last_3d
+
+
 @lru_cache(maxsize=1 << 12)
 def _elementwise_strides(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...] | None:
     """The strides of an element-wise result: the order of dimensions in memory is kept, and gaps are closed.

@@ -25,7 +25,8 @@ def hint_at_argument(error: BaseException) -> str:
     for value in (*frame.f_locals.values(), *frame.f_globals.values()):
         if getattr(value, "__qualname__", None) == name and callable(value):
             allowed = _names(value)
-            return f".{nearest(argument, allowed)} Allowed: {', '.join(allowed)}." if allowed else ""
+            meant = "" if "Did you mean" in str(error) else f".{nearest(argument, allowed)}"  # Python 3.13 says it
+            return f"{meant} Allowed: {', '.join(allowed)}." if allowed else ""
     return ""
 
 

@@ -131,7 +131,6 @@ with needed():
     CAST = _place(autocast_mode, "_cast")
 
     # The rest
-    suggest_memory_format = torch._prims_common.suggest_memory_format
     GLOBAL_DEVICE_CONTEXT = torch._GLOBAL_DEVICE_CONTEXT
     built_in_adaptive_avg_pool2d = _C._nn.adaptive_avg_pool2d
     last_executed_graph = _C._last_executed_optimized_graph

@@ -6,9 +6,16 @@ from typing import Any
 
 import torch
 
-from ...pytorch.private import suggest_memory_format
 from ..checks import convolution
-from ..layout import META, empty, is_absent_or, is_strided_meta, lays_out_as_a_card, row_major_strides
+from ..layout import (
+    META,
+    empty,
+    is_absent_or,
+    is_strided_meta,
+    lays_out_as_a_card,
+    row_major_strides,
+    suggested_memory_format,
+)
 from .registry import FLOATING, output_rule
 
 
@@ -102,7 +109,7 @@ def _convolution_backward(
     """
     if not all(map(is_strided_meta, (grad_output, input, weight))):
         return NotImplemented
-    formats = {suggest_memory_format(input), suggest_memory_format(weight)}
+    formats = {suggested_memory_format(input), suggested_memory_format(weight)}
     last = next((f for f in (torch.channels_last, torch.channels_last_3d) if f in formats), torch.contiguous_format)
     of_input, of_weight, of_bias = output_mask
 

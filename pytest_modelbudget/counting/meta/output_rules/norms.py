@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from ...pytorch.private import suggest_memory_format
-from ..layout import empty, empty_like, is_absent_or, is_row_major, is_strided_meta
+from ..layout import empty, empty_like, is_absent_or, is_row_major, is_strided_meta, suggested_memory_format
 from .registry import FLOATING, output_rule, temporaries_rule
 
 _FULL_PRECISION = frozenset({torch.float32, torch.float64})  # for other dtypes norms keep float32 statistics
+_FORMATS = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d)
 
 
 @output_rule("batch_norm")
@@ -47,8 +47,9 @@ def _normalized(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
             return NotImplemented
     if is_row_major(input):
         return empty_like(input)
-    # kernels take the memory format that fits the strides best, and close gaps
-    return torch.empty_like(input, memory_format=suggest_memory_format(input))
+    # kernels take the first memory format that the input is dense in, else the one that fits its strides best
+    dense = (one for one in _FORMATS if input.is_contiguous(memory_format=one))
+    return torch.empty_like(input, memory_format=next(dense, None) or suggested_memory_format(input))
 
 
 @output_rule("native_batch_norm")
