@@ -107,7 +107,7 @@ def test_a_file_at_the_limit_is_read(path: Path, monkeypatch: pytest.MonkeyPatch
         read(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_reading_a_damaged_file_never_changes_it(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
     folder = tmp_path_factory.mktemp("damaged")

@@ -90,7 +90,7 @@ def _entries(draw: st.DrawFn) -> Entry:
 BASELINES = st.lists(_entries(), max_size=3).map(Baseline.of)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(BASELINES, st.randoms(use_true_random=False))
 def test_every_baseline_survives_the_round_trip_and_has_one_text(baseline: Baseline, chance: random.Random):
     text = to_json(baseline)
@@ -129,7 +129,7 @@ def _resolved(tree: Any) -> Any:
     return tree
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(BASELINES, st.data())
 def test_damaged_bytes(baseline: Baseline, data: st.DataObject):
     """Cut, bit-flipped, with bytes lost, doubled or put in."""
@@ -179,7 +179,7 @@ def _places(tree: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(BASELINES.filter(lambda baseline: baseline.entries), st.data())
 def test_damaged_trees(baseline: Baseline, data: st.DataObject):
     """Valid JSON in which values are of the wrong type or size, gone, added, or moved."""
@@ -199,13 +199,13 @@ def test_damaged_trees(baseline: Baseline, data: st.DataObject):
     _error_or_right_reading(json.dumps(tree, ensure_ascii=data.draw(st.booleans())))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(HOSTILE | st.recursive(st.just({}), lambda inside: st.fixed_dictionaries({"entries": inside}), max_leaves=99))
 def test_any_json_at_all(tree: object):
     _error_or_right_reading(json.dumps(tree))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200) | st.text(max_size=100))
 def test_anything_at_all(data: str | bytes):
     _error_or_right_reading(data)

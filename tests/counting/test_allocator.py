@@ -69,12 +69,12 @@ def test_segments_hold_what_is_alive(steps):
     for size, freed in steps:
         alive[allocator.allocate(size)] = size
         if freed:
-            address = min(alive)
-            allocator.release(address)
-            del alive[address]
+            block = min(alive, key=lambda block: block.address)
+            allocator.release(block)
+            del alive[block]
     assert allocator.reserved >= sum(alive.values())
-    for address in list(alive):
-        allocator.release(address)
+    for block in alive:
+        allocator.release(block)
     before = allocator.reserved
     assert reserved_bytes(Allocations()) == 0
     allocator.allocate(1)

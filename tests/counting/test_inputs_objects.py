@@ -514,7 +514,7 @@ def wreck(value: Any) -> None:
         value.x = None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plan=STRUCTURES)
 def test_every_attempt_gets_the_same_structure_and_changes_nothing_of_the_users(plan):
     inputs = (build(plan, tuple(one.clone() for one in POOL)), torch.ones(2, 8))

@@ -220,9 +220,7 @@ def network(makers: list[Any]) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-BOUNDED = settings(
-    max_examples=160, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+BOUNDED = settings(max_examples=160, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 def counted(cost: Cost) -> tuple[Any, ...]:

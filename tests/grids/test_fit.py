@@ -109,7 +109,7 @@ def test_sequences(factory, values, limits, rest):
     assert best not in (None, values[-1])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(1, 400).map(lambda limit: limit * 10),
     st.sampled_from([1, 2, 3]),

@@ -124,7 +124,7 @@ def test_a_line_need_not_begin_at_zero():
     assert [cell.values["macs"] for cell in found] == [(batch + 5) * 64 for batch in range(1, 11)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([Above, JustAt, AmongThese, Chunks, EverySecond, Pairs, AtMost, Remainder, Padded, Rounded]),
     st.integers(1, 40),
@@ -173,7 +173,7 @@ class ByBoth(Rows):
         return self.layer(rows[: max(batch - height, 1)])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(["product", "sum", "height", "slice", "part", "least", "chunks", "difference"]),
     st.integers(1, 9),

@@ -208,7 +208,7 @@ def test_a_forward_that_gives_a_child_more_is_named():
     assert found.follows is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trees, trees)
 def test_rows_and_what_follows_are_the_whole_difference(one, other):
     before, after = (measure(nn.Sequential(make(), nn.Conv2d(3, 3, 1)), batch=2, res=4) for make in (one, other))
@@ -221,7 +221,7 @@ def test_rows_and_what_follows_are_the_whole_difference(one, other):
         assert moved == after.metric(metric) - before.metric(metric)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 6), st.integers(0, 5), st.integers(1, 3))
 def test_blocks_inserted_anywhere_are_as_many_as_they_are(count, place, more):
     """Of equal blocks nobody can say which is new, only how many."""

@@ -26,7 +26,7 @@ def wish(place: Place, used: int = 4_111_512_576, metric: str = "flops") -> Wish
     return Wish("test_it", metric, used, place)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file=python_files())
 def test_every_other_byte_stays(tmp_path: Path, file: File):
     path = tmp_path / "test_cost.py"

@@ -750,7 +750,7 @@ def recorded(net: list[tuple[int, int, int]], point: OperatingPoint) -> Entry:
     return entry_of(Result("net", "test_cost.py::test_net", "test_cost.py", 1, "", cost, look(cost)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(before=nets(), after=nets(), old=points, new=points)
 def test_factors_multiply_to_the_total_for_any_change_of_any_net(before, after, old, new):
     entry, model = recorded(before, old), build(after)

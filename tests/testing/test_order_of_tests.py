@@ -184,9 +184,7 @@ EVERYWHERE = [
 ]
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(tests)
 @example(EVERYWHERE)
 @pytest.mark.filterwarnings("ignore")

@@ -127,7 +127,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trees, st.sampled_from(["infer", "train"]))
 def test_rows_add_up_to_the_whole(make, mode):
     cost = measure(nn.Sequential(make(), conv()), batch=2, res=4, mode=mode)

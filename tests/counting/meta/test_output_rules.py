@@ -134,7 +134,7 @@ def _by_parts_and_by_rule(model, **given):
 
 
 @given(_ORDERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_product_has_the_copies_alive_that_its_parts_make(case):
     size, one, other = case
     cache.clear()
@@ -156,7 +156,7 @@ class _Ordered(nn.Module):
 
 
 @given(_ORDERS, st.integers(1, 3), st.sampled_from([None, "bf16", "fp64"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_layer_norm_has_a_mean_and_a_deviation_alive_as_its_parts_do(case, normalized, dtype):
     size, order, _ = case
     model = _Ordered(nn.LayerNorm(size[-normalized:]), order)
@@ -340,7 +340,7 @@ BINARY = [
     for operator, rule in OUTPUT_RULES.items()
     if rule.__name__ in ("_arithmetic", "_fractional", "_comparison", "_arithmetic_in_place")
 ]
-MANY = settings(max_examples=60, deadline=None)
+MANY = settings(max_examples=60)
 
 
 @MANY
@@ -431,7 +431,8 @@ def test_norms(data):
     training = data.draw(st.booleans())
     known = [image, *(tensor for tensor in channels if tensor is not None)]
     has_rule = 0 not in size and image.is_floating_point() and image.numel() > size[1]
-    same = same_as_on_cpu if has_rule and {t.dtype for t in known} == {image.dtype} else same_as_pytorch
+    fits = {t.dtype for t in known} == {image.dtype} or image.dtype in (torch.float16, torch.bfloat16)
+    same = same_as_on_cpu if has_rule and fits else same_as_pytorch
     whole = same_as_pytorch if training else same  # in training it is native_batch_norm that has a rule
     whole(aten.batch_norm.default, (image, *channels, *statistics, training, 0.1, 1e-5, False))
     same(aten.native_batch_norm.default, (image, *channels, *statistics, training, 0.1, 1e-5))

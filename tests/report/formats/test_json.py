@@ -231,7 +231,7 @@ WRONG = st.sampled_from([None, True, [], {}, [[]], {"name": 1}])
 ODD = st.one_of(WRONG, st.integers(), st.integers(10**29, 10**31), st.floats(), st.text())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(PLACES), ODD)
 def test_a_changed_value_is_refused_or_renders(path: tuple[Any, ...], value: Any) -> None:
     """Whatever is accepted can be shown in every format: nothing fails later, with a traceback."""
@@ -248,7 +248,7 @@ def test_a_changed_value_is_refused_or_renders(path: tuple[Any, ...], value: Any
         one.render(report).encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, len(SMALL) - 1), st.binary(max_size=3))
 def test_damaged_bytes_are_refused_or_read(position: int, put: bytes) -> None:
     damaged = SMALL.encode()[:position] + put + SMALL.encode()[position + len(put) + 1 :]

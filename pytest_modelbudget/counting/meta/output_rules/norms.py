@@ -41,10 +41,9 @@ def _normalized(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
     size, dtype = input.shape, input.dtype
     if dtype not in FLOATING or len(size) < 2 or 0 in size:
         return NotImplemented
-    channels = (size[1],)
-    for tensor in per_channel:
-        if not is_absent_or(tensor, channels, dtype):
-            return NotImplemented
+    allowed = (dtype,) if dtype in _FULL_PRECISION else (dtype, torch.float32)  # of halves, as under autocast
+    if not any(all(is_absent_or(tensor, size[1:2], one) for tensor in per_channel) for one in allowed):
+        return NotImplemented
     if is_row_major(input):
         return empty_like(input)
     # kernels take the first memory format that the input is dense in, else the one that fits its strides best
@@ -70,34 +69,14 @@ def _native_batch_norm(
         return NotImplemented
     if training and input.numel() <= input.shape[1]:  # PyTorch refuses one value for each channel
         return NotImplemented
-    if input.dtype not in _FULL_PRECISION:
-        given = (weight, bias, running_mean, running_var)
-        return _half_batch_norm_in_training(input, *given) if training else _half_batch_norm(input, *given)
-    output = _normalized(input, weight, bias, running_mean, running_var)
+    given = [tensor for tensor in (weight, bias, running_mean, running_var) if tensor is not None]
+    output = _normalized(input, *given)
     if output is NotImplemented:
         return NotImplemented
-    channels = input.shape[1:2] if training else (0,)
-    return output, empty(channels, input.dtype), empty(channels, input.dtype)
-
-
-def _half_batch_norm(input: torch.Tensor, *per_channel: torch.Tensor | None) -> Any:
-    """Outside training, in half precision. Weights and statistics may be float32, as they are under autocast."""
-    output = _normalized(input, *per_channel)
-    if output is NotImplemented and all(is_absent_or(t, input.shape[1:2], torch.float32) for t in per_channel):
-        output = _normalized(input)
-    return output if output is NotImplemented else (output, empty((0,), torch.float32), empty((0,), torch.float32))
-
-
-def _half_batch_norm_in_training(input: torch.Tensor, weight: torch.Tensor | None, *others: torch.Tensor | None) -> Any:
-    """In half precision, with statistics in the dtype of the weight, which may be float32."""
-    channels = input.shape[1:2]
-    if weight is None or not all(is_absent_or(tensor, channels, weight.dtype) for tensor in (weight, *others)):
-        return NotImplemented
-    if weight.dtype not in (input.dtype, torch.float32):
-        return NotImplemented
-    output = _normalized(input)
-    statistics = (empty(channels, weight.dtype), empty(channels, weight.dtype))
-    return output if output is NotImplemented else (output, *statistics)
+    channels, kept = input.shape[1:2] if training else (0,), input.dtype
+    if kept not in _FULL_PRECISION:
+        kept = (given or [input])[0].dtype if training else torch.float32
+    return output, empty(channels, kept), empty(channels, kept)
 
 
 @output_rule("native_batch_norm_backward")
