@@ -10,6 +10,7 @@ from ..values.footprint import Taken, fills_none, footprint
 from ..values.peak import Peak
 from ..values.request import Request
 from ..values.throughput import Throughput, predict
+from ..values.work import Work
 from .blame import NeedsRealRun, before_forward, blaming
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_by_rules_of, autocast_of
@@ -69,7 +70,8 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
                 _following(ledger) if target.sharded else nullcontext(),
             ):
                 peak = _run(call, request, attempt, mode, outside)
-            taken = _taken(request, allocations, peak, work)
+            done = work.work() if work is not None else None
+            taken = _taken(request, allocations, peak, done)
         except NeedsRealRun as need:
             need.at_least = _least_memory(call, ledger, training=point.mode == "train")
             raise
@@ -85,7 +87,7 @@ def counted_run(target: TargetModel, request: Request, attempt: Attempt, notes: 
             inputs=call.given,
             executed="real" if attempt.real else "meta",
             notes=(*notes, *(outside.notes() if outside is not None else ())),
-            throughput=_predicted(request, work, mode.tallies.communication()),
+            throughput=_predicted(request, done, mode.tallies.communication()),
             device_memory=footprint(taken, card, point.mode) if card is not None and taken is not None else None,
         )
 
@@ -114,23 +116,23 @@ def _renew_reducers(call: Call, ledger: Ledger) -> None:
         renew_reducers(call.modules)
 
 
-def _predicted(request: Request, work: WorkRecorder | None, sent: int) -> Throughput | None:
+def _predicted(request: Request, work: tuple[Work, ...] | None, sent: int) -> Throughput | None:
     """The time of the step, where a card was asked for."""
     if request.card is None or work is None:
         return None
     point = request.point
-    return predict(
-        work.work(), request.card, point.samples, point.way, sent=sent, link=point.link, ranks=point.world or 1
-    )
+    return predict(work, request.card, point.samples, point.way, sent=sent, link=point.link, ranks=point.world or 1)
 
 
-def _taken(request: Request, allocations: Allocations | None, peak: Peak, work: WorkRecorder | None) -> Taken | None:
+def _taken(
+    request: Request, allocations: Allocations | None, peak: Peak, work: tuple[Work, ...] | None
+) -> Taken | None:
     """What the step takes on a card, where one was asked for. How tight it is matters for one that gets full."""
     if allocations is None or work is None or request.card is None:
         return None
     reserved = max(peak.total, reserved_bytes(allocations))
     tight = reserved if fills_none(reserved, request.card) else tight_bytes(allocations, peak.total, reserved)
-    return Taken.of(peak.total, reserved, tight, work.work())
+    return Taken.of(peak.total, reserved, tight, work)
 
 
 def _least_memory(call: Call, ledger: Ledger, *, training: bool) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import UsageError, nearest
@@ -60,9 +63,8 @@ def find_device(value: Any) -> Device:
     name = str(value)
     if name.endswith(SUFFIX):
         return load_device(name)
-    known = {_plain(device.name): device for device in (*_KINDS, *NAMED)}
+    known = _by_name()
     plain = _plain(name.split(":")[0] if name.startswith(("cuda:", "cpu:")) else name).removeprefix("nvidia")
-    known |= {_plain(name): known[_plain(also)] for name, also in _ALSO.items()}
     device = known.get(plain)
     if device is None:
         names = [device.name for device in (*_KINDS, *NAMED)]
@@ -76,6 +78,13 @@ def find_device(value: Any) -> Device:
 def named_devices() -> str:
     """The names of all devices whose speed is known, for messages."""
     return ", ".join(repr(device.name) for device in NAMED)
+
+
+@cache
+def _by_name() -> Mapping[str, Device]:
+    """All devices by their names as `_plain` writes them, and by other names that they go by."""
+    named = {_plain(device.name): device for device in (*_KINDS, *NAMED)}
+    return MappingProxyType(named | {_plain(name): named[_plain(also)] for name, also in _ALSO.items()})
 
 
 def _plain(name: str) -> str:

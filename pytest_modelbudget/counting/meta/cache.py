@@ -26,20 +26,21 @@ class CachedOutputs:
     """What one operator call returned, so that it can be made again.
 
     ``outputs`` are the size, strides and dtype of each new tensor, ``container`` the type they come in if there are
-    several. Without outputs, the call returned its first argument, changed in place. ``by_pytorch`` marks a call that
-    PyTorch has to run each time, because its outputs share memory with its arguments. ``temporaries`` are the bytes
-    that the call had alive at its peak beside its outputs.
+    several. Without outputs, the call returned its first argument, changed in place, or ``nothing``. ``by_pytorch``
+    marks a call that PyTorch has to run each time, because its outputs share memory with its arguments.
+    ``temporaries`` are the bytes that the call had alive at its peak beside its outputs.
     """
 
     outputs: tuple[tuple[tuple[int, ...], tuple[int, ...], torch.dtype], ...] = ()
     container: type | None = None
+    nothing: bool = False
     by_pytorch: bool = False
     temporaries: int = 0
 
     def make(self, args: Any) -> Any:
         """The outputs of a call with ``args``."""
         if not self.outputs:
-            return args[0]
+            return None if self.nothing else args[0]
         if self.container is None:
             size, stride, dtype = self.outputs[0]
             return torch.empty_strided(size, stride, dtype=dtype, device=META)
@@ -58,7 +59,7 @@ def clear() -> None:
 def cached(operator: Any, args: Any, kwargs: dict[str, Any], run: Callable[[], Any]) -> Any:
     """The outputs of an earlier call with equal metadata, made again, or else the result of ``run``, which is cached.
 
-    Only new tensors, and the first argument changed in place, are cached. PyTorch makes views, and tensors that share
+    Only new tensors, and arguments changed in place, are cached. PyTorch makes views, and tensors that share
     memory with an argument, each time.
     """
     return _cached(_key(operator, args, kwargs, ()), operator, args, partial(_without_temporaries, run))[0]
@@ -130,6 +131,8 @@ def _part(value: Any) -> Hashable:
 
 def _entry(operator: Any, args: Any, out: Any, temporaries: int) -> CachedOutputs:
     if operator._schema.is_mutable:
+        if out is None and _changes_values_of_lists(operator):
+            return CachedOutputs(nothing=True, temporaries=temporaries)
         in_place = len(args) > 0 and out is args[0] and torch.Tag.inplace_view not in operator.tags
         return CachedOutputs(temporaries=temporaries) if in_place else _BY_PYTORCH
     storages = {_storage(t) for t in _tensors(args)}
@@ -148,6 +151,13 @@ def _entry(operator: Any, args: Any, out: Any, temporaries: int) -> CachedOutput
     return CachedOutputs(
         tuple((tuple(r.shape), r.stride(), r.dtype) for r in results), container, temporaries=temporaries
     )
+
+
+def _changes_values_of_lists(operator: Any) -> bool:
+    """Whether an operator gives lists of tensors other values, and does nothing else (``_foreach_add_``)."""
+    changed = [arg for arg in operator._schema.arguments if arg.alias_info is not None and arg.alias_info.is_write]
+    lists = all(str(arg.type) == "List[Tensor]" and not arg.is_out for arg in changed)
+    return lists and bool(operator.namespace == "aten")
 
 
 def _tensors(args: Any) -> list[torch.Tensor]:

@@ -17,25 +17,24 @@ def is_sharded_model(modules: Iterable[torch.nn.Module]) -> bool:
 
     Raises `UsageError` for one of FSDP's first version, whose parameters are flat.
     """
-    replicated = torch.nn.parallel.DistributedDataParallel
-    found = tuple(_loaded("torch.distributed.fsdp", "FSDPModule"))
+    modules = tuple(modules)
+    kinds = set(map(type, modules))
     flat = tuple(_loaded("torch.distributed.fsdp", "FullyShardedDataParallel"))
-    dtensor = "torch.distributed.tensor" in sys.modules
-    is_one = False
+    if any(issubclass(kind, flat) for kind in kinds):
+        raise UsageError(
+            "The model is sharded by FullyShardedDataParallel, the first version of FSDP, which is not measured: "
+            "shard it with fully_shard (torch.distributed.fsdp), or measure the model as it is before."
+        )
+    found = (torch.nn.parallel.DistributedDataParallel, *_loaded("torch.distributed.fsdp", "FSDPModule"))
+    if any(issubclass(kind, found) for kind in kinds):
+        return True
+    dtensor = tuple(_loaded("torch.distributed.tensor", "DTensor"))
+    if not dtensor:
+        return False
+    of_tensors: set[type] = set()
     for module in modules:
-        if flat and isinstance(module, flat):
-            raise UsageError(
-                "The model is sharded by FullyShardedDataParallel, the first version of FSDP, which is not measured: "
-                "shard it with fully_shard (torch.distributed.fsdp), or measure the model as it is before."
-            )
-        if isinstance(module, (replicated, *found)):
-            is_one = True
-        elif dtensor and not is_one:
-            is_one = any(
-                tensors and not PLAIN.issuperset(map(type, tensors.values())) and any(map(is_dtensor, tensors.values()))
-                for tensors in (module._parameters, module._buffers)
-            )
-    return is_one
+        of_tensors.update(map(type, module._parameters.values()), map(type, module._buffers.values()))
+    return any(issubclass(kind, dtensor) for kind in of_tensors - PLAIN)
 
 
 def check_group() -> None:

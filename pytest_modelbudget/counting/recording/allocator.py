@@ -21,12 +21,13 @@ _APART = 1 << 60  # addresses between segments: no two of them are neighbours
 
 
 class _Block:
-    """A part of a segment."""
+    """A part of a segment, at an address, and its neighbours in the segment."""
 
-    __slots__ = ("after", "before", "free", "pool", "size")
+    __slots__ = ("address", "after", "before", "free", "pool", "size")
 
-    def __init__(self, size: int, pool: int, before: int, after: int) -> None:
-        self.size, self.pool, self.before, self.after, self.free = size, pool, before, after, False
+    def __init__(self, address: int, size: int, pool: int, before: _Block | None, after: _Block | None) -> None:
+        self.address, self.size, self.pool, self.before, self.after = address, size, pool, before, after
+        self.free = True
 
 
 class Full(Exception):
@@ -34,35 +35,31 @@ class Full(Exception):
 
 
 class CachingAllocator:
-    """Blocks by address. ``reserved`` are the bytes of all segments, ``room`` the most that they may be, if given."""
+    """``reserved`` are the bytes of all segments, ``room`` the most that they may be, if given."""
 
     def __init__(self, room: int | None = None) -> None:
         self.reserved, self.room = 0, room
-        self._blocks: dict[int, _Block] = {}
-        self._free: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        self._free: tuple[list[_Free], list[_Free]] = ([], [])  # in the order of sizes, then of addresses
         self._next = 0
 
-    def allocate(self, size: int) -> int:
-        """Take a block. Returns its address."""
-        size = max(_ROUND, -(-size // _ROUND) * _ROUND)
+    def allocate(self, size: int) -> _Block:
+        """Take a block."""
+        size = -(-size // _ROUND) * _ROUND or _ROUND
         pool = int(size > _SMALL)
         free = self._free[pool]
-        place = bisect_left(free, (size, -1))
-        address = free.pop(place)[1] if place < len(free) else self._segment(size, pool)
-        block = self._blocks[address]
+        place = bisect_left(free, (size,))
+        block = free.pop(place)[2] if place < len(free) else self._segment(size, pool)
         block.free = False
         left = block.size - size
         if left > _SMALL if pool else left >= _ROUND:
-            rest = address + size
-            self._blocks[rest] = _Block(left, pool, address, block.after)
-            self._blocks[rest].free = True
-            if block.after >= 0:
-                self._blocks[block.after].before = rest
+            rest = _Block(block.address + size, left, pool, block, block.after)
+            if block.after is not None:
+                block.after.before = rest
             block.after, block.size = rest, size
-            insort(free, (left, rest))
-        return address
+            insort(free, (left, rest.address, rest))
+        return block
 
-    def _segment(self, size: int, pool: int) -> int:
+    def _segment(self, size: int, pool: int) -> _Block:
         if not pool:
             whole = _SMALL_SEGMENT
         elif size < _LARGE:
@@ -74,44 +71,41 @@ class CachingAllocator:
             if self.reserved + whole > self.room:
                 raise Full
         address, self._next = self._next, self._next + _APART
-        self._blocks[address] = _Block(whole, pool, -1, -1)
         self.reserved += whole
-        return address
+        return _Block(address, whole, pool, None, None)
 
     def _give_back(self) -> None:
         """Give back the segments of which no part is taken."""
         for free in self._free:
-            kept = []
-            for size, address in free:
-                if self._blocks[address].before < 0 and self._blocks[address].after < 0:
-                    self.reserved -= self._blocks.pop(address).size
-                else:
-                    kept.append((size, address))
+            kept = [one for one in free if one[2].before is not None or one[2].after is not None]
+            self.reserved -= sum(size for size, *_ in free) - sum(size for size, *_ in kept)
             free[:] = kept
 
-    def release(self, address: int) -> None:
+    def release(self, block: _Block) -> None:
         """Give a block back, and join it with its neighbours that are free."""
-        block = self._blocks[address]
         free = self._free[block.pool]
-        if block.after >= 0 and self._blocks[block.after].free:
-            self._take(free, block.after)
-            self._join(address, block.after)
-        if block.before >= 0 and self._blocks[block.before].free:
-            self._take(free, block.before)
-            address = self._join(block.before, address)
-            block = self._blocks[address]
+        if block.after is not None and block.after.free:
+            _take(free, block.after)
+            _join(block, block.after)
+        if block.before is not None and block.before.free:
+            _take(free, block.before)
+            _join(block.before, block)
+            block = block.before
         block.free = True
-        insort(free, (block.size, address))
+        insort(free, (block.size, block.address, block))
 
-    def _take(self, free: list[tuple[int, int]], address: int) -> None:
-        del free[bisect_left(free, (self._blocks[address].size, address))]
 
-    def _join(self, first: int, second: int) -> int:
-        block, other = self._blocks[first], self._blocks.pop(second)
-        block.size, block.after = block.size + other.size, other.after
-        if other.after >= 0:
-            self._blocks[other.after].before = first
-        return first
+_Free = tuple[int, int, _Block]
+
+
+def _take(free: list[_Free], block: _Block) -> None:
+    del free[bisect_left(free, (block.size, block.address))]
+
+
+def _join(block: _Block, after: _Block) -> None:
+    block.size, block.after = block.size + after.size, after.after
+    if after.after is not None:
+        after.after.before = block
 
 
 def reserved_bytes(allocations: Allocations) -> int:
@@ -144,7 +138,7 @@ def _run_twice(allocator: CachingAllocator, allocations: Allocations) -> Caching
     for size in allocations.held:
         allocator.allocate(size)
     state = allocations.state()
-    alive: dict[int, int] = {}
+    alive: dict[int, _Block] = {}
     for again in (False, True):
         for number in [number for number in alive if number not in state]:
             allocator.release(alive.pop(number))

@@ -8,7 +8,8 @@ the cost of a memory layout are left out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from ...values.work import Products, Work
 from ..operators.count import Count
 from .products import products_of
-from .tensors import dense_parts
+from .tensors import PLAIN, dense_parts, storages_of
 
 
 def _names(words: str) -> frozenset[str]:
@@ -66,18 +67,31 @@ class WorkRecorder:
         self.times = 1
         self._calls: Counter[tuple[str, str, str, int, int, int, Products | None, bool, int]] = Counter()
         self._signatures: dict[Any, _Signature] = {}
+        self._done: dict[Any, _Done | None] = {}  # of calls that are alike
 
     def record(
         self, operator: Any, module: str, args: Any, kwargs: dict[str, Any], out: Any, count: Count | None
     ) -> None:
         """Record a call that ran; ``count`` is its cost, if it has one. A view is no work."""
+        flops = 2 * count.macs if count is not None else 0  # none that FlopCounterMode only counts
+        key = _key(operator, args, kwargs, out, bool(flops))
+        done = self._done.get(key, _NEW) if key is not None else _NEW
+        if done is _NEW:
+            done = self._work_of(operator, args, kwargs, out, flops)
+            if key is not None:
+                self._done[key] = done
+        if done is not None:
+            call = (module, done.operator, done.dtype, flops, *done[2:])
+            self._calls[call] += self.times
+
+    def _work_of(self, operator: Any, args: Any, kwargs: dict[str, Any], out: Any, flops: int) -> _Done | None:
+        """What a call does beside its ``flops``; ``None`` for a view."""
         signature = self._signatures.get(operator)
         if signature is None:
             signature = self._signatures[operator] = _Signature.of(operator)
         moved = _moved(signature, args, kwargs, out)
         if moved is None:
-            return
-        flops = 2 * count.macs if count is not None else 0  # none that FlopCounterMode only counts
+            return None
         launches = _launches(args, kwargs, signature) if signature.name in _RECURRENT else 1
         dtype = _dtype((args, tuple(kwargs.values())), out, signature.name)
         shape = (
@@ -85,7 +99,7 @@ class WorkRecorder:
         )
         reorders = not flops and _reorders(args, out)
         loops = _loops(out) if signature.name in _LOOPING else 0
-        self._calls[module, signature.name, dtype, flops, moved, launches, shape, reorders, loops] += self.times
+        return _Done(signature.name, dtype, moved, launches, shape, reorders, loops)
 
     def record_unfused_attention(
         self, module: str, args: Any, kwargs: dict[str, Any], out: torch.Tensor, count: Count | None
@@ -132,6 +146,53 @@ class WorkRecorder:
         return tuple(Work(*key[:6], calls, *key[6:]) for key, calls in self._calls.items())
 
 
+class _Done(NamedTuple):
+    """What a call does: as `Work` has it, without the module, the FLOPs and the number of calls."""
+
+    operator: str
+    dtype: str
+    bytes: int
+    launches: int
+    shape: Products | None
+    reorders: bool
+    loops: int
+
+
+_NEW: Any = object()
+
+
+def _key(operator: Any, args: Any, kwargs: dict[str, Any], out: Any, counts: bool) -> Any:
+    """What calls have in common that do the same; ``None`` where tensors are not plain ones.
+
+    Which of the tensors share memory belongs to it.
+    """
+    storages: dict[int, int] = {}
+
+    def part(value: Any) -> Any:
+        kind = type(value)
+        if kind in PLAIN:
+            if value.layout is not torch.strided or value.is_nested:
+                raise _NotPlain
+            place = storages.setdefault(value.untyped_storage()._cdata, len(storages))
+            return (value.shape, value.stride(), value.dtype, value.storage_offset(), place)
+        if kind is tuple or kind is list:
+            return tuple([part(item) for item in value])
+        if isinstance(value, torch.Tensor):
+            raise _NotPlain
+        return value
+
+    try:
+        key = (operator, counts, part(args), part(tuple(kwargs.items())), part(out))
+        hash(key)
+    except (_NotPlain, TypeError):  # an argument may be of a kind without a hash
+        return None
+    return key
+
+
+class _NotPlain(Exception):
+    """A tensor is sparse or nested, or of a class of its own."""
+
+
 class _Signature(NamedTuple):
     """What the schema says of an operator.
 
@@ -165,29 +226,26 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
     """The bytes that one call reads and writes; ``None`` if it writes nothing, as a view."""
     if signature.idle:
         return None
-    given = [*zip((*signature.names, *[""] * len(args)), args, strict=False), *kwargs.items()]
     reads: dict[Any, int] = {}
     known: set[int] = set()
     written = 0
     changes = False
-    for name, value in given:
+    first = None
+    for name, value in (*zip((*signature.names, *[""] * len(args)), args, strict=False), *kwargs.items()):
         for tensor in _tensors(value):
+            if first is None:
+                first = tensor
             size = _size(tensor)
-            known.update(part.untyped_storage()._cdata for part in dense_parts(tensor))
+            known |= _storages(tensor)
             if name in signature.changed or name in signature.overwritten:
                 changes = True
                 written += size
             if signature.reads and name not in signature.overwritten:
                 reads[_identity(tensor)] = size
-    made = {
-        _identity(t): t
-        for t in _tensors(out)
-        if not any(part.untyped_storage()._cdata in known for part in dense_parts(t))
-    }
+    made = {_identity(t): t for t in _tensors(out) if known.isdisjoint(_storages(t))}
     if not made and not changes:
         return None
     new = sum(map(_size, made.values()))
-    first = next((tensor for _, value in given for tensor in _tensors(value)), None)
     if first is not None:
         own = _size(first)
         if signature.name in _GATHERS:
@@ -198,6 +256,10 @@ def _moved(signature: _Signature, args: Any, kwargs: dict[str, Any], out: Any) -
             part = min(own, sum(size for key, size in reads.items() if key != _identity(first)))
             reads[_identity(first)], written = part, part
     return sum(reads.values()) + written + new
+
+
+def _storages(tensor: torch.Tensor) -> set[int]:
+    return {storage._cdata for storage in storages_of(tensor)}
 
 
 def _reorders(args: Any, out: Any) -> bool:
@@ -225,19 +287,20 @@ def _order(tensor: torch.Tensor) -> list[int]:
     return [i for _, i in sorted(found)]
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
+def _tensors(value: Any) -> Iterable[torch.Tensor]:
     if isinstance(value, torch.Tensor):
-        if not is_lazy(value):  # a lazy parameter has no size yet
-            yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
+        return () if is_lazy(value) else (value,)  # a lazy parameter has no size yet
+    if isinstance(value, (list, tuple)):
+        return chain.from_iterable(map(_tensors, value))
+    return ()
 
 
 def _size(tensor: torch.Tensor) -> int:
     """The bytes of the distinct elements of a tensor: an expanded dimension counts as one."""
     if tensor.is_nested:
         return tensor.numel() * tensor.element_size()
+    if tensor.layout is torch.strided and type(tensor) in PLAIN and tensor.is_contiguous():
+        return tensor.nbytes
     parts = dense_parts(tensor)
     if not parts:
         return tensor.numel() * tensor.element_size()
@@ -259,10 +322,14 @@ def _identity(tensor: torch.Tensor) -> Any:
 
 def _dtype(given: Any, out: Any, name: str) -> str:
     """The dtype that a call computes in: that of its first floating tensor, or of the parts of a complex one."""
-    tensors = [*_tensors(given), *_tensors(out)]
-    found = next((t.dtype for t in tensors if t.is_floating_point() or t.is_complex()), None)
-    if found is None:
-        found = tensors[0].dtype if tensors else torch.get_default_dtype()
+    first = None
+    for tensor in _tensors((given, out)):
+        first = first or tensor.dtype
+        if tensor.is_floating_point() or tensor.is_complex():
+            found = tensor.dtype
+            break
+    else:
+        found = first or torch.get_default_dtype()
     if found.is_complex:
         found = found.to_real()
     return "tf32" if found is torch.float32 and name in _TENSOR_FLOAT else str(found).removeprefix("torch.")
