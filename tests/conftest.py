@@ -29,17 +29,15 @@ _KEPT: list[Any] = []
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     """Forget the modules that a test wrote and imported: another test may write one of the same name."""
-    before = set(sys.modules)
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
     try:
         return (yield)
     finally:
-        written = str(item.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
-        for name in sys.modules.keys() - before:
-            module = sys.modules[name]
+        for name, module in list(sys.modules.items()) if folder is not None else ():
             file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-            if isinstance(file, str) and file.startswith(written):
+            if isinstance(file, str) and file.startswith(f"{folder}{os.sep}"):
                 del sys.modules[name]
 
 
