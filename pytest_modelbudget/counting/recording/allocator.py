@@ -114,11 +114,11 @@ def reserved_bytes(allocations: Allocations) -> int:
 
 
 def tight_bytes(allocations: Allocations, least: int, most: int) -> int:
-    """The fewest bytes of segments in which the step runs twice, to two hundredths, from ``least`` to ``most``.
+    """The fewest bytes of segments in which the step runs twice, to half a hundredth, from ``least`` to ``most``.
 
     ``most`` is what it takes with room (`reserved_bytes`). Blocks that lie beside others in a segment keep it.
     """
-    while most - least > most // 50:
+    while most - least > most // 200:
         middle = (least + most) // 2
         try:
             _run_twice(CachingAllocator(middle), allocations)
