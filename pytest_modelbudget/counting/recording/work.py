@@ -162,7 +162,7 @@ _NEW: Any = object()
 
 
 def _key(operator: Any, args: Any, kwargs: dict[str, Any], out: Any, counts: bool) -> Any:
-    """What calls have in common that do the same; ``None`` where tensors are not plain ones.
+    """What calls have in common that do the same; ``None`` where tensors are not plain ones, or arguments are objects.
 
     Which of the tensors share memory belongs to it.
     """
@@ -177,20 +177,21 @@ def _key(operator: Any, args: Any, kwargs: dict[str, Any], out: Any, counts: boo
             return (value.shape, value.stride(), value.dtype, value.storage_offset(), place)
         if kind is tuple or kind is list:
             return tuple([part(item) for item in value])
-        if isinstance(value, torch.Tensor):
-            raise _NotPlain
-        return value
+        if value is None or isinstance(value, _CONSTANTS):
+            return value
+        raise _NotPlain  # what is kept would live until the end of the count
 
     try:
-        key = (operator, counts, part(args), part(tuple(kwargs.items())), part(out))
-        hash(key)
-    except (_NotPlain, TypeError):  # an argument may be of a kind without a hash
+        return (operator, counts, part(args), part(tuple(kwargs.items())), part(out))
+    except _NotPlain:
         return None
-    return key
+
+
+_CONSTANTS = (bool, int, float, complex, str, torch.dtype, torch.device, torch.layout, torch.memory_format)
 
 
 class _NotPlain(Exception):
-    """A tensor is sparse or nested, or of a class of its own."""
+    """A tensor is sparse or nested, or of a class of its own, or an argument is an object."""
 
 
 class _Signature(NamedTuple):
