@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import numpy
 import pytest
+import sympy  # noqa: F401  # PyTorch imports it when an optimizer steps first, and its import filters a warning
 import torch
 from counting import awkward, fingerprint
 from one_attempt import attempt

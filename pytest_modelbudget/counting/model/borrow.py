@@ -20,10 +20,12 @@ def borrowed(model: torch.nn.Module, replacement: Replacement) -> Iterator[None]
     """Replace every tensor of ``model`` inside, then restore tensors, modes, hooks, attributes and classes.
 
     A tensor that occurs twice is replaced by one. Scripted modules are replaced by copies, compiled ones by the
-    modules they were made from.
+    modules they were made from. If ``model`` itself is scripted, it is a copy already: only its dtypes change.
     """
     contents, replacer = Contents(model), _Replacer(replacement)
     try:
+        if isinstance(model, torch.jit.ScriptModule):
+            replacer.cast(model)
         contents.replace(replacer.value)
         yield
     finally:
@@ -64,6 +66,11 @@ class _Replacer:
             if new is not old and isinstance(new, torch.Tensor) and not (old.is_meta and shares_storage(old, new))
         ]
 
+    def cast(self, module: torch.jit.ScriptModule) -> None:
+        """Give the tensors of a scripted module the dtypes of those that would replace them."""
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.data = tensor.data.to(self._replacement(tensor).dtype)
+
     def _once(self, value: Any, new: Any) -> Any:
         self._done[id(value)] = (value, new)  # with the value, so that no other gets its id
         return new
@@ -85,8 +92,7 @@ class _Replacer:
 
     def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
         new = scripted_copy(module)
-        for tensor in (*new.parameters(), *new.buffers()):
-            tensor.data = tensor.data.to(self._replacement(tensor).dtype)
+        self.cast(new)
         return new
 
 

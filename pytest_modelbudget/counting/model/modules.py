@@ -57,9 +57,17 @@ def weights_of(model: torch.nn.Module, modules: list[torch.nn.Module]) -> Iterat
 
 
 def scripted_copy(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-    """A copy whose parameters are leaves. With autograd on, ``copy.deepcopy`` makes children of the original's."""
+    """A copy whose parameters are leaves. With autograd on, ``copy.deepcopy`` makes children of the original's.
+
+    Copy and original share their code, and how its executor specialised it to the calls before: by their shapes, dtypes
+    and devices. That is forgotten here, so that a count does not depend on it. The next calls specialise it again.
+    """
     with torch.no_grad():
         new: torch.jit.ScriptModule = copy.deepcopy(module)
+    for part in new.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            for name in part._c._method_names():
+                part._c._get_method(name)._debug_flush_compilation_cache()
     for tensor, original in zip(new.parameters(), module.parameters(), strict=True):
         tensor.requires_grad_(original.requires_grad)
     return new

@@ -13,6 +13,7 @@ import torch
 
 from ..meta.layout import META
 from ..pytorch.default_device import default_device, restore_default_device
+from ..pytorch.private import optimized_scripts
 from ..pytorch.replaced import replaced
 
 _COUNTING = threading.RLock()
@@ -103,12 +104,14 @@ def no_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Run as they are written functions that are compiled, and those that a model traces in its forward pass.
+    """Run as they are written functions that are compiled or scripted, and those that a forward pass traces.
 
     PyTorch's compiler is not imported where nobody did so before. Its tracer cannot see operators that are counted.
+    TorchScript's executor would rewrite a function after its first call, by what it was called with.
     """
     with ExitStack() as stack:
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(optimized_scripts(False))
         stack.enter_context(replaced(torch.jit, "trace", lambda function, *args, **options: function))
         yield

@@ -134,4 +134,5 @@ with needed():
     GLOBAL_DEVICE_CONTEXT = torch._GLOBAL_DEVICE_CONTEXT
     built_in_adaptive_avg_pool2d = _C._nn.adaptive_avg_pool2d
     last_executed_graph = _C._last_executed_optimized_graph
+    optimized_scripts = torch.jit._fuser.optimized_execution
     TensorLikePair = _comparison.TensorLikePair

@@ -165,8 +165,8 @@ def test_a_kernel_that_a_script_runs_without_an_operator_is_reported(grad: bool)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_operators_that_a_script_has_fused_are_reported() -> None:
-    """After its first calls a script may run several operators as one kernel that is none."""
+def test_operators_that_a_script_has_fused_are_counted() -> None:
+    """After its first calls a script may run several operators as one kernel that is none; a count undoes that."""
     example = torch.ones(1, 3, 6, 6)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5)).eval()
     before = torch.jit.onednn_fusion_enabled()
@@ -181,7 +181,54 @@ def test_operators_that_a_script_has_fused_are_reported() -> None:
     finally:
         torch.jit.enable_onednn_fusion(before)
     assert (fresh.macs, fresh.uncounted) == (4 * 16 * 3 * 9 + 64 * 5, {})
-    assert fused.uncounted == {"prim::oneDNNFusionGroup": 2}
+    assert (fused.macs, fused.uncounted, fused.peak) == (fresh.macs, {}, fresh.peak)
+
+
+def tanh_of_normed(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    y = nn.functional.batch_norm(nn.functional.linear(x, weight, bias), None, None, bias, bias, True)
+    return torch.tanh(y) * torch.sigmoid(y)
+
+
+class OfParameters(nn.Module):
+    """A function of an input and of two parameters."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+        self.weight, self.bias = nn.Parameter(torch.randn(8, 8)), nn.Parameter(torch.randn(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x, self.weight, self.bias)
+
+
+SCRIPTED = {
+    "a module": lambda: torch.jit.script(nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Tanh())),
+    "a part": lambda: nn.Sequential(torch.jit.script(nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))), nn.Tanh()),
+    "a function": lambda: OfParameters(torch.jit.script(tanh_of_normed)),
+}
+
+
+@pytest.mark.parametrize("way", [{"mode": "train"}, {"mode": "train", "amp": "bf16"}, {}, {"amp": "bf16"}], ids=str)
+@pytest.mark.parametrize("build", SCRIPTED.values(), ids=SCRIPTED)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_script_costs_the_same_however_often_it_ran(build: Any, way: dict[str, str]) -> None:
+    """Its executor specialises it to the calls before, of other counts too: by shapes, dtypes, devices and autograd."""
+    model = build()
+    first = measure(model, inputs=(5, 8), **way)
+    for other in ({"mode": "train"}, {"mode": "train", "amp": "bf16"}, {}, {"dtype": "bf16"}):
+        measure(model, inputs=(3, 8), **other)
+        assert measure(model, inputs=(5, 8), **way) == first
+
+
+@pytest.mark.parametrize("way", [{"mode": "train"}, {"mode": "train", "amp": "bf16"}, {}], ids=str)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_script_that_was_trained_costs_what_it_did_before(way: dict[str, str]) -> None:
+    model = SCRIPTED["a part"]()
+    first = measure(model, inputs=(5, 8), **way)
+    for _ in range(4):
+        model(torch.ones(5, 8)).sum().backward()
+    model.zero_grad(set_to_none=True)
+    assert measure(model, inputs=(5, 8), **way) == first
 
 
 class Energy(nn.Module):
