@@ -29,6 +29,11 @@ class _Block:
         self.address, self.size, self.pool, self.before, self.after = address, size, pool, before, after
         self.free = True
 
+    @property
+    def is_segment(self) -> bool:
+        """Whether it is a whole segment."""
+        return self.before is None and self.after is None
+
 
 class Full(Exception):
     """There is no room for a segment, also after those that are free were given back."""
@@ -77,9 +82,8 @@ class CachingAllocator:
     def _give_back(self) -> None:
         """Give back the segments of which no part is taken."""
         for free in self._free:
-            kept = [one for one in free if one[2].before is not None or one[2].after is not None]
-            self.reserved -= sum(size for size, *_ in free) - sum(size for size, *_ in kept)
-            free[:] = kept
+            self.reserved -= sum(size for size, _, block in free if block.is_segment)
+            free[:] = [one for one in free if not one[2].is_segment]
 
     def release(self, block: _Block) -> None:
         """Give a block back, and join it with its neighbours that are free."""
