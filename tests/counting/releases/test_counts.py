@@ -21,7 +21,7 @@ OTHERWISE: dict[str, dict[str, dict[str, int]]] = {}
 if RELEASE < (2, 12):
     # F.multi_head_attention_forward held its scores (2 x 4 heads of 12 x 12, less what went meanwhile) during softmax
     OTHERWISE["attention"] = {"infer": {"memory": 43_008}}
-if RELEASE >= (2, 15):
+if RELEASE >= (2, 14):
     # native_group_norm_backward takes the expanded gradient of the sum as it is, and makes no contiguous copy of it
     OTHERWISE["group_norm"] = {"train": {"memory": 33_004}}
 """What other releases count otherwise, since they run otherwise: as much as is alive in a real run of them."""
