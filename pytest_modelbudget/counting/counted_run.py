@@ -18,7 +18,7 @@ from .meta.constants import ConstantsMode
 from .meta.devices import device_stand_in
 from .meta.execution import MetaExecution
 from .meta.layout import as_a_card_lays_out
-from .meta.optimizers import fused_optimizers_on_meta
+from .meta.optimizers import optimizers_on_meta
 from .model.call import Attempt, Call, ready
 from .model.modules import weights_of
 from .model.packed import packed_bytes
@@ -145,7 +145,7 @@ def _run(call: Call, request: Request, attempt: Attempt, mode: CountingMode, out
     """Run forward, or a training step, under ``mode``. Returns its peak."""
     point = request.point
     if point.mode == "train":
-        with fused_optimizers_on_meta():
+        with optimizers_on_meta():
             step = training_step(call, request, point.rules, settles=_settling_steps(call) if mode.sharded else 0)
             for optimizer in step.optimizers:  # some have state before their first step
                 mode.ledger.hold(tensors_in(optimizer.state), "optimizer")

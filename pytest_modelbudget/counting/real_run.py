@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,8 @@ import torch
 
 from ..values.peak import Measured
 from ..values.request import Request
-from .blame import blaming
+from .blame import NeedsGrad, blaming
+from .leftovers.leftovers import let_go
 from .meta.attention import attention_kernels
 from .meta.autocast import autocast_of
 from .meta.devices import on_any_device
@@ -32,10 +34,19 @@ _RUNS = 5
 
 
 def real_run(target: Any, request: Request) -> Measured:
-    """Run the step of a request for real: on CUDA where there is one, else on the CPU.
+    """Run the step of a request for real: on CUDA where there is one, else on the CPU. A forward pass has no autograd,
+    unless it asks for that.
 
     Raises `ModelError` when the model's own code raises, and as `model_of` does.
     """
+    try:
+        return _run(target, request, grad=request.point.mode == "train")
+    except NeedsGrad as need:
+        let_go(need)
+        return _run(target, request, grad=True)
+
+
+def _run(target: Any, request: Request, *, grad: bool) -> Measured:
     device, point = torch.device("cuda" if torch.cuda.is_available() else "cpu"), request.point
     model = model_of(target, request, real=True)
     allocated = torch.cuda.memory_allocated() if device.type == "cuda" else 0
@@ -49,7 +60,7 @@ def real_run(target: Any, request: Request) -> Measured:
                     plain_step(training)
                     return
                 arguments, keywords = call.again()
-                with torch.no_grad(), forward():
+                with nullcontext() if grad else torch.no_grad(), forward():
                     call.called(*arguments, **keywords)
 
         ledger = Ledger(point.rules, on_meta=False)
@@ -59,7 +70,7 @@ def real_run(target: Any, request: Request) -> Measured:
         for optimizer in training.optimizers if training is not None else ():  # some have state before their first step
             ledger.hold(tensors_in(optimizer.state), "optimizer")
         try:
-            with blaming(call.model, call.given, request):
+            with blaming(call.model, call.given, request, grad=grad):
                 run = partial(_measured, step, device, ledger, allocated)
                 measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
                 return measured

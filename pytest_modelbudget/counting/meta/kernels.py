@@ -24,11 +24,13 @@ _KEY = "AutogradMeta"
 def device_kernels(device_type: str, *, fused: bool) -> Iterator[None]:
     """Register the kernels of a device type: ``fused`` attention, CUDA's dropout, a CPU's recurrent layers.
 
-    On any of them, also those of operators whose own decomposition reads values, or hides a test for finite ones.
+    On any of them, also those of operators whose own decomposition reads values, hides a test for finite ones, or runs
+    where devices have a kernel (``mish_backward``).
     """
     aten = torch.ops.aten
     with scoped_library("aten", "IMPL") as library:
-        library.impl(aten.isfinite.default, _isfinite, _KEY)
+        for operator in (aten.isfinite.default, aten.mish_backward.default):
+            library.impl(operator, partial(_whole, operator), _KEY)
         library.impl(aten.ctc_loss.IntList, _ctc_loss, _KEY)
         if fused:
             library.impl(aten.scaled_dot_product_attention.default, _attention, _KEY)
@@ -45,11 +47,10 @@ def decomposed(operator: Any) -> Callable[..., Any]:
     return partial(operator._op_dk, DispatchKey.CompositeImplicitAutograd)
 
 
-def _isfinite(input: torch.Tensor) -> torch.Tensor:
-    """The operator as it is, so that a dispatch mode sees a test for finite values. Booleans have no gradient."""
+def _whole(operator: Any, *args: Any) -> Any:
+    """The operator as it is, so that a dispatch mode sees it. Booleans have no gradient, nor has such a gradient."""
     with BelowAutograd():
-        out: torch.Tensor = torch.ops.aten.isfinite.default(input)
-        return out
+        return operator(*args)
 
 
 def _ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *options: Any) -> Any:

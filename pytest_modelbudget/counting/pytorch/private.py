@@ -136,3 +136,11 @@ with needed():
     last_executed_graph = _C._last_executed_optimized_graph
     optimized_scripts = torch.jit._fuser.optimized_execution
     TensorLikePair = _comparison.TensorLikePair
+
+
+def make_jagged_dummy() -> None:
+    """Make the tensor that PyTorch makes for the first jagged tensor of a process, and keeps, if it may make it now."""
+    jagged = sys.modules.get("torch.nested._internal.nested_tensor")
+    if jagged is not None:
+        with torch.inference_mode(False):
+            jagged._nt_view_dummy()

@@ -107,5 +107,7 @@ def stored_bytes(tensor: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def shares_storage(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether one storage holds parts of both tensors."""
+    """Whether one storage holds parts of both tensors. A lazy one has none yet."""
+    if is_lazy(one) or is_lazy(other):
+        return False
     return not {s._cdata for s in storages_of(one)}.isdisjoint(s._cdata for s in storages_of(other))

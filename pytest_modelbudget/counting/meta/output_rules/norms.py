@@ -100,6 +100,15 @@ def _native_batch_norm_backward(
     return tuple(gradient if asked else None for gradient, asked in zip(gradients, mask, strict=True))
 
 
+def _statistics_dtype(dtype: torch.dtype, *affine: torch.Tensor | None) -> torch.dtype | None:
+    """The dtype of the statistics of a row or group, as kernels of CPU and CUDA have it: float32 of halves with weights
+    in float32, as autocast has them on a CPU. ``None`` where the two differ, of halves alone.
+    """
+    if dtype in _FULL_PRECISION:
+        return dtype
+    return torch.float32 if any(t is not None and t.dtype is torch.float32 for t in affine) else None
+
+
 @output_rule("layer_norm", outputs_only=True)
 def _layer_norm(
     input: torch.Tensor,
@@ -116,9 +125,10 @@ def _layer_norm(
         return NotImplemented
     if not is_row_major(input) and input.is_contiguous():  # other strides in a dimension of size 1
         return NotImplemented
-    if size[-len(normalized) :] != normalized or not is_absent_or(weight, normalized, dtype):
+    affine = _statistics_dtype(dtype, weight, bias) or dtype
+    if size[-len(normalized) :] != normalized or not is_absent_or(weight, normalized, affine):
         return NotImplemented
-    return empty(size, dtype) if is_absent_or(bias, normalized, dtype) else NotImplemented
+    return empty(size, dtype) if is_absent_or(bias, normalized, affine) else NotImplemented
 
 
 @temporaries_rule("layer_norm")
@@ -130,10 +140,11 @@ def _layer_norm_with_statistics(
     *options: Any,
 ) -> Any:
     """The mean and the reciprocal standard deviation are temporaries of one number for each row."""
-    output = _layer_norm(input, normalized_shape, weight, bias) if input.dtype in _FULL_PRECISION else NotImplemented
-    if output is NotImplemented:
+    dtype = _statistics_dtype(input.dtype, weight, bias)
+    output = _layer_norm(input, normalized_shape, weight, bias) if dtype is not None else NotImplemented
+    if dtype is None or output is NotImplemented:
         return NotImplemented
-    statistics = math.prod(input.shape[: -len(normalized_shape)]) * input.dtype.itemsize
+    statistics = math.prod(input.shape[: -len(normalized_shape)]) * dtype.itemsize
     return output, statistics, statistics
 
 
@@ -142,12 +153,13 @@ def _native_layer_norm(
     input: torch.Tensor, normalized_shape: Any, weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float
 ) -> Any:
     """``(output, mean, rstd)``: the last two have size 1 in the normalised dimensions."""
-    output = _layer_norm(input, normalized_shape, weight, bias) if input.dtype in _FULL_PRECISION else NotImplemented
-    if output is NotImplemented:
+    dtype = _statistics_dtype(input.dtype, weight, bias)
+    output = _layer_norm(input, normalized_shape, weight, bias) if dtype is not None else NotImplemented
+    if dtype is None or output is NotImplemented:
         return NotImplemented
     count = len(normalized_shape)
     size = (*input.shape[:-count], *(1,) * count)
-    return output, empty(size, input.dtype), empty(size, input.dtype)
+    return output, empty(size, dtype), empty(size, dtype)
 
 
 @output_rule("native_layer_norm_backward")
@@ -162,7 +174,7 @@ def _native_layer_norm_backward(
     output_mask: Any,
 ) -> Any:
     """The gradients of input, weight and bias, where all three are asked for."""
-    if weight is None or bias is None or not all(output_mask) or input.dtype not in _FULL_PRECISION:
+    if weight is None or bias is None or not all(output_mask) or _statistics_dtype(input.dtype, weight, bias) is None:
         return NotImplemented
     if not is_strided_meta(input) or not is_strided_meta(grad_out) or not is_row_major(grad_out):
         return NotImplemented
@@ -183,10 +195,59 @@ def _group_norm(
     *options: Any,
 ) -> Any:
     """Like the input."""
-    if not is_strided_meta(input) or input.dim() < 2 or num_groups < 1 or not is_row_major(input):
-        return NotImplemented
-    if input.shape[1] % num_groups:
+    return _grouped(input, num_groups, weight, bias) if is_row_major(input) else NotImplemented
+
+
+def _grouped(input: torch.Tensor, groups: int, *per_channel: torch.Tensor | None) -> Any:
+    """A tensor like ``input``, whose channels fall into ``groups``. PyTorch says which memory format kernels are given."""
+    if not is_strided_meta(input) or input.dim() < 2 or groups < 1 or input.shape[1] % groups:
         return NotImplemented
     if input.dim() > 3 and (input.shape[1] == 1 or max(input.shape[2:]) == 1):  # strides fit both memory formats
         return NotImplemented
-    return _normalized(input, weight, bias)
+    return _normalized(input, *per_channel)
+
+
+@output_rule("native_group_norm")
+def _native_group_norm(
+    input: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    samples: int,
+    channels: int,
+    positions: int,
+    groups: int,
+    eps: float,
+) -> Any:
+    """``(output, mean, rstd)``: the last two have one number for each group of each sample."""
+    dtype = _statistics_dtype(input.dtype, weight, bias)
+    output = _grouped(input, groups, weight, bias) if dtype is not None else NotImplemented
+    if dtype is None or output is NotImplemented:
+        return NotImplemented
+    return output, empty((samples, groups), dtype), empty((samples, groups), dtype)
+
+
+@output_rule("native_group_norm_backward")
+def _native_group_norm_backward(
+    grad_out: torch.Tensor,
+    input: torch.Tensor,
+    mean: torch.Tensor,
+    rstd: torch.Tensor,
+    weight: torch.Tensor | None,
+    samples: int,
+    channels: int,
+    positions: int,
+    groups: int,
+    output_mask: Any,
+) -> Any:
+    """The gradients of input, weight and bias, which is like the weight, that ``output_mask`` asks for."""
+    if weight is None or _statistics_dtype(input.dtype, weight) is None:
+        return NotImplemented
+    if not is_strided_meta(grad_out) or grad_out.shape != input.shape or grad_out.dtype is not input.dtype:
+        return NotImplemented
+    if grad_out.stride() != input.stride():
+        return NotImplemented
+    first = _grouped(input, groups, weight)
+    if first is NotImplemented:
+        return NotImplemented
+    gradients = (first, empty(weight.shape, weight.dtype), empty(weight.shape, weight.dtype))
+    return tuple(gradient if asked else None for gradient, asked in zip(gradients, output_mask, strict=True))

@@ -29,7 +29,7 @@ _FUNCTIONS = [
     "reciprocal", "square",
 ]  # fmt: skip
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-_GRADIENTS = ("threshold", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu")
+_GRADIENTS = ("threshold", "gelu", "silu", "mish", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu")
 _OVERLOADS = ("Tensor", "Scalar")
 
 
