@@ -102,6 +102,20 @@ def test_nothing_changed(build, situation):
     assert fingerprint.differences(before, fingerprint.of_model(model)) == []
 
 
+def equal_parts(cost):
+    """What does not tell a factory from its model."""
+    return (cost.flops, cost.macs, cost.activations, cost.params, cost.weights, cost.memory)
+
+
+@pytest.mark.parametrize("mode", ["infer", "train"])
+@pytest.mark.parametrize("build", awkward.MODELS, ids=lambda build: build.__name__)
+def test_a_factory_costs_what_its_model_does(build, mode):
+    if mode == "train" and build is awkward.Globals:
+        pytest.skip("it turns gradients off")
+    made = measure(lambda: start(build), inputs=ROWS, mode=mode)
+    assert equal_parts(made) == equal_parts(measure(start(build), inputs=ROWS, mode=mode))
+
+
 @pytest.mark.parametrize("build", [awkward.compiled_whole, awkward.script, awkward.parallel], ids=lambda b: b.__name__)
 def test_a_whole_model_that_is_wrapped(build):
     model = start(build)

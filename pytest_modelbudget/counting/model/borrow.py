@@ -20,12 +20,12 @@ def borrowed(model: torch.nn.Module, replacement: Replacement) -> Iterator[None]
     """Replace every tensor of ``model`` inside, then restore tensors, modes, hooks, attributes and classes.
 
     A tensor that occurs twice is replaced by one. Scripted modules are replaced by copies, compiled ones by the
-    modules they were made from. If ``model`` itself is scripted, it is a copy already: only its dtypes change.
+    modules they were made from. If ``model`` itself is scripted, it is a copy already.
     """
     contents, replacer = Contents(model), _Replacer(replacement)
     try:
         if isinstance(model, torch.jit.ScriptModule):
-            replacer.cast(model)
+            replacer.replace_in_script(model)
         contents.replace(replacer.value)
         yield
     finally:
@@ -66,10 +66,23 @@ class _Replacer:
             if new is not old and isinstance(new, torch.Tensor) and not (old.is_meta and shares_storage(old, new))
         ]
 
-    def cast(self, module: torch.jit.ScriptModule) -> None:
-        """Give the tensors of a scripted module the dtypes of those that would replace them."""
-        for tensor in (*module.parameters(), *module.buffers()):
-            tensor.data = tensor.data.to(self._replacement(tensor).dtype)
+    def replace_in_script(self, module: torch.jit.ScriptModule) -> None:
+        """Replace the tensors of a scripted module, which its C++ object holds: also those in lists (``nn.LSTM``)."""
+        for part in module.modules():
+            for name in part._concrete_type.get_attributes():
+                value = part._c.getattr(name)
+                if (new := self._in_script(value)) is not value:
+                    part._c.setattr(name, new)
+
+    def _in_script(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            new = self.value(value)
+            return new.requires_grad_() if value.requires_grad else new  # none of them is an nn.Parameter
+        if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
+            return type(value)(map(self._in_script, value))
+        if isinstance(value, dict) and any(isinstance(item, torch.Tensor) for item in value.values()):
+            return {name: self._in_script(item) for name, item in value.items()}
+        return value
 
     def _once(self, value: Any, new: Any) -> Any:
         self._done[id(value)] = (value, new)  # with the value, so that no other gets its id
@@ -92,7 +105,7 @@ class _Replacer:
 
     def _scripted(self, module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
         new = scripted_copy(module)
-        self.cast(new)
+        self.replace_in_script(new)
         return new
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,8 @@ from ..meta.devices import on_any_device
 from ..meta.layout import META
 from ..meta.missing_data import MissingData, NeedsData
 from ..meta.subclasses import constructed_by_parts
-from ..pytorch.private import TensorLikePair
+from ..pytorch.private import TRACES, TensorLikePair
+from ..pytorch.replaced import replaced
 from .build_mode import MetaBuildMode
 from .by_name import call_by_name
 from .unexpected import hint_at_argument
@@ -79,7 +80,7 @@ def call_on_meta(function: Callable[[], Any]) -> Called:
 def _called_on_meta(function: Callable[[], Any]) -> Any:
     mode = MetaBuildMode()
     missing = mode.execution.missing
-    with mode, constructed_by_parts(), _assert_close_needs_data(missing):
+    with mode, constructed_by_parts(), _assert_close_needs_data(missing), _tracing_needs_data(missing):
         value = function()
     if missing.asked:
         raise NeedsData(missing.asked[0].operator)
@@ -107,6 +108,19 @@ def _assert_close_needs_data(missing: MissingData) -> Iterator[None]:
         yield
     finally:
         kind.compare = compare  # type: ignore[method-assign]
+
+
+@contextmanager
+def _tracing_needs_data(missing: MissingData) -> Iterator[None]:
+    """Let ``torch.jit.trace`` ask for data before it begins: an error in the midst of a trace spoils later ones."""
+
+    def asking(*args: Any, **options: Any) -> None:
+        raise missing.add("torch.jit.trace")
+
+    with ExitStack() as stack:
+        for place in TRACES:
+            stack.enter_context(replaced(place.owner, place.name, asking))
+        yield
 
 
 def is_module(value: Any) -> bool:

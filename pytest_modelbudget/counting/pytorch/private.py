@@ -133,6 +133,11 @@ with needed():
     # The rest
     GLOBAL_DEVICE_CONTEXT = torch._GLOBAL_DEVICE_CONTEXT
     built_in_adaptive_avg_pool2d = _C._nn.adaptive_avg_pool2d
+    TRACES = (
+        _place(torch.jit._trace, "_trace_impl"),
+        _place(torch.jit._trace, "trace_module"),
+        _place(torch.jit, "trace_module"),
+    )
     last_executed_graph = _C._last_executed_optimized_graph
     optimized_scripts = torch.jit._fuser.optimized_execution
     TensorLikePair = _comparison.TensorLikePair

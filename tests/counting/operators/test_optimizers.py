@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -51,6 +52,26 @@ def test_a_step_beside_it_remembers_as_much(name: str, options: Any) -> None:
     cost = measure(nn.Linear(8, 8), inputs=(2, 8), mode="train", optimizer=make, measured=True)
     if cost.measured.device == "cpu":
         assert cost.measured.memory == cost.memory
+
+
+@pytest.mark.parametrize("options", [{"foreach": True}, {"foreach": False}], ids=str)
+@pytest.mark.parametrize("name", ["Adadelta", "Adam", "AdamW", "Adamax", "ASGD", "NAdam", "RAdam", "RMSprop", "Rprop"])
+def test_an_optimizer_for_cuda_graphs(name: str, options: Any, monkeypatch: Any) -> None:
+    """PyTorch allows ``capturable=True`` on GPUs alone; its check is lifted here to run the step on a CPU as well."""
+
+    def make(parameters: Any) -> Any:
+        return getattr(torch.optim, name)(parameters, capturable=True, **options)
+
+    arguments: dict[str, Any] = {"inputs": (2, 8), "mode": "train", "optimizer": make}
+    cost = measure(nn.Linear(8, 8), **arguments)
+    assert (cost.executed, cost.uncounted) == ("meta", {})
+    assert measure(nn.Linear(8, 8), device="cuda", **arguments).macs == cost.macs
+    for module in {name.lower(), name.removesuffix("W").lower()}:  # from 2.7 on, AdamW steps as Adam
+        asks = "_get_capturable_supported_devices"
+        monkeypatch.setattr(sys.modules[f"torch.optim.{module}"], asks, lambda *args, **options: ["cpu"], raising=False)
+    measured = measure(nn.Linear(8, 8), measured=True, **arguments).measured
+    if measured.device == "cpu":
+        assert measured.memory == cost.memory
 
 
 def test_pytorch_refuses_meta_again_after_a_measurement() -> None:

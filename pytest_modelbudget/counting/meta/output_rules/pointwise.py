@@ -29,7 +29,9 @@ _FUNCTIONS = [
     "reciprocal", "square",
 ]  # fmt: skip
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-_GRADIENTS = ("threshold", "gelu", "silu", "mish", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu")
+_GRADIENTS = (
+    "threshold", "gelu", "silu", "mish", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu",
+)  # fmt: skip
 _OVERLOADS = ("Tensor", "Scalar")
 
 
