@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 from releases import RELEASE
 from torch import nn
 
@@ -15,14 +14,13 @@ from pytest_modelbudget import measure
 IMAGE = (2, 3, 6, 6)
 CHANNELS = 8
 
+NAMES = [
+    "ReLU", "ReLU6", "GELU", "SiLU", "Mish", "ELU", "SELU", "CELU", "LeakyReLU", "Hardswish", "Hardsigmoid", "Hardtanh",
+    "LogSigmoid", "PReLU", "RReLU", "Softplus", "Softshrink", "Hardshrink", "Softsign", "Tanh", "Tanhshrink", "Sigmoid",
+    "Dropout", "AlphaDropout", "Dropout2d",
+]  # fmt: skip
 FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
-    **{
-        name: getattr(nn, name)
-        for name in (
-            "ReLU ReLU6 GELU SiLU Mish ELU SELU CELU LeakyReLU Hardswish Hardsigmoid Hardtanh LogSigmoid PReLU RReLU "
-            "Softplus Softshrink Hardshrink Softsign Tanh Tanhshrink Sigmoid Dropout AlphaDropout Dropout2d"
-        ).split()
-    },
+    **{name: getattr(nn, name) for name in NAMES},
     "GLU": lambda: nn.GLU(1),
     "Softmax": lambda: nn.Softmax(1),
     "LogSoftmax": lambda: nn.LogSoftmax(1),
@@ -74,7 +72,8 @@ def test_an_activation_function(name: str, way: str, mode: str) -> None:
 # Kernels of a CPU keep the statistics of halves in halves, those of CUDA in float32, as counted
 OF_HALVES_ALONE = {("layer norm", "bfloat16")}
 # Until 2.13, PyTorch copies a channels-last image to the default format for group norm on every device but a CPU
-COPIED = {("group norm", "channels last"), ("group norm without affine", "channels last")} if RELEASE < (2, 14) else set()
+GROUPED = {("group norm", "channels last"), ("group norm without affine", "channels last")}
+COPIED = GROUPED if RELEASE < (2, 14) else set()
 
 
 @pytest.mark.parametrize("mode", ["infer", "train"])

@@ -99,7 +99,8 @@ class Leftovers:
     @contextmanager
     def watched(self, target: Any) -> Iterator[None]:
         """Note what is made inside."""
-        make_jagged_dummy()
+        with torch.inference_mode(False):
+            make_jagged_dummy()  # PyTorch keeps it from the first jagged tensor of a process on
         with self._made.noting():
             self._namespaces.add_around(target)
             with undisturbed_imports(self._made.importing, self._namespaces.add):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,7 +68,8 @@ class _Replacer:
 
     def replace_in_script(self, module: torch.jit.ScriptModule) -> None:
         """Replace the tensors of a scripted module, which its C++ object holds: also those in lists (``nn.LSTM``)."""
-        for part in module.modules():
+        parts: Iterable[Any] = module.modules()
+        for part in parts:
             for name in part._concrete_type.get_attributes():
                 value = part._c.getattr(name)
                 if (new := self._in_script(value)) is not value:

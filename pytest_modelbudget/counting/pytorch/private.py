@@ -50,6 +50,7 @@ def needed(what: str = "models", tried: str = TRIED) -> Iterator[None]:
 with needed():
     from torch._functorch import eager_transforms, vmap
     from torch.amp import autocast_mode
+    from torch.nested._internal import nested_tensor
     from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode
     from torch.testing import _comparison
     from torch.utils import _device, _python_dispatch
@@ -140,12 +141,5 @@ with needed():
     )
     last_executed_graph = _C._last_executed_optimized_graph
     optimized_scripts = torch.jit._fuser.optimized_execution
+    make_jagged_dummy = nested_tensor._nt_view_dummy
     TensorLikePair = _comparison.TensorLikePair
-
-
-def make_jagged_dummy() -> None:
-    """Make the tensor that PyTorch makes for the first jagged tensor of a process, and keeps, if it may make it now."""
-    jagged = sys.modules.get("torch.nested._internal.nested_tensor")
-    if jagged is not None:
-        with torch.inference_mode(False):
-            jagged._nt_view_dummy()

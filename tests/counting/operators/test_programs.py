@@ -220,6 +220,32 @@ def test_a_script_costs_the_same_however_often_it_ran(build: Any, way: dict[str,
         assert measure(model, inputs=(5, 8), **way) == first
 
 
+class Recurrent(nn.Module):
+    """It keeps its weights in a list, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.LSTM(8, 8, 2, batch_first=True, bidirectional=True)
+        self.scale = torch.ones(16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)[0] * self.scale
+
+
+@pytest.mark.parametrize("way", [{}, {"dtype": "bf16"}, {"mode": "train"}, {"mode": "train", "device": "T4"}], ids=str)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_script_costs_on_meta_what_its_source_does(way: dict[str, str]) -> None:
+    """Built by a factory, whole, or as a part: what it keeps in C++ is on the meta device."""
+    source = measure(Recurrent, inputs=(4, 5, 8), **way)
+    for model in (lambda: torch.jit.script(Recurrent()), torch.jit.script(Recurrent()),
+                  nn.Sequential(torch.jit.script(Recurrent()))):  # fmt: skip
+        cost = measure(model, inputs=(4, 5, 8), **way)
+        assert cost.executed == "meta"
+        assert (cost.macs, cost.flops, cost.weights, cost.memory) == (
+            source.macs, source.flops, source.weights, source.memory
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("way", [{"mode": "train"}, {"mode": "train", "amp": "bf16"}, {}], ids=str)
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_script_that_was_trained_costs_what_it_did_before(way: dict[str, str]) -> None:

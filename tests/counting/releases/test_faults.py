@@ -186,3 +186,39 @@ def test_a_model_that_traces_in_forward_costs_what_it_traces(name):
     trace = torch.jit.trace
     assert measure(TracesInForward(build()), inputs=(2, 3, 8, 8)).macs == 2 * macs
     assert torch.jit.trace is trace
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore:.*RNN module weights.*")
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_factory_that_traces_a_recurrent_layer(kind):
+    """PyTorch keeps traced sizes for the next operator; an error in between would spoil every later trace."""
+
+    def traced():
+        return torch.jit.trace(kind(8, 8), torch.zeros(5, 4, 8))
+
+    macs = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}[kind] * 2 * 8 * 8 * 5 * 4
+    assert measure(traced, inputs=(5, 4, 8)).macs == macs
+    assert measure(traced(), inputs=(5, 4, 8)).macs == macs
+
+
+# ------------------------------------------------------------------------------------------- what PyTorch keeps
+
+
+def test_the_first_jagged_tensor_of_a_process():
+    """PyTorch keeps a tensor from then on, which is none of the model's."""
+    in_a_new_process("""
+        import torch
+        from torch import nn
+        from pytest_modelbudget import measure
+        class Jagged(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(8, 8)
+            def forward(self, x):
+                offsets = torch.tensor([0, 3, 5, 8], device=x.device)
+                return self.layer(torch.nested.nested_tensor_from_jagged(x, offsets)).values()
+        with torch.inference_mode():
+            assert measure(Jagged, inputs=(8, 8)).macs == 8 * 8 * 8
+        assert measure(Jagged, inputs=(8, 8), mode="train").macs == 2 * 8 * 8 * 8
+        Jagged()(torch.ones(8, 8)).sum().backward()
+    """)

@@ -21,17 +21,18 @@ Case = tuple[int, str, str, str]
 """Processes, model, way, mode."""
 
 TESTS = Path(__file__).parents[2]
+PIPELINES = SCHEDULES if RELEASE != (2, 9) else ()  # there, gloo ends the process in the first exchange of a pipeline
 ALL = [
     *((2, name, way, mode) for name in MODELS for way in WAYS for mode in ("infer", "train")),
     *((4, name, way, "train") for name in MODELS for way in WAYS),
-    *((2, "stage", way, "train") for way in SCHEDULES),
+    *((2, "stage", way, "train") for way in PIPELINES),
     *((2, "mlp", "fsdp", mode) for mode in ("amp", "bfloat16")),
 ]
 ONE_OF_EACH_KIND = [
     *((2, name, way, "train") for name in MODELS for way in ("fsdp", "tp", "ddp")),
     *((2, name, way, "infer") for name, way in (("mlp", "ddp"), ("gpt", "fsdp"), ("vit", "tp"))),
     (2, "gpt", "ddp, views", "train"),
-    *((2, "stage", way, "train") for way in SCHEDULES),
+    *((2, "stage", way, "train") for way in PIPELINES),
     *((2, "mlp", "fsdp", mode) for mode in ("amp", "bfloat16")),
     *((4, "mlp", way, "train") for way in ("tp", "hsdp")),
     (4, "gpt", "fsdp x tp", "train"),
@@ -76,7 +77,7 @@ def test_a_rank_is_as_in_a_real_run(real):
     found, truth = {}, {}
     for case, seen in real.items():
         world, name, way, mode = case
-        if RELEASE == (2, 10) and case[1:3] == ("mlp", "tp"):
+        if (2, 10) <= RELEASE <= (2, 11) and case[1:3] == ("mlp", "tp"):
             continue  # docs/compatibility.md: a real step has more alive there than on 2.8 and 2.12
         cost = predicted(name, way, mode, world, world - 1)
         assert cost.executed == "meta"

@@ -199,7 +199,7 @@ def _group_norm(
 
 
 def _grouped(input: torch.Tensor, groups: int, *per_channel: torch.Tensor | None) -> Any:
-    """A tensor like ``input``, whose channels fall into ``groups``. PyTorch says which memory format kernels are given."""
+    """A tensor like ``input``, whose channels fall into ``groups``. What calls a kernel chose the memory format."""
     if not is_strided_meta(input) or input.dim() < 2 or groups < 1 or input.shape[1] % groups:
         return NotImplemented
     if input.dim() > 3 and (input.shape[1] == 1 or max(input.shape[2:]) == 1):  # strides fit both memory formats
