@@ -11,11 +11,13 @@ from typing import Any
 import torch
 
 from ..pytorch.private import (
+    JAGGED_DUMMY,
     count_function_modes,
     pop_function_mode_to_keep,
     push_kept_function_mode,
     without_dispatch_modes,
 )
+from ..pytorch.replaced import replaced
 
 _FIND = "_find_and_load"  # what the import statement and import_module call for a module that is not in sys.modules
 
@@ -27,9 +29,10 @@ def undisturbed_imports(
     """Run the code of modules that are imported inside without the modes, autocast and gradient mode of the count.
 
     An import runs in the context ``importing``. ``loaded`` is then called with the names of the modules that it loaded.
+    So runs what makes the tensor that PyTorch keeps from the first jagged tensor of the process on.
     """
     bootstrap: Any = importlib._bootstrap
-    original = getattr(bootstrap, _FIND)
+    original, make_dummy = getattr(bootstrap, _FIND), JAGGED_DUMMY.value
     depth = 0
 
     def find_and_load(*args: Any, **kwargs: Any) -> Any:
@@ -45,11 +48,12 @@ def undisturbed_imports(
             depth -= 1
             loaded([name for name in list(sys.modules) if name not in before])
 
-    setattr(bootstrap, _FIND, find_and_load)
-    try:
+    def jagged_dummy() -> Any:
+        with importing(), _outside():
+            return make_dummy()
+
+    with replaced(bootstrap, _FIND, find_and_load), replaced(JAGGED_DUMMY.owner, JAGGED_DUMMY.name, jagged_dummy):
         yield
-    finally:
-        setattr(bootstrap, _FIND, original)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 
 from ...errors import ModelError
 from ..model.process import no_garbage_collection
-from ..pytorch.private import INSIDE_MODULE_CALL, make_jagged_dummy
+from ..pytorch.private import INSIDE_MODULE_CALL
 from ..recording.attributes import attributes_of, content_of, dictionary_of, is_container
 from ..recording.made import Made
 from ..recording.tensors import storages_of, tensors_in
@@ -99,8 +99,6 @@ class Leftovers:
     @contextmanager
     def watched(self, target: Any) -> Iterator[None]:
         """Note what is made inside."""
-        with torch.inference_mode(False):
-            make_jagged_dummy()  # PyTorch keeps it from the first jagged tensor of a process on
         with self._made.noting():
             self._namespaces.add_around(target)
             with undisturbed_imports(self._made.importing, self._namespaces.add):

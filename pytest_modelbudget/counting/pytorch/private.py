@@ -141,5 +141,5 @@ with needed():
     )
     last_executed_graph = _C._last_executed_optimized_graph
     optimized_scripts = torch.jit._fuser.optimized_execution
-    make_jagged_dummy = nested_tensor._nt_view_dummy
+    JAGGED_DUMMY = _place(nested_tensor, "_nt_view_dummy")
     TensorLikePair = _comparison.TensorLikePair
