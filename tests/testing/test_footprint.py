@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 from suites import assert_clear, outcomes
@@ -59,6 +60,35 @@ def test_the_marker_and_every_report(pytester):
     failed = run(pytester, source.format('footprint="1GiB"'))
     assert outcomes(failed) == {"failed": 1}
     assert_clear(failed, "over budget: estimated footprint 2", "a footprint of 2", "+- 4 % (T4, 100 models)")
+
+
+def test_a_broken_limit_names_the_modules_that_keep_memory(pytester):
+    """What modules keep at the peak, in bytes as for ``memory``: the time that each takes is none of it."""
+    source = '@budget({}, device="T4", res=32)\ndef test_it():\n    return Net()'
+    by_memory = where(run(pytester, source.format('memory="1KiB"')))
+    assert by_memory
+    by_footprint = where(run(pytester, source.format('footprint="1GiB"'), "--budget-report=report.md"))
+    assert by_footprint[:-1] == by_memory
+    assert by_footprint[-1] == "told by memory: modules do not have footprint"
+    assert "told by memory" in (pytester.path / "report.md").read_text(encoding="utf-8")
+
+
+def where(result):
+    """The rows of ``where`` in a failure message."""
+    lines = [line.removeprefix("E").strip() for line in result.outlines]
+    start = next(i for i, line in enumerate(lines) if line.startswith("where"))
+    end = next(i for i, line in enumerate(lines) if i > start and (not line or line.startswith(("fits", "==="))))
+    return [line.removeprefix("where").strip() for line in lines[start:end]]
+
+
+def test_a_property_is_named_by_its_unit(pytester):
+    source = '@budget(footprint="4GiB", latency="1s", device="T4", res=32)\ndef test_it():\n    return Net()'
+    run(pytester, source, "--junitxml=junit.xml")
+    root = ElementTree.parse(pytester.path / "junit.xml").getroot()
+    found = {one.get("name"): one.get("value") for one in root.iter("property")}
+    assert found["modelbudget.estimated_footprint.limit"] == str(4 * GIB)
+    assert found["modelbudget.estimated_latency_ns.limit"] == "1000000000"
+    assert int(found["modelbudget.estimated_footprint"]) > 2 * GIB
 
 
 def test_no_estimate_is_in_a_baseline(pytester):

@@ -98,7 +98,7 @@ def _places(cost: Cost, metric: str, top: str) -> list[Place]:
 
 def module_values(cost: Cost, metric: str) -> Mapping[str, int]:
     """One metric of every module, with everything below it; empty where modules do not have it."""
-    if find_metric(metric).estimate:
+    if find_metric(metric).estimate and find_metric(metric).in_modules:
         times = cost.throughput.by_module() if cost.throughput is not None else {}
         return {name: times.get(name, 0) for name in cost.modules}
     return {name: getattr(row, metric) for name, row in cost.modules.items() if hasattr(row, metric)}
