@@ -8,7 +8,6 @@ from ..text.line import one_line
 from ..values.metrics import find_metric
 from ..values.result import Result
 
-
 _UNITS = {"nanoseconds": "_ns"}
 """What a property's name ends in, by the unit of its value: bytes and counts go without saying."""
 

@@ -37,6 +37,7 @@ from .kinds import (
 )
 from .links import LINKS
 from .metrics import metric_names
+from .own_device import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -299,14 +300,18 @@ class OperatingPoint:
     def from_dict(cls, data: Mapping[str, Any]) -> OperatingPoint:
         """The inverse of `to_dict`; raises `UsageError` for values that are no operating point.
 
-        What may be a callable may have any name: that of a callable is all that is written of it.
+        What may be a callable may have any name: that of a callable is all that is written of it. A device that is a
+        file need not be there.
         """
         named = {
             one.name: data[one.name]
             for one in axes(training=True)
             if isinstance(one.kind, Named) and isinstance(data.get(one.name), str) and data.get("mode") == "train"
         }
-        return replace(operating_point(**{**data, **dict.fromkeys(named, name_of)}), **named)  # a callable is allowed
+        stand_in: dict[str, Any] = dict.fromkeys(named, name_of)  # a callable is allowed
+        if isinstance(data.get("device"), str) and data["device"].endswith(SUFFIX):
+            named["device"], stand_in["device"] = data["device"], None
+        return replace(operating_point(**{**data, **stand_in}), **named)
 
     @classmethod
     def read(cls, tree: Any, place: Place) -> OperatingPoint:

@@ -11,6 +11,7 @@ from pytest_modelbudget import UsageError, measure
 from pytest_modelbudget.cli.command import main
 from pytest_modelbudget.counting.calibrating import run as calibrating
 from pytest_modelbudget.counting.calibrating.models import Small
+from pytest_modelbudget.report.formats.json import from_json
 from pytest_modelbudget.values.devices import find_device
 
 SMALL = (
@@ -51,6 +52,30 @@ def test_estimates_by_it_say_whose_they_are(card):
     device = find_device(str(path))
     assert device.kind == "cpu"
     assert {fit.way.mode for fit in device.own.fits} == {"infer", "train"}
+
+
+def test_a_report_is_read_where_the_file_is_not(card, tmp_path, pytester):
+    """The device stays a name; only which modules take the time is not told there, which the file would say."""
+    path, _ = card
+    source = f"""
+        from pytest_modelbudget import budget
+        from torch import nn
+
+        @budget(latency="1ns", inputs=("batch", 64), batch=4, device={str(path)!r})
+        def test_it():
+            return nn.Sequential(nn.Linear(64, 64))
+    """
+    pytester.makepyfile(source)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--budget-report=r.json")
+    told = pytester.path / "r.json"
+    there = from_json(told.read_bytes(), "r.json")
+    path.unlink()
+    read = from_json(told.read_bytes(), "r.json")
+    assert read == there
+    assert read.results[0].cost.point.device == read.results[0].cost.throughput.device == str(path)
+    for option in ("md", "html", "txt"):
+        assert main(["report", str(told), f"--{option}", str(tmp_path / "read")]) == 0
+        assert "my-card.json" in (tmp_path / "read").read_text(encoding="utf-8")
 
 
 def test_a_file_that_is_damaged_or_not_there_is_named(card):

@@ -65,7 +65,7 @@ def test_what_is_no_gpu_by_name_has_no_footprint(by_hand):
     assert footprint(taken, find_device("cuda"), "infer") is None
     assert footprint(taken, find_device("laptop CPU"), "infer") is None
     with pytest.raises(UsageError, match="like no card"):
-        Footprint("A100 40GB", "infer", {}, 0, taken, Accuracy(1, "", 1)).on("laptop CPU")
+        Footprint("A100 40GB", "infer", GIB, {}, 0, taken, Accuracy(1, "", 1)).on("laptop CPU")
 
 
 def test_the_workspace_is_that_of_the_convolution_that_moves_the_most():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ...text import units
 from ...text.line import one_line
 from ...values.cost import Cost
-from ...values.devices import find_device
 from ...values.fits import Accuracy
 from ...values.footprint import PARTS, Footprint
 from ...values.metrics import show
@@ -41,7 +40,7 @@ def _sends(throughput: Throughput) -> str:
 
 def of_memory(footprint: Footprint) -> str:
     """``Estimated for T4, not measured: a footprint of 11.3 GiB +- 3 % (...) of its 16 GiB: live 9 GiB, ...``."""
-    memory = show(find_device(footprint.device).memory, "footprint")
+    memory = show(footprint.memory, "footprint")
     whole = f"a footprint of {show(footprint.total, 'footprint')}{off_by(footprint.accuracy)}"
     parts = ", ".join(f"{name} {show(footprint.parts[name], 'footprint')}" for name in PARTS if footprint.parts[name])
     fits = f"of its {memory}" if footprint.fits else f"which its {memory} do not hold"
