@@ -13,8 +13,8 @@ from ..targets.find import named_targets
 from ..targets.found import FoundTarget
 from ..values.arguments import FitArguments, explicit
 from ..values.frozen import freeze
-from ..values.limits import take_limits
-from ..values.metrics import metric_names
+from ..values.limits import FITS, take_limits
+from ..values.metrics import all_metrics
 from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import Request, without_unset
 from .axes import axis_values, one_value
@@ -99,14 +99,10 @@ def fit(
     ranks = _numbers_of_ranks(asked)
     settings = {name: one_value(name, asked.pop(name)) for name in axis_names(several=True) if name in asked}
     request = Request.of(**asked, **settings, **({"ranks": ranks[0]} if ranks else {}))
-    if not limits and request.allocates and request.card is not None:
+    if not limits and request.allocates and request.card is not None and arguments.get(FITS) is not False:
         limits = {"footprint": request.card.memory}
     if not limits:
-        names = ", ".join(metric_names(estimate=False))
-        raise UsageError(
-            f"There is no limit to keep. Give one or more of {names}, such as flops='10G', or a card by device=, which "
-            "is then to hold the step."
-        )
+        raise UsageError(_no_limit(request))
     (name, model), *more = named_targets(target, args).items()
     if more:
         raise UsageError("fit() takes one model.")
@@ -126,6 +122,19 @@ def fit(
     start = request.point.at(**{size: values[0] for size, values in given.items() if size not in free})
     finder = _Finder(name, model, replace(request, point=start), limits, given, progress)
     return finder.fewest(ranks) if len(ranks) > 1 else finder.fit(free)
+
+
+def _no_limit(request: Request) -> str:
+    """That nothing says what is to be kept, and what could."""
+    card = request.card
+    timed = [metric.name for metric in all_metrics() if not metric.estimate or card is not None]
+    names = [name for name in timed if name != "footprint" or request.allocates]
+    there = f"There is no limit to keep. Give one or more of {', '.join(names)}, such as flops='10G'"
+    if card is None:
+        return f"{there}, or the card of a GPU, such as device='T4', which is then to hold the step."
+    if request.allocates:
+        return f"{there}, or fits=True, so that device={card.name!r} is to hold the step."
+    return f"{there}. device={card.name!r} is no GPU, so that it has no memory of its own to fill."
 
 
 def _numbers_of_ranks(asked: dict[str, Any]) -> tuple[int, ...]:

@@ -112,7 +112,7 @@ def fills_none(reserved: int, device: Device) -> bool:
 
 def footprint(taken: Taken, device: Device, mode: str) -> Footprint | None:
     """What a step takes of a card; ``None`` for a device that no measured card is like, or that is no GPU by name."""
-    known = memory_fit(device, mode) if device.has_speed and device.kind == "cuda" else None
+    known = memory_fit(device, mode) if device.is_card else None
     if known is None:
         return None
     fit, accuracy = known

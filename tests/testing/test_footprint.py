@@ -12,6 +12,7 @@ from torch import nn
 
 from pytest_modelbudget import UsageError, fit, measure
 from pytest_modelbudget.judging.budget import parse_budget
+from pytest_modelbudget.report.parts.memory import memory_text
 from pytest_modelbudget.values import calibration
 from pytest_modelbudget.values.fits import Calibration, Memory
 
@@ -39,8 +40,11 @@ def test_fits_is_a_limit_by_the_memory_of_the_device():
         ({"fits": True}, "fits=True asks what a named device holds, and here is no device"),
         ({"fits": True, "device": "cuda"}, "here is device='cuda', which names no card"),
         ({"fits": "yes", "device": "T4"}, "fits='yes' is neither True nor False"),
-        ({"footprint": "24GB"}, "is a limit on the memory of a card, and here is no device"),
-        ({"footprint": "24GB", "device": "laptop CPU"}, "is a limit on the memory of a GPU"),
+        ({"footprint": "24GB"}, "footprint='24GB' is a limit on the memory of a GPU, and here is no device"),
+        ({"footprint": "5GB", "device": "laptop CPU"}, "footprint='5GB' is a limit on the memory of a GPU, .* no GPU"),
+        ({"fits": True, "device": "laptop CPU"}, "fits=True .* which is no GPU. Name the card of a GPU, such as .*T4"),
+        ({"fits": True, "device": "laptop CPU"}, "'RTX 3090', 'Jetson AGX Orin 64GB', and the file of a device"),
+        ({"fits": True, "device": "T4", "module": "stem"}, "fits= is a limit on the whole model"),
         ({"footprint": "24GB", "device": "T4", "module": "stem"}, "a limit on the whole model"),
     ],
 )
@@ -105,6 +109,16 @@ def test_without_a_named_device_there_is_none():
 class Wide(nn.Module):
     def forward(self, x):
         return x * 2
+
+
+def test_only_where_a_card_is_larger_are_there_larger_ones():
+    """2 GiB a sample, and 2 of the card: 142 GiB are more than the 141 of an H200, and the B200 is the largest."""
+    for batch, says in (
+        (70, "fits on  B200 (180 GiB): an estimated 142 GiB"),
+        (69, "(141 GiB) and larger: an estimated"),
+    ):
+        cost = measure(Wide, inputs=("batch", 256, 1 << 20), batch=batch, device="T4")
+        assert says in memory_text(cost)
 
 
 def test_fit_asks_what_the_card_holds():
