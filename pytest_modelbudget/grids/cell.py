@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from ..values.devices import find_device
+from ..values.fits import Accuracy
 from ..values.frozen import freeze
 from ..values.point import OperatingPoint
 from ..values.throughput import smallest_that_pays
@@ -16,7 +17,8 @@ from ..values.throughput import smallest_that_pays
 class Cell:
     """One point of a grid: what a model costs there, by metric, or why it refuses (in one line).
 
-    ``uncounted`` are operators without a formula, so that the numbers are too low; ``executed`` is as in `Cost`.
+    ``uncounted`` are operators without a formula, so that the numbers are too low; ``executed`` and ``accuracies`` are
+    as in `Cost`.
     """
 
     target: str
@@ -25,10 +27,11 @@ class Cell:
     refused: str = ""
     executed: str = "meta"
     uncounted: tuple[str, ...] = ()
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Nothing in a cell changes."""
-        freeze(self, "values")
+        freeze(self, "values", "accuracies")
 
     def per_sample(self, metric: str) -> int | float | None:
         """A metric divided by the batch: whole where it is, else the nearest float; ``None`` where there is none."""

@@ -12,6 +12,7 @@ from ..judging.search import Look, Search
 from ..targets.find import named_targets
 from ..targets.found import FoundTarget
 from ..values.arguments import FitArguments, explicit
+from ..values.fits import Accuracy
 from ..values.frozen import freeze
 from ..values.limits import FITS, take_limits
 from ..values.metrics import all_metrics
@@ -188,6 +189,7 @@ class _Finder:
         self._name, self._model, self._request, self._limits = name, model, request, limits
         self._given, self._progress = given, progress
         self._known: dict[OperatingPoint, Look] = {}
+        self._accuracies: dict[OperatingPoint, Mapping[str, Accuracy]] = {}
 
     def look(self, point: OperatingPoint) -> Look:
         """Count one point. Raises `UsageError` where a limited metric is not measured."""
@@ -201,12 +203,16 @@ class _Finder:
                     f"Operators without a formula make the numbers too low: {', '.join(counted.uncounted)}. "
                     "Teach them with torch.utils.flop_counter.register_flop_formula."
                 )
+            self._accuracies[point] = counted.accuracies
             self._known[point] = Look(
                 {m: counted.values[m] for m in self._limits if m in counted.values}, counted.refused
             )
             if self._progress is not None:
                 self._progress(len(self._known), 0)
         return self._known[point]
+
+    def _at(self, point: OperatingPoint) -> Fitting:
+        return Fitting(point, self.look(point).values, accuracies=self._accuracies[point])
 
     def fit(self, free: list[str]) -> Fit:
         """Search the sizes that are free."""
@@ -225,7 +231,7 @@ class _Finder:
             point = replace(self._request.point, ranks=number).with_batch_if_needed()
             look = self.look(point)
             if not look.refused and not look.over(self._limits):
-                found = Fitting(point, look.values)
+                found = self._at(point)
                 if before is not None:
                     last = self.look(before)
                     found = replace(found, next=before, beyond=last.values, binds=(last.over(self._limits) or [""])[0])
@@ -245,7 +251,7 @@ class _Finder:
         look = self.look(point)
         if look.refused:
             raise ModelError(f"The model refuses {point}: {look.refused}")
-        return None if look.over(self._limits) else Fitting(point, look.values)
+        return None if look.over(self._limits) else self._at(point)
 
     def _least(self, free: list[str]) -> Fitting:
         """The cheapest point that was accepted: all of them are over."""
@@ -255,7 +261,7 @@ class _Finder:
             hint = " A model of token ids needs seq=." if "res" in free else ""
             raise ModelError(f"The model refuses every size tried, such as {point}: {look.refused}.{hint}")
         point, look = min(accepted, key=lambda item: (item[1].fill(self._limits), item[0].batch or 0))
-        return Fitting(point, look.values, binds=look.over(self._limits)[0])
+        return replace(self._at(point), binds=look.over(self._limits)[0])
 
     def _largest(self, size: str, at: OperatingPoint) -> Fitting | None:
         """The largest value of one size with the others as they are."""
@@ -302,7 +308,7 @@ class _Finder:
 
     def _fitting(self, size: str, value: int, following: int | None, at: OperatingPoint) -> Fitting:
         point = _with(at, size, value)
-        found = Fitting(point, self.look(point).values)
+        found = self._at(point)
         if following is None:
             return found
         after = _with(at, size, following)

@@ -99,7 +99,8 @@ def _request(given: Mapping[str, Any], mode: str, modes: Sequence[str]) -> Reque
 
 def _cell(target: str, point: OperatingPoint, counted: Counted, metrics: Iterable[str]) -> Cell:
     values = {metric: counted.values[metric] for metric in metrics if metric in counted.values}
-    return Cell(target, point, values, counted.refused, counted.executed, counted.uncounted)
+    known = {metric: accuracy for metric, accuracy in counted.accuracies.items() if metric in values}
+    return Cell(target, point, values, counted.refused, counted.executed, counted.uncounted, known)
 
 
 def _samples_per_second(cell: Cell) -> float | None:

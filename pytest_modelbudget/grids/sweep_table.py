@@ -7,7 +7,6 @@ from typing import Any
 
 from ..text.line import one_line, shown
 from ..text.tables import plain_table
-from ..values.estimates import accuracies
 from ..values.metrics import find_metric, show, title_of
 from ..values.point import axis_names, find_axis
 from ..values.request import CONVENTIONS
@@ -34,9 +33,8 @@ def _off(cells: Sequence[Cell]) -> str:
     """How far off the estimates are, by the ways of running that there are."""
     known: dict[str, None] = {}
     for cell in cells:
-        for metric, accuracy in accuracies(cell.point).items():
-            if metric in cell.values:
-                known[f" Estimated {metric} {one_line(str(accuracy))}."] = None
+        for metric, accuracy in cell.accuracies.items():
+            known[f" Estimated {metric} {one_line(str(accuracy))}."] = None
     return "".join(known)
 
 

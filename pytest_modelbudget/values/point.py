@@ -225,8 +225,8 @@ class OperatingPoint:
     @property
     def way(self) -> Way:
         """How a step runs, for what efficiency depends on. A model of half precision is that without its weights."""
-        half = (self.amp or self.dtype) in ("float16", "bfloat16")
-        return Way(self.mode, half, bool(self.channels_last), bool(self.compile))
+        half, double = (self.amp or self.dtype) in ("float16", "bfloat16"), (self.amp or self.dtype) == "float64"
+        return Way(self.mode, half, bool(self.channels_last), bool(self.compile), double)
 
     @property
     def rules(self) -> str:

@@ -36,7 +36,7 @@ from suites import pixels
 from torch import nn
 
 import pytest_modelbudget.counting.measure
-from pytest_modelbudget import ModelError, UsageError, measure, sweep
+from pytest_modelbudget import ModelError, UsageError, fit, measure, sweep
 from pytest_modelbudget.values.metrics import metric_names
 
 BATCHES = [1, 2, 3, 6, 9]
@@ -412,3 +412,29 @@ def test_the_predicted_time_is_there_whatever_metrics_are_chosen():
     assert found.metrics == ("flops", "params", "latency")
     assert all(speed > 0 for speed in found.extras["estimated_samples_per_second"])
     assert sweep(lambda: nn.Conv2d(3, 4, 1), res=8, metrics="FLOPs").metrics == ("flops",)
+
+
+class OwnHalf(nn.Module):
+    """Half precision without being asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 4).half()
+
+    def forward(self, x):
+        return self.layer(x.half())
+
+
+def test_all_commands_say_the_same_error():
+    """The precision that a model runs in is known when it has run."""
+    given = {"inputs": ("batch", 8), "device": "RTX 4090"}
+    said = str(measure(OwnHalf, batch=2, **given).throughput.accuracy)
+    assert said.startswith("+- 3 % (RTX 4090")
+    assert f"Estimated latency {said}." in sweep(OwnHalf, batch=[1, 2], **given).table()
+    assert f"Estimated latency {said}." in fit(OwnHalf, batch=[1, 2], latency="1s", **given).table()
+    assert f"Estimated latency {said}." in fit(OwnHalf, batch=[1, 2], latency="1ns", **given).table()
+
+
+def test_double_precision_borrows_the_error_of_single():
+    said = str(measure(nn.Linear(8, 4), batch=2, inputs=("batch", 8), dtype="fp64", device="L4").throughput.accuracy)
+    assert said == "+- 71 % (as L4 in float32, 5 models)"
