@@ -25,6 +25,8 @@ def fit_table(
     first = next(iter(found), least)
     for metric, accuracy in (first.accuracies if first is not None else {}).items():
         head += f" Estimated {metric} {one_line(str(accuracy))}." if metric in limits else ""
+    if first is not None and first.point.idle:
+        head += f" {first.point.idle}"
     if not found:
         assert least is not None  # what does not fit was counted
         used, limit = show_apart(least.values[least.binds], limits[least.binds], least.binds)

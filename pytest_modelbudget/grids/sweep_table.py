@@ -26,7 +26,7 @@ def about(cells: Sequence[Cell], convention: str) -> str:
     """What the sweep is of: the model if it is one, the modes, the convention."""
     lead = "" if _targets(cells) > 1 else f"{shown(cells[0].target)}: "
     modes = sorted({cell.point.mode for cell in cells})
-    return f"{lead}{', '.join(modes)}. {CONVENTIONS[convention]}{_off(cells)}"
+    return f"{lead}{', '.join(modes)}. {CONVENTIONS[convention]}{_off(cells)}{_idle(cells)}"
 
 
 def _off(cells: Sequence[Cell]) -> str:
@@ -36,6 +36,11 @@ def _off(cells: Sequence[Cell]) -> str:
         for metric, accuracy in cell.accuracies.items():
             known[f" Estimated {metric} {one_line(str(accuracy))}."] = None
     return "".join(known)
+
+
+def _idle(cells: Sequence[Cell]) -> str:
+    """What is given and changes nothing."""
+    return "".join(f" {text}" for text in dict.fromkeys(cell.point.idle for cell in cells) if text)
 
 
 def _targets(cells: Sequence[Cell]) -> int:

@@ -54,6 +54,7 @@ class Axis:
     - ``several``: a sweep may be given several values;
     - ``training``: only a training step has it, with the value ``usual`` if neither it nor the axis ``decided_by`` is
       given; ``implied``: a value that is the same as none;
+    - ``for_time``: it changes the predicted time of a named card, and nothing else;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
     - ``title``: its name on the axis of a picture, ``each`` what is counted along it;
@@ -73,6 +74,7 @@ class Axis:
     usual: Any = None
     decided_by: str = ""
     implied: Any = None
+    for_time: bool = False
     always: bool = False
     text: str = ", {name} {value}"
     unsaid: Any = None
@@ -188,7 +190,7 @@ class OperatingPoint:
     )  # fmt: skip
     compile: bool | None = axis(
         Flag(), "estimate the time of a step under torch.compile; counts are those of the model as it is",
-        text=", compiled", aliases=("compiled", "torch_compile"),
+        text=", compiled", for_time=True, aliases=("compiled", "torch_compile"),
     )  # fmt: skip
     ranks: int | None = axis(
         Whole(), "processes of a sharded model; everything is measured of one of them",
@@ -232,6 +234,16 @@ class OperatingPoint:
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
         return "cpu" if self.device is None else find_device(self.device).kind
+
+    @property
+    def idle(self) -> str:
+        """A sentence on what is given and changes nothing, since no card is named; empty where nothing is."""
+        device = self.device or "cpu"
+        names = [one.name for one, _ in self.given() if one.for_time]
+        if not names or device.endswith(SUFFIX) or find_device(device).has_speed:
+            return ""
+        what = "matters for the predicted time of a named card, such as device='T4', and here is none."
+        return f"{' and '.join(names)} {what}"
 
     @property
     def world(self) -> int | None:

@@ -37,6 +37,7 @@ from torch import nn
 
 import pytest_modelbudget.counting.measure
 from pytest_modelbudget import ModelError, UsageError, fit, measure, sweep
+from pytest_modelbudget.report.parts.conditions import conditions
 from pytest_modelbudget.values.metrics import metric_names
 
 BATCHES = [1, 2, 3, 6, 9]
@@ -438,3 +439,13 @@ def test_all_commands_say_the_same_error():
 def test_double_precision_borrows_the_error_of_single():
     said = str(measure(nn.Linear(8, 4), batch=2, inputs=("batch", 8), dtype="fp64", device="L4").throughput.accuracy)
     assert said == "+- 71 % (as L4 in float32, 5 models)"
+
+
+def test_what_changes_nothing_without_a_card_is_said():
+    given, said = {"inputs": ("batch", 8), "compile": True}, "compile matters for the predicted time of a named card"
+    assert said in conditions(measure(nn.Linear(8, 4), batch=2, **given))
+    assert said in conditions(measure(nn.Linear(8, 4), batch=2, device="cuda", **given))
+    assert said in sweep(nn.Linear(8, 4), batch=[1, 2], **given).table()
+    assert said in fit(nn.Linear(8, 4), batch=[1, 2], flops="1G", **given).table()
+    assert said not in conditions(measure(nn.Linear(8, 4), batch=2, device="T4", **given))
+    assert "matters" not in conditions(measure(nn.Linear(8, 4), inputs=(1, 8), channels_last=True))  # it has a layout
