@@ -24,7 +24,7 @@ def prediction(throughput: Throughput) -> str:
     step = f"{show(throughput.nanoseconds, 'latency')}{off_by(throughput.accuracy)} a step"
     speed = throughput.samples_per_second
     if speed is not None:
-        step += f", {per_second(speed)} samples/s"
+        step += f", {units.per_second(speed)} samples/s"
     how = "" if throughput.accuracy is not None else "by a roofline, "
     device, link = one_line(throughput.device), _sends(throughput)
     return f"Estimated for {device}, {how}not measured: {step}; {_binds(throughput)}.{link}"
@@ -50,11 +50,6 @@ def of_memory(footprint: Footprint) -> str:
 def off_by(accuracy: Accuracy | None) -> str:
     """How far off an estimate is, behind it; empty where nobody knows."""
     return "" if accuracy is None else f" {one_line(str(accuracy))}"
-
-
-def per_second(speed: float) -> str:
-    """Samples per second with three digits: ``0.0412``, ``7.3``, ``401``, ``8950``."""
-    return f"{speed:.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
 def _binds(throughput: Throughput) -> str:
