@@ -56,7 +56,7 @@ class Accuracy:
 
     ``card`` and ``models`` are what was measured. Not ``own``: this device was not, or not in this way of running, and
     took the factors of that card as it ran there; ``ran`` says what was unlike: ``not compiled``. ``right`` is the
-    share of batches, in percent, on the card ``ladder``, that fit or did not as it says.
+    share of batches, in percent, on the card ``ladder``, that fit or did not as it says. Zero is what nobody measured.
     """
 
     percent: int
@@ -72,7 +72,8 @@ class Accuracy:
         card = self.card if self.own else " ".join(part for part in ("as", self.card, self.ran) if part)
         where = f"{card}, {self.models:,} model{'s' if self.models != 1 else ''}"
         ladder = f"; right for {self.right} % of batches that {self.ladder} held or not" if self.right else ""
-        return f"+- {self.percent} % ({where}{ladder})"
+        off = f"{self.percent} %" if self.percent else "unknown"
+        return f"+- {off} ({where}{ladder})"
 
 
 @dataclass(frozen=True)
