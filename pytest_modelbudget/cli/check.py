@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, judge and report; 1 where a budget does not hold."""
+    with ExitStack() as folders:
+        return _checked(arguments, folders)
+
+
+def _checked(arguments: argparse.Namespace, folders: ExitStack) -> int:
     from ..baseline.file import read
     from ..gate.checking import check_entries
     from ..gate.config import read_config
@@ -43,8 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ..report.failure import failure
     from ..report.formats import check_report
     from ..report.terminal import summary
+    from ..values.own_device import files_in
 
     table = read_table(arguments.file) if arguments.file is not None else project_table(Path())
+    if table is not None:
+        folders.enter_context(files_in(table.path.parent))
     entries = table.entries() if table is not None else []
     if table is None or not entries:
         where = str(arguments.file or "pyproject.toml or modelbudget.toml")

@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from ..values.devices import find_device
+from ..values.fits import Accuracy
 from ..values.frozen import freeze
 from ..values.point import OperatingPoint
 from ..values.throughput import smallest_that_pays
+
+SPEED = "estimated_samples_per_second"
+"""The column of a sweep with a predicted time that says how many samples that is a second."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One point of a grid: what a model costs there, by metric, or why it refuses (in one line).
 
-    ``uncounted`` are operators without a formula, so that the numbers are too low; ``executed`` is as in `Cost`.
+    ``uncounted`` are operators without a formula, so that the numbers are too low; ``executed`` and ``accuracies`` are
+    as in `Cost`.
     """
 
     target: str
@@ -25,10 +30,18 @@ class Cell:
     refused: str = ""
     executed: str = "meta"
     uncounted: tuple[str, ...] = ()
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Nothing in a cell changes."""
-        freeze(self, "values")
+        freeze(self, "values", "accuracies")
+
+    @property
+    def held(self) -> bool | None:
+        """Whether the device named holds the point, as far as is known: ``None`` without one, or what it takes."""
+        used = self.values.get("footprint", self.values.get("memory"))
+        device = find_device(self.point.device) if self.point.device is not None else None
+        return None if used is None or device is None or not device.memory else used <= device.memory
 
     def per_sample(self, metric: str) -> int | float | None:
         """A metric divided by the batch: whole where it is, else the nearest float; ``None`` where there is none."""
@@ -49,7 +62,7 @@ def batches_that_pay(cells: Iterable[Cell]) -> dict[tuple[str, OperatingPoint], 
         if batch is None or not nanoseconds or cell.point.device is None:
             continue
         group = speeds.setdefault((cell.target, replace(cell.point, batch=None)), {})
-        if cell.values.get("footprint", cell.values.get("memory", 0)) <= find_device(cell.point.device).memory:
+        if cell.held is not False:
             group[batch] = Fraction(batch, nanoseconds)
     found = {key: smallest_that_pays(group) for key, group in speeds.items()}
     return {key: batch for key, batch in found.items() if batch is not None}

@@ -110,6 +110,7 @@ class Sweep:
         cells = []
         for number, cell in enumerate(self.cells):
             data = {**vars(cell), "point": cell.point.to_dict(), "values": dict(cell.values)}
+            del data["accuracies"]
             data["uncounted"] = list(cell.uncounted)
             data["per_sample"] = {
                 m: cell.per_sample(m) for m in self.metrics if find_metric(m).per_sample and m in cell.values

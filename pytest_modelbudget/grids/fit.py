@@ -12,9 +12,10 @@ from ..judging.search import Look, Search
 from ..targets.find import named_targets
 from ..targets.found import FoundTarget
 from ..values.arguments import FitArguments, explicit
+from ..values.fits import Accuracy
 from ..values.frozen import freeze
-from ..values.limits import take_limits
-from ..values.metrics import metric_names
+from ..values.limits import FITS, take_limits
+from ..values.metrics import all_metrics
 from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import Request, without_unset
 from .axes import axis_values, one_value
@@ -99,14 +100,10 @@ def fit(
     ranks = _numbers_of_ranks(asked)
     settings = {name: one_value(name, asked.pop(name)) for name in axis_names(several=True) if name in asked}
     request = Request.of(**asked, **settings, **({"ranks": ranks[0]} if ranks else {}))
-    if not limits and request.allocates and request.card is not None:
+    if not limits and request.allocates and request.card is not None and arguments.get(FITS) is not False:
         limits = {"footprint": request.card.memory}
     if not limits:
-        names = ", ".join(metric_names(estimate=False))
-        raise UsageError(
-            f"There is no limit to keep. Give one or more of {names}, such as flops='10G', or a card by device=, which "
-            "is then to hold the step."
-        )
+        raise UsageError(_no_limit(request))
     (name, model), *more = named_targets(target, args).items()
     if more:
         raise UsageError("fit() takes one model.")
@@ -126,6 +123,19 @@ def fit(
     start = request.point.at(**{size: values[0] for size, values in given.items() if size not in free})
     finder = _Finder(name, model, replace(request, point=start), limits, given, progress)
     return finder.fewest(ranks) if len(ranks) > 1 else finder.fit(free)
+
+
+def _no_limit(request: Request) -> str:
+    """That nothing says what is to be kept, and what could."""
+    card = request.card
+    timed = [metric.name for metric in all_metrics() if not metric.estimate or card is not None]
+    names = [name for name in timed if name != "footprint" or request.allocates]
+    there = f"There is no limit to keep. Give one or more of {', '.join(names)}, such as flops='10G'"
+    if card is None:
+        return f"{there}, or the card of a GPU, such as device='T4', which is then to hold the step."
+    if request.allocates:
+        return f"{there}, or fits=True, so that device={card.name!r} is to hold the step."
+    return f"{there}. device={card.name!r} is no GPU, so that it has no memory of its own to fill."
 
 
 def _numbers_of_ranks(asked: dict[str, Any]) -> tuple[int, ...]:
@@ -179,6 +189,7 @@ class _Finder:
         self._name, self._model, self._request, self._limits = name, model, request, limits
         self._given, self._progress = given, progress
         self._known: dict[OperatingPoint, Look] = {}
+        self._accuracies: dict[OperatingPoint, Mapping[str, Accuracy]] = {}
 
     def look(self, point: OperatingPoint) -> Look:
         """Count one point. Raises `UsageError` where a limited metric is not measured."""
@@ -192,12 +203,16 @@ class _Finder:
                     f"Operators without a formula make the numbers too low: {', '.join(counted.uncounted)}. "
                     "Teach them with torch.utils.flop_counter.register_flop_formula."
                 )
+            self._accuracies[point] = counted.accuracies
             self._known[point] = Look(
                 {m: counted.values[m] for m in self._limits if m in counted.values}, counted.refused
             )
             if self._progress is not None:
                 self._progress(len(self._known), 0)
         return self._known[point]
+
+    def _at(self, point: OperatingPoint) -> Fitting:
+        return Fitting(point, self.look(point).values, accuracies=self._accuracies[point])
 
     def fit(self, free: list[str]) -> Fit:
         """Search the sizes that are free."""
@@ -216,7 +231,7 @@ class _Finder:
             point = replace(self._request.point, ranks=number).with_batch_if_needed()
             look = self.look(point)
             if not look.refused and not look.over(self._limits):
-                found = Fitting(point, look.values)
+                found = self._at(point)
                 if before is not None:
                     last = self.look(before)
                     found = replace(found, next=before, beyond=last.values, binds=(last.over(self._limits) or [""])[0])
@@ -236,7 +251,7 @@ class _Finder:
         look = self.look(point)
         if look.refused:
             raise ModelError(f"The model refuses {point}: {look.refused}")
-        return None if look.over(self._limits) else Fitting(point, look.values)
+        return None if look.over(self._limits) else self._at(point)
 
     def _least(self, free: list[str]) -> Fitting:
         """The cheapest point that was accepted: all of them are over."""
@@ -246,7 +261,7 @@ class _Finder:
             hint = " A model of token ids needs seq=." if "res" in free else ""
             raise ModelError(f"The model refuses every size tried, such as {point}: {look.refused}.{hint}")
         point, look = min(accepted, key=lambda item: (item[1].fill(self._limits), item[0].batch or 0))
-        return Fitting(point, look.values, binds=look.over(self._limits)[0])
+        return replace(self._at(point), binds=look.over(self._limits)[0])
 
     def _largest(self, size: str, at: OperatingPoint) -> Fitting | None:
         """The largest value of one size with the others as they are."""
@@ -293,7 +308,7 @@ class _Finder:
 
     def _fitting(self, size: str, value: int, following: int | None, at: OperatingPoint) -> Fitting:
         point = _with(at, size, value)
-        found = Fitting(point, self.look(point).values)
+        found = self._at(point)
         if following is None:
             return found
         after = _with(at, size, following)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from ..text.line import one_line, shown
 from ..text.tables import plain_table
 from ..text.units import share
-from ..values.estimates import accuracies
 from ..values.metrics import show, show_apart
 from ..values.point import axis_names
 from ..values.request import CONVENTIONS
@@ -24,8 +23,10 @@ def fit_table(
     texts = ", ".join(f"{metric} {show(limit, metric)}" for metric, limit in limits.items())
     head = f"{shown(target)} within {texts}. {CONVENTIONS[convention]}"
     first = next(iter(found), least)
-    for metric, accuracy in (accuracies(first.point) if first is not None else {}).items():
+    for metric, accuracy in (first.accuracies if first is not None else {}).items():
         head += f" Estimated {metric} {one_line(str(accuracy))}." if metric in limits else ""
+    if first is not None and first.point.idle:
+        head += f" {first.point.idle}"
     if not found:
         assert least is not None  # what does not fit was counted
         used, limit = show_apart(least.values[least.binds], limits[least.binds], least.binds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..values.fits import Accuracy
 from ..values.frozen import freeze
 from ..values.point import OperatingPoint
 
@@ -15,6 +16,7 @@ class Fitting:
 
     ``values`` are the limited metrics at ``point``, ``beyond`` those at ``next``; ``binds`` is the metric over its
     limit there. ``next`` is ``None`` at the end of what was searched; ``refused`` says why the model takes no more.
+    ``accuracies`` say how far off those of ``values`` are that are estimates.
     """
 
     point: OperatingPoint
@@ -23,7 +25,8 @@ class Fitting:
     beyond: Mapping[str, int] = field(default_factory=dict)
     binds: str = ""
     refused: str = ""
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Nothing in it changes."""
-        freeze(self, "values", "beyond")
+        freeze(self, "values", "beyond", "accuracies")

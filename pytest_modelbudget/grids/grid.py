@@ -16,6 +16,7 @@ from ..errors import BudgetError, ModelError, TargetError, UsageError
 from ..targets.found import FoundTarget
 from ..values.cost import Cost
 from ..values.course import Course
+from ..values.fits import Accuracy
 from ..values.metrics import metric_names
 from ..values.point import OperatingPoint, axis_names
 from ..values.request import Request
@@ -27,13 +28,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Counted:
-    """What one count gave: metrics, or the reason of a refusal; the course if it was watched and could be."""
+    """What one count gave: metrics, or the reason of a refusal; the course if it was watched and could be.
+
+    ``accuracies`` say how far off those metrics are that are estimates.
+    """
 
     values: Mapping[str, int] = field(default_factory=dict)
     refused: str = ""
     executed: str = "meta"
     uncounted: tuple[str, ...] = ()
     course: Course | None = None
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
 
 
 def count_once(target: FoundTarget, request: Request, *, watch: bool) -> Counted:
@@ -57,7 +62,13 @@ def count_once(target: FoundTarget, request: Request, *, watch: bool) -> Counted
             return Counted(refused=reason(error))
         if watched is not None and cost.executed == "meta":
             course = watched.course()
-    return Counted(metrics_of(cost), executed=cost.executed, uncounted=tuple(sorted(cost.uncounted)), course=course)
+    return Counted(
+        metrics_of(cost),
+        executed=cost.executed,
+        uncounted=tuple(sorted(cost.uncounted)),
+        course=course,
+        accuracies=cost.accuracies,
+    )
 
 
 def metrics_of(cost: Cost) -> dict[str, int]:

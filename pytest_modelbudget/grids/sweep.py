@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelError, UsageError
 from ..targets.find import named_targets
 from ..targets.found import FoundTarget
+from ..text.units import per_second
 from ..values.aliases import named_metric
 from ..values.arguments import GridArguments, explicit
 from ..values.metrics import find_metric, metric_names
@@ -18,7 +19,7 @@ from ..values.parameters import parameters_of
 from ..values.point import OperatingPoint, axes, axis_names, dimensions, is_dimension
 from ..values.request import Request, without_unset
 from .axes import MOST, axis_values
-from .cell import Cell
+from .cell import SPEED, Cell
 from .cells import Sweep
 from .grid import Counted, Grid, Progress, count_all
 
@@ -88,7 +89,7 @@ def sweep(
     found_all = Sweep(cells, metrics_there, first.convention, counts)
     if "latency" not in metrics_there:
         return found_all
-    return found_all.with_column("estimated_samples_per_second", map(_samples_per_second, cells))
+    return found_all.with_column(SPEED, map(_samples_per_second, cells))
 
 
 def _request(given: Mapping[str, Any], mode: str, modes: Sequence[str]) -> Request:
@@ -99,13 +100,17 @@ def _request(given: Mapping[str, Any], mode: str, modes: Sequence[str]) -> Reque
 
 def _cell(target: str, point: OperatingPoint, counted: Counted, metrics: Iterable[str]) -> Cell:
     values = {metric: counted.values[metric] for metric in metrics if metric in counted.values}
-    return Cell(target, point, values, counted.refused, counted.executed, counted.uncounted)
+    known = {metric: accuracy for metric, accuracy in counted.accuracies.items() if metric in values}
+    return Cell(target, point, values, counted.refused, counted.executed, counted.uncounted, known)
 
 
 def _samples_per_second(cell: Cell) -> float | None:
-    """Four digits, as it is an estimate."""
+    """As many digits as are shown everywhere."""
     nanoseconds = cell.values.get("latency")
-    return float(f"{(cell.point.batch or 1) * 1e9 / nanoseconds:.4g}") if nanoseconds else None
+    if not nanoseconds:
+        return None
+    text = per_second((cell.point.batch or 1) * 1e9 / nanoseconds)
+    return int(text) if text.isdecimal() else float(text)
 
 
 def _metrics(metrics: Iterable[str] | str | None, *, timed: bool) -> tuple[str, ...]:

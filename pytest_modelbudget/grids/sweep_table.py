@@ -7,11 +7,10 @@ from typing import Any
 
 from ..text.line import one_line, shown
 from ..text.tables import plain_table
-from ..values.estimates import accuracies
 from ..values.metrics import find_metric, show, title_of
 from ..values.point import axis_names, find_axis
 from ..values.request import CONVENTIONS
-from .cell import Cell, batches_that_pay
+from .cell import SPEED, Cell, batches_that_pay
 
 
 def sweep_table(
@@ -27,17 +26,21 @@ def about(cells: Sequence[Cell], convention: str) -> str:
     """What the sweep is of: the model if it is one, the modes, the convention."""
     lead = "" if _targets(cells) > 1 else f"{shown(cells[0].target)}: "
     modes = sorted({cell.point.mode for cell in cells})
-    return f"{lead}{', '.join(modes)}. {CONVENTIONS[convention]}{_off(cells)}"
+    return f"{lead}{', '.join(modes)}. {CONVENTIONS[convention]}{_off(cells)}{_idle(cells)}"
 
 
 def _off(cells: Sequence[Cell]) -> str:
     """How far off the estimates are, by the ways of running that there are."""
     known: dict[str, None] = {}
     for cell in cells:
-        for metric, accuracy in accuracies(cell.point).items():
-            if metric in cell.values:
-                known[f" Estimated {metric} {one_line(str(accuracy))}."] = None
+        for metric, accuracy in cell.accuracies.items():
+            known[f" Estimated {metric} {one_line(str(accuracy))}."] = None
     return "".join(known)
+
+
+def _idle(cells: Sequence[Cell]) -> str:
+    """What is given and changes nothing."""
+    return "".join(f" {text}" for text in dict.fromkeys(cell.point.idle for cell in cells) if text)
 
 
 def _targets(cells: Sequence[Cell]) -> int:
@@ -51,7 +54,7 @@ def _paying(cells: Sequence[Cell]) -> str:
     lines = []
     for (target, point), batch in batches_that_pay(cells).items():
         lead = f"{shown(target)} at " if _targets(cells) > 1 else ""
-        lines.append(f"{lead}{point}: batch {batch} has 90 % of the most samples per second (estimated)")
+        lines.append(f"{lead}{point}: batch {batch} has at least 90 % of the most samples per second (estimated)")
     return "\n".join(lines)
 
 
@@ -63,7 +66,7 @@ def sweep_texts(
     headers = list(parts)
     for metric in metrics:
         headers += [title_of(metric), *(["per sample"] if find_metric(metric).per_sample else [])]
-    headers += [*extras, ""]
+    headers += [*("estimated samples/s" if name == SPEED else name for name in extras), ""]
     rows = []
     for number, cell in enumerate(cells):
         row = [_part(cell, name) for name in parts]
@@ -108,5 +111,6 @@ def _values(cell: Cell, metric: str, *, per_sample: bool) -> Sequence[str]:
 def _note(cell: Cell) -> str:
     if cell.refused:
         return f"refused: {shown(cell.refused)}"
-    notes = [f"not counted: {', '.join(map(shown, cell.uncounted))}"] if cell.uncounted else []
+    notes = [f"{shown(cell.point.show('device'))} does not hold it"] if cell.held is False else []
+    notes += [f"not counted: {', '.join(map(shown, cell.uncounted))}"] if cell.uncounted else []
     return "; ".join([*notes, *(["run for real"] if cell.executed == "real" else [])])

@@ -12,7 +12,7 @@ from ..targets.arguments import check_names
 from ..text.units import parse_percent
 from ..values.aliases import did_you_mean
 from ..values.frozen import freeze
-from ..values.limits import limit_names, take_limits
+from ..values.limits import FITS, limit_names, take_limits
 from ..values.metrics import all_metrics, metric_names
 from ..values.point import OperatingPoint, axis_names, dimensions, find_axis
 from ..values.request import SETTINGS, Request, argument_names, without_unset
@@ -163,7 +163,7 @@ def parse_budget(args: tuple[Any, ...], keywords: Mapping[str, Any], *, whole: b
     if whole:
         _check_training(budget)
     budget.request({})
-    _check_module(budget)
+    _check_module(budget, keywords)
     _check_rest(budget)
     return budget
 
@@ -174,13 +174,14 @@ def _check_training(budget: Budget) -> None:
             raise UsageError(f"{name}= is for a training step. Add mode='train', or leave it out.")
 
 
-def _check_module(budget: Budget) -> None:
+def _check_module(budget: Budget, written: Mapping[str, Any]) -> None:
     if not isinstance(budget.module, str):
         raise UsageError(f"module={budget.module!r} is not the name of a submodule, such as 'layer4'.")
     for metric in all_metrics():
         if budget.module and metric.name in (*budget.limits, *budget.open) and not metric.in_modules:
+            name = metric.name if written.get(metric.name) is not None else FITS
             raise UsageError(
-                f"{metric.name}= is a limit on the whole model, and here is module={budget.module!r}: "
+                f"{name}= is a limit on the whole model, and here is module={budget.module!r}: "
                 f"{metric.why_whole}. Give it a marker of its own."
             )
 

@@ -145,7 +145,7 @@ class Search:
         elif math.isinf(fill):
             size = float(first)
         else:
-            size = known * min(max(fill, 1e-12) ** (-1 / power), 1e9)
+            size = known * math.exp(min(-math.log(max(fill, 1e-12)) / power, math.log(1e9)))
         return min(max(self._snap(int(min(size, float(last))), base, step), first), last)
 
     def _growth(self, known: int) -> float:

@@ -8,6 +8,9 @@ from ..text.line import one_line
 from ..values.metrics import find_metric
 from ..values.result import Result
 
+_UNITS = {"nanoseconds": "_ns"}
+"""What a property's name ends in, by the unit of its value: bytes and counts go without saying."""
+
 
 def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
     """``modelbudget.flops`` = ``4111514624``, and so on; with the entry's name where a test has several."""
@@ -17,7 +20,7 @@ def properties(results: Iterable[Result]) -> list[tuple[str, str]]:
         prefix = "modelbudget" if len(results) == 1 else f"modelbudget[{one_line(result.entry)}]"
         for j in result.verdict.judged:
             metric = find_metric(j.metric)
-            name = f"estimated_{metric.name}_ns" if metric.estimate else metric.name
+            name = f"{metric.label.replace(' ', '_')}{_UNITS.get(metric.unit.name, '')}"
             pairs.append((f"{prefix}.{name}", str(j.used)))
             if j.limit is not None:
                 pairs.append((f"{prefix}.{name}.limit", str(j.limit)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ..errors import UsageError
 from ..gate.config import read_config
 from ..gate.run import Run
 from ..report.formats import check_report
+from ..values.own_device import files_in
 from . import listener
 from .options import declare, values_of
 from .state import CONFIG, RUN
@@ -27,6 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "budget(flops=, params=, ..., batch=1, res=224): what the model this test returns, takes or names may cost",
     )
+    folders = ExitStack()
+    folders.enter_context(files_in(config.rootpath))
+    config.add_cleanup(folders.close)
     try:
         config.stash[CONFIG] = settings = read_config(values_of(config))
         for path in settings.reports:  # what keeps a report from being written is told before the run, not after it

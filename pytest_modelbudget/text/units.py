@@ -237,3 +237,9 @@ def change(now: int, before: int, *, beyond: Decimal = Decimal(0)) -> str:
         if now == before or Decimal(text) not in (0, beyond) or ratio == beyond:
             return f"{text} %"
     return "+0 %" if now == before else ("+0.0... %" if now > before else "-0.0... %")
+
+
+def per_second(rate: float) -> str:
+    """How often a second, with three digits: ``0.0412``, ``7.3``, ``401``, ``8950``, ``34400``."""
+    three = float(f"{rate:.3g}")
+    return f"{three:.0f}" if three >= 100 else f"{three:.3g}"

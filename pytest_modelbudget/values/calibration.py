@@ -40,7 +40,8 @@ def time_fit(device: Device, way: Way) -> tuple[Fit, Accuracy] | None:
         lenders = [one for one in near if one[0] == unlike and one[1][:_APART] == far[:_APART]]
         fit = mean_fit([fits[i] for *_, i in lenders], [1 / each[_APART] for _, each, _ in lenders])
     own = (device.own is not None or fit.card == device.name) and fit.way == way
-    return fit, Accuracy(fit.percent if own else max(fit.percent, fit.borrowed), fit.card, fit.models, own)
+    percent = fit.percent if own else max(fit.percent, fit.borrowed)
+    return fit, Accuracy(percent, fit.card, fit.models, own, ran=way.unlike(fit.way))
 
 
 def mean_fit(fits: Sequence[Fit], weights: Sequence[float]) -> Fit:
@@ -81,7 +82,8 @@ def memory_fit(device: Device, mode: str) -> tuple[Memory, Accuracy] | None:
     ranked = [fits[i] for *_, i in sorted(near)]
     one, shown = ranked[0], next((each for each in ranked if each.percent), ranked[0])
     own = (device.own is not None or shown.card == device.name) and shown.mode == mode
-    return one, Accuracy(shown.percent, shown.card, shown.models, own, one.right, one.card if one.right else "")
+    ladder, ran = one.card if one.right else "", Way(mode).unlike(Way(shown.mode))
+    return one, Accuracy(shown.percent, shown.card, shown.models, own, one.right, ladder, ran)
 
 
 def _unlike(way: Way, other: Way) -> int:

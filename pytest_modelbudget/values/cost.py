@@ -11,6 +11,7 @@ from ..errors import UsageError, nearest
 from ..text.line import one_line
 from .communication import Collective
 from .cost_table import module_html, module_table
+from .fits import Accuracy
 from .footprint import Footprint
 from .frozen import NOTHING, freeze
 from .metrics import all_metrics, find_metric, show
@@ -152,6 +153,14 @@ class Cost:
         if name == "latency":
             return None if self.throughput is None else self.throughput.by_module().get(module, 0)
         return int(getattr(row, name))
+
+    @property
+    def accuracies(self) -> dict[str, Accuracy]:
+        """How far off the estimates are, by metric; without those of which nobody knows."""
+        known = {"latency": self.throughput, "footprint": self.device_memory}
+        return {
+            name: found.accuracy for name, found in known.items() if found is not None and found.accuracy is not None
+        }
 
     def table(self, depth: int = 2) -> str:
         """The cost of every module down to ``depth`` levels, as text."""

@@ -44,6 +44,11 @@ class Device:
         """Whether this is a named device, whose step times can be predicted."""
         return self.bandwidth > 0
 
+    @property
+    def is_card(self) -> bool:
+        """Whether this is a named GPU, whose memory is a limit of its own."""
+        return self.has_speed and self.kind == "cuda"
+
     def peak(self, dtype: str) -> int:
         """FLOP/s in a dtype. One that is not in the table, such as 8-bit numbers, counts as float32."""
         return self.peaks.get(dtype, self.peaks["float32"])

@@ -71,13 +71,18 @@ def find_device(value: Any) -> Device:
         near = nearest(plain, known)
         for key, found in known.items():
             near = near.replace(repr(key), repr(found.name))
-        raise UsageError(f"device={value!r} is not a device.{near} Allowed: {', '.join(map(repr, names))}.")
+        allowed = f"{', '.join(map(repr, names))}, and {OWN_DEVICE}"
+        raise UsageError(f"device={value!r} is not a device.{near} Allowed: {allowed}.")
     return device
 
 
-def named_devices() -> str:
-    """The names of all devices whose speed is known, for messages."""
-    return ", ".join(repr(device.name) for device in NAMED)
+OWN_DEVICE = f"the file of a device of your own, such as './my-card{SUFFIX}', which modelbudget calibrate writes"
+"""What ``device=`` may be beside a name, for messages."""
+
+
+def named_devices(*, gpus: bool = False) -> str:
+    """The names of all devices whose speed is known, or of ``gpus`` alone, for messages."""
+    return ", ".join(repr(device.name) for device in NAMED if device.is_card or not gpus)
 
 
 @cache

@@ -21,20 +21,42 @@ ONE = 1000
 
 @dataclass(frozen=True)
 class Way:
-    """A way of running a step: forward or a training step, in half precision or not, in which memory format."""
+    """A way of running a step: forward or a training step, in half precision or not, in which memory format.
+
+    No step was measured that is ``double``, in float64.
+    """
 
     mode: str = "infer"
     half: bool = False
     channels_last: bool = False
     compiled: bool = False
+    double: bool = False
+
+    def unlike(self, other: Way) -> str:
+        """How ``other`` runs where it is unlike this: ``in float32, not compiled``; empty where it is the same."""
+        precision = "in half precision" if other.half else "in float64" if other.double else "in float32"
+        said = (
+            ("mode", "in training" if other.mode == "train" else "in inference"),
+            ("half", precision),
+            ("double", precision),
+            ("channels_last", "channels last" if other.channels_last else "not channels last"),
+            ("compiled", "compiled" if other.compiled else "not compiled"),
+        )
+        return ", ".join(dict.fromkeys(text for name, text in said if getattr(self, name) != getattr(other, name)))
+
+
+def _measured() -> tuple[str, ...]:
+    """The fields of a `Way` that a calibration has."""
+    return tuple(one.name for one in fields(Way) if one.name != "double")
 
 
 @dataclass(frozen=True)
 class Accuracy:
     """How far off an estimate is: the median error in percent on models that its calibration never saw.
 
-    ``card`` and ``models`` are what was measured. Not ``own``: this device was not, and took the factors of that card.
-    ``right`` is the share of batches, in percent, on the card ``ladder``, that fit or did not as it says.
+    ``card`` and ``models`` are what was measured. Not ``own``: this device was not, or not in this way of running, and
+    took the factors of that card as it ran there; ``ran`` says what was unlike: ``not compiled``. ``right`` is the
+    share of batches, in percent, on the card ``ladder``, that fit or did not as it says. Zero is what nobody measured.
     """
 
     percent: int
@@ -43,14 +65,15 @@ class Accuracy:
     own: bool = True
     right: int = 0
     ladder: str = ""
+    ran: str = ""
 
     def __str__(self) -> str:
         """``+- 9 % (RTX 4090, 1,400 models)``."""
-        where = (
-            f"{self.card if self.own else f'as {self.card}'}, {self.models:,} model{'s' if self.models != 1 else ''}"
-        )
+        card = self.card if self.own else " ".join(part for part in ("as", self.card, self.ran) if part)
+        where = f"{card}, {self.models:,} model{'s' if self.models != 1 else ''}"
         ladder = f"; right for {self.right} % of batches that {self.ladder} held or not" if self.right else ""
-        return f"+- {self.percent} % ({where}{ladder})"
+        off = f"{self.percent} %" if self.percent else "unknown"
+        return f"+- {off} ({where}{ladder})"
 
 
 @dataclass(frozen=True)
@@ -130,12 +153,16 @@ class Calibration:
             "schema": 1,
             "made": self.made,
             "sources": list(self.sources),
-            "time": [{**vars(one), "way": dict(vars(one.way)), "factors": _lists(one.factors)} for one in self.fits],
+            "time": [{**vars(one), "way": _plain_way(one.way), "factors": _lists(one.factors)} for one in self.fits],
             "memory": [{**vars(one), "workspaces": dict(one.workspaces)} for one in self.memory],
         }
 
 
 FORMAT = "modelbudget-calibration"
+
+
+def _plain_way(way: Way) -> dict[str, Any]:
+    return {name: getattr(way, name) for name in _measured()}
 
 
 def _lists(factors: Mapping[str, tuple[int, int]]) -> dict[str, list[int]]:
@@ -185,7 +212,7 @@ def _pair(tree: Any, place: Place) -> tuple[int, int]:
 
 
 def _way(tree: Any, place: Place) -> Way:
-    data = a_record(tree, place, [one.name for one in fields(Way)])
+    data = a_record(tree, place, _measured())
     for name in ("half", "channels_last", "compiled"):
         if not isinstance(data[name], bool):
             raise Wrong("neither true nor false", (*place, name))

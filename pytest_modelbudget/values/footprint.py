@@ -52,12 +52,14 @@ class Taken:
 class Footprint:
     """The bytes that a step takes of a named card. It is an estimate.
 
-    ``parts`` (`PARTS`) add up to ``total``. On a card that gets full, free blocks are given back, so the total is no
-    more than the card has unless ``least``, what the step takes at the least, is. ``accuracy`` says how far off it is.
+    ``memory`` is what the card has. ``parts`` (`PARTS`) add up to ``total``. On a card that gets full, free blocks are
+    given back, so the total is no more than that unless ``least``, what the step takes at the least, is. ``accuracy``
+    says how far off it is.
     """
 
     device: str
     mode: str
+    memory: int
     parts: Mapping[str, int]
     least: int
     taken: Taken
@@ -75,7 +77,7 @@ class Footprint:
     @property
     def fits(self) -> bool:
         """Whether the card holds the step."""
-        return self.total <= find_device(self.device).memory
+        return self.total <= self.memory
 
     def on(self, device: Any) -> Footprint:
         """The same step on another named card. Raises `UsageError` for what is none."""
@@ -110,7 +112,7 @@ def fills_none(reserved: int, device: Device) -> bool:
 
 def footprint(taken: Taken, device: Device, mode: str) -> Footprint | None:
     """What a step takes of a card; ``None`` for a device that no measured card is like, or that is no GPU by name."""
-    known = memory_fit(device, mode) if device.has_speed and device.kind == "cuda" else None
+    known = memory_fit(device, mode) if device.is_card else None
     if known is None:
         return None
     fit, accuracy = known
@@ -123,4 +125,4 @@ def footprint(taken: Taken, device: Device, mode: str) -> Footprint | None:
     workspace = min(workspace, total - taken.live - context)
     blocks = total - taken.live - context - workspace
     parts = {"live": taken.live, "blocks": blocks, "workspaces": workspace, "context": context}
-    return Footprint(device.name, mode, parts, least, taken, accuracy)
+    return Footprint(device.name, mode, device.memory, parts, least, taken, accuracy)

@@ -135,6 +135,7 @@ TABLE = (
         "footprint", BYTES, "estimated footprint",
         "Memory of the device named that a step takes, as nvidia-smi shows it: an estimate, not a measurement.",
         estimate=True, recorded=False, always=False, in_modules=False, why_whole="a peak has no parts", grows=True,
+        where="memory",
     ),
 )  # fmt: skip
 """In the order in which reports show them."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,22 +29,38 @@ def save_device(path: Path, device: Device) -> None:
     replace_file(path, (json.dumps(data, indent=1) + "\n").encode())
 
 
+_FOLDERS: list[Path] = []
+"""The folders that relative paths of files are in, the innermost last; without one it is the current folder."""
+
+
+@contextmanager
+def files_in(folder: Path) -> Iterator[None]:
+    """Within it, the relative path of a file is one in ``folder``, as other paths of a test or a table are."""
+    _FOLDERS.append(folder.resolve())
+    try:
+        yield
+    finally:
+        _FOLDERS.pop()
+
+
 def load_device(name: str) -> Device:
     """The device in a file, under the name of the file. Raises `UsageError` for what is no calibration."""
-    path = Path(name)
+    folder = _FOLDERS[-1] if _FOLDERS else Path.cwd()
+    path = folder / name
     try:
-        return _loaded(name, path.stat().st_mtime_ns)
+        return _loaded(name, path, path.stat().st_mtime_ns)
     except OSError as error:
+        where = "" if Path(name).is_absolute() else f" in {folder}"
         raise UsageError(
-            f"device={name!r} cannot be read: {error.strerror or error}. Write it on that device with: "
+            f"device={name!r} cannot be read{where}: {error.strerror or error}. Write it on that device with: "
             f"modelbudget calibrate {name}"
         ) from None
 
 
 @lru_cache(maxsize=16)
-def _loaded(name: str, changed: int) -> Device:
+def _loaded(name: str, path: Path, changed: int) -> Device:
     try:
-        tree = parse(decode(Path(name).read_bytes()))
+        tree = parse(decode(path.read_bytes()))
         own = read(tree)
         data = a_record(tree.get("device"), ("device",), _PARTS)
         peaks = {key: a_count(value, ("device", "peaks", key), least=1) for key, value in

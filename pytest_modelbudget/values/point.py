@@ -37,6 +37,7 @@ from .kinds import (
 )
 from .links import LINKS
 from .metrics import metric_names
+from .own_device import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Axis:
     - ``several``: a sweep may be given several values;
     - ``training``: only a training step has it, with the value ``usual`` if neither it nor the axis ``decided_by`` is
       given; ``implied``: a value that is the same as none;
+    - ``for_time``: it changes the predicted time of a named card, and nothing else;
     - ``always``: plain data has it even where it is not given;
     - ``text``: how a text says it; ``unsaid`` is the usual value, which goes without saying;
     - ``title``: its name on the axis of a picture, ``each`` what is counted along it;
@@ -72,6 +74,7 @@ class Axis:
     usual: Any = None
     decided_by: str = ""
     implied: Any = None
+    for_time: bool = False
     always: bool = False
     text: str = ", {name} {value}"
     unsaid: Any = None
@@ -187,7 +190,7 @@ class OperatingPoint:
     )  # fmt: skip
     compile: bool | None = axis(
         Flag(), "estimate the time of a step under torch.compile; counts are those of the model as it is",
-        text=", compiled", aliases=("compiled", "torch_compile"),
+        text=", compiled", for_time=True, aliases=("compiled", "torch_compile"),
     )  # fmt: skip
     ranks: int | None = axis(
         Whole(), "processes of a sharded model; everything is measured of one of them",
@@ -224,13 +227,23 @@ class OperatingPoint:
     @property
     def way(self) -> Way:
         """How a step runs, for what efficiency depends on. A model of half precision is that without its weights."""
-        half = (self.amp or self.dtype) in ("float16", "bfloat16")
-        return Way(self.mode, half, bool(self.channels_last), bool(self.compile))
+        half, double = (self.amp or self.dtype) in ("float16", "bfloat16"), (self.amp or self.dtype) == "float64"
+        return Way(self.mode, half, bool(self.channels_last), bool(self.compile), double)
 
     @property
     def rules(self) -> str:
         """Whose memory rules hold: ``"cuda"``'s (a named card implies them), or ``"cpu"``'s, which are exact bytes."""
         return "cpu" if self.device is None else find_device(self.device).kind
+
+    @property
+    def idle(self) -> str:
+        """A sentence on what is given and changes nothing, since no card is named; empty where nothing is."""
+        device = self.device or "cpu"
+        names = [one.name for one, _ in self.given() if one.for_time]
+        if not names or device.endswith(SUFFIX) or find_device(device).has_speed:
+            return ""
+        what = "matters for the predicted time of a named card, such as device='T4', and here is none."
+        return f"{' and '.join(names)} {what}"
 
     @property
     def world(self) -> int | None:
@@ -299,14 +312,18 @@ class OperatingPoint:
     def from_dict(cls, data: Mapping[str, Any]) -> OperatingPoint:
         """The inverse of `to_dict`; raises `UsageError` for values that are no operating point.
 
-        What may be a callable may have any name: that of a callable is all that is written of it.
+        What may be a callable may have any name: that of a callable is all that is written of it. A device that is a
+        file need not be there.
         """
         named = {
             one.name: data[one.name]
             for one in axes(training=True)
             if isinstance(one.kind, Named) and isinstance(data.get(one.name), str) and data.get("mode") == "train"
         }
-        return replace(operating_point(**{**data, **dict.fromkeys(named, name_of)}), **named)  # a callable is allowed
+        stand_in: dict[str, Any] = dict.fromkeys(named, name_of)  # a callable is allowed
+        if isinstance(data.get("device"), str) and data["device"].endswith(SUFFIX):
+            named["device"], stand_in["device"] = data["device"], None
+        return replace(operating_point(**{**data, **stand_in}), **named)
 
     @classmethod
     def read(cls, tree: Any, place: Place) -> OperatingPoint:

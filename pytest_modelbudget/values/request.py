@@ -124,7 +124,7 @@ class Request:
     @property
     def allocates(self) -> bool:
         """Whether the device asked for is a card, whose memory PyTorch's allocator takes in blocks."""
-        return self.card is not None and self.card.kind == "cuda"
+        return self.card is not None and self.card.is_card
 
     def at(self, point: OperatingPoint) -> Request:
         """The same at another operating point, counted only."""

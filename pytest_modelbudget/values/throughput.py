@@ -10,7 +10,7 @@ A. Waterman, D. Patterson, "Roofline: an insightful visual performance model for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -211,8 +211,9 @@ def predict(
         raise UsageError(f"device={device.name!r} names no card, so its speed is not known.")
     work = tuple(work)
     way = way or Way()
-    if not way.half and _is_mostly_half(work):
-        way = replace(way, half=True)
+    if not way.half:
+        half = _is_mostly(work, ("float16", "bfloat16"))
+        way = replace(way, half=half, double=not half and _is_mostly(work, ("float64",)))
     fit, accuracy = time_fit(device, way) or (None, None)
     bound = dict.fromkeys(BOUNDS, 0)
     for _, *parts in _times(work, device, fit):
@@ -231,14 +232,14 @@ def _sending(sent: int, device: Device, link: str) -> int:
     return 0 if found is None else _ratio(sent * _NANO, found.speeds[device.generation])
 
 
-def _is_mostly_half(work: Iterable[Work]) -> bool:
-    """Whether most of the arithmetic is in half precision, as that of a model whose weights are."""
-    halves = whole = 0
+def _is_mostly(work: Iterable[Work], dtypes: Collection[str]) -> bool:
+    """Whether most of the arithmetic is in these dtypes, as that of a model whose weights are."""
+    part = whole = 0
     for each in work:
         whole += each.calls * each.flops
-        if each.dtype in ("float16", "bfloat16"):
-            halves += each.calls * each.flops
-    return 2 * halves > whole
+        if each.dtype in dtypes:
+            part += each.calls * each.flops
+    return 2 * part > whole
 
 
 def batch_that_pays(

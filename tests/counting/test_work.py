@@ -82,8 +82,25 @@ def test_what_calls_cost_on_the_host_runs_beside_the_kernels():
 
 def test_another_way_of_running_takes_the_factors_and_says_so():
     found = predict([Work("", "relu", "float16", 0, 400_000, 1, 1)], CALIBRATED, 1, Way("train", half=True))
-    assert found.accuracy == Accuracy(9, "round", 50, own=False)
-    assert str(found.accuracy) == "+- 9 % (as round, 50 models)"
+    ran = "in inference, in float32"
+    assert found.accuracy == Accuracy(9, "round", 50, own=False, ran=ran)
+    assert str(found.accuracy) == f"+- 9 % (as round {ran}, 50 models)"
+
+
+@pytest.mark.parametrize(
+    ("way", "dtype", "says"),
+    [
+        (Way(), "float32", "+- 4 % (round, 50 models)"),
+        (Way(), "tf32", "+- 4 % (round, 50 models)"),
+        (Way(), "float64", "+- 9 % (as round in float32, 50 models)"),
+        (Way(), "bfloat16", "+- 9 % (as round in float32, 50 models)"),
+        (Way(compiled=True), "float32", "+- 9 % (as round not compiled, 50 models)"),
+        (Way(channels_last=True), "float32", "+- 9 % (as round not channels last, 50 models)"),
+    ],
+)
+def test_the_error_is_that_of_the_way_in_which_it_was_measured(way, dtype, says):
+    """The precision is that of most of the arithmetic, whatever the arguments say."""
+    assert str(predict([Work("", "mm", dtype, 8, 8, 1, 1)], CALIBRATED, 1, way).accuracy) == says
 
 
 WORKS = st.builds(

@@ -128,6 +128,12 @@ def test_the_search_is_brute_force_wherever_cost_grows(limit, power, step, stair
     assert search.largest(step * 8) == max(allowed, default=None)
 
 
+def test_a_cost_that_hardly_grows():
+    """A step that takes little beside what is there from the start, as a small model of a card."""
+    search = Search(lambda size: Look({"footprint": 1_000_000 + size}), {"footprint": 10**8}, cap=1 << 16)
+    assert search.largest(8) == 1 << 16
+
+
 def test_refused_below_and_above():
     def look(size):
         return Look({"flops": size}) if 10 <= size <= 90 else Look(refused="no")
@@ -192,6 +198,9 @@ def test_everything_given_is_only_checked():
     ("keywords", "message"),
     [
         ({}, "There is no limit to keep"),
+        ({"fits": False, "device": "T4"}, "There is no limit to keep"),
+        ({"fits": False, "device": "T4"}, "latency, footprint, such as flops='10G', or fits=True"),
+        ({"device": "laptop CPU"}, "latency, such as flops='10G'. device='laptop CPU' is no GPU"),
         ({"flops": "10 bananas"}, "'bananas' is not a unit of flops"),
         ({"flops": -1}, "flops=-1"),
         ({"flop": "1G"}, "'flop' is not an argument"),

@@ -67,7 +67,7 @@ def test_an_unknown_device_is_refused_with_the_nearest_names(written, says):
     with pytest.raises(UsageError) as caught:
         find_device(written)
     assert says in str(caught.value)
-    assert "'laptop CPU'" in str(caught.value)
+    assert "'laptop CPU', and the file of a device of your own, such as './my-card.json'" in str(caught.value)
 
 
 def test_a_plain_kind_has_memory_rules_and_no_speed():

@@ -60,12 +60,16 @@ def test_the_nearest_card_lends_what_it_has_and_the_estimate_says_so(by_hand):
     assert Footprint.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+def test_an_error_that_nobody_measured_is_not_zero():
+    assert str(Accuracy(0, "my card", 1)) == "+- unknown (my card, 1 model)"
+
+
 def test_what_is_no_gpu_by_name_has_no_footprint(by_hand):
     taken = Taken(1, 1, {})
     assert footprint(taken, find_device("cuda"), "infer") is None
     assert footprint(taken, find_device("laptop CPU"), "infer") is None
     with pytest.raises(UsageError, match="like no card"):
-        Footprint("A100 40GB", "infer", {}, 0, taken, Accuracy(1, "", 1)).on("laptop CPU")
+        Footprint("A100 40GB", "infer", GIB, {}, 0, taken, Accuracy(1, "", 1)).on("laptop CPU")
 
 
 def test_the_workspace_is_that_of_the_convolution_that_moves_the_most():

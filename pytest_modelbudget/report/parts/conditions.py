@@ -22,7 +22,8 @@ def conditions(cost: Cost, module: str = "") -> str:
     lines += _ranks(cost) + predictions(cost)
     if cost.measured is not None:
         lines.append(measured_text(cost, cost.measured))
-    return "\n".join([*lines, *(one_line(note) for note in cost.notes)])
+    idle = [cost.point.idle] if cost.point.idle else []
+    return "\n".join([*lines, *idle, *(one_line(note) for note in cost.notes)])
 
 
 def _ranks(cost: Cost) -> list[str]:

@@ -73,7 +73,7 @@ def _each(cost: Cost) -> str:
 
 def _fits_on(footprint: Footprint, each: str) -> str:
     """The named cards that hold a step by their estimated footprints: the smallest, and how much of it is left."""
-    cards = sorted((device for device in NAMED if device.kind == "cuda"), key=lambda device: device.memory)
+    cards = sorted((device for device in NAMED if device.is_card), key=lambda device: device.memory)
     there = [(card, footprint.on(card.name)) for card in cards]
     fitting = [(card, found) for card, found in there if found.fits]
     if not fitting:
@@ -81,8 +81,9 @@ def _fits_on(footprint: Footprint, each: str) -> str:
     card, found = fitting[0]
     others = [one.name for one, _ in fitting[1:] if one.memory == card.memory]
     names = ", ".join([card.name, *others])
+    more = " and larger" if fitting[-1][0].memory > card.memory else ""
     return (
-        f"fits on  {each}{names} ({card.memory // GIB} GiB) and larger: an estimated "
+        f"fits on  {each}{names} ({card.memory // GIB} GiB){more}: an estimated "
         f"{show(found.total, 'footprint')}{off_by(found.accuracy)}"
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ...text import units
 from ...text.line import one_line
 from ...values.cost import Cost
-from ...values.devices import find_device
 from ...values.fits import Accuracy
 from ...values.footprint import PARTS, Footprint
 from ...values.metrics import show
@@ -25,7 +24,7 @@ def prediction(throughput: Throughput) -> str:
     step = f"{show(throughput.nanoseconds, 'latency')}{off_by(throughput.accuracy)} a step"
     speed = throughput.samples_per_second
     if speed is not None:
-        step += f", {per_second(speed)} samples/s"
+        step += f", {units.per_second(speed)} samples/s"
     how = "" if throughput.accuracy is not None else "by a roofline, "
     device, link = one_line(throughput.device), _sends(throughput)
     return f"Estimated for {device}, {how}not measured: {step}; {_binds(throughput)}.{link}"
@@ -41,7 +40,7 @@ def _sends(throughput: Throughput) -> str:
 
 def of_memory(footprint: Footprint) -> str:
     """``Estimated for T4, not measured: a footprint of 11.3 GiB +- 3 % (...) of its 16 GiB: live 9 GiB, ...``."""
-    memory = show(find_device(footprint.device).memory, "footprint")
+    memory = show(footprint.memory, "footprint")
     whole = f"a footprint of {show(footprint.total, 'footprint')}{off_by(footprint.accuracy)}"
     parts = ", ".join(f"{name} {show(footprint.parts[name], 'footprint')}" for name in PARTS if footprint.parts[name])
     fits = f"of its {memory}" if footprint.fits else f"which its {memory} do not hold"
@@ -51,11 +50,6 @@ def of_memory(footprint: Footprint) -> str:
 def off_by(accuracy: Accuracy | None) -> str:
     """How far off an estimate is, behind it; empty where nobody knows."""
     return "" if accuracy is None else f" {one_line(str(accuracy))}"
-
-
-def per_second(speed: float) -> str:
-    """Samples per second with three digits: ``0.0412``, ``7.3``, ``401``, ``8950``."""
-    return f"{speed:.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
 def _binds(throughput: Throughput) -> str:

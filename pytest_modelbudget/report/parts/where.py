@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...errors import UsageError
 from ...judging.source import locate
 from ...text import units
 from ...text.line import shown
@@ -63,9 +64,9 @@ class Place:
 
 def _lines(result: Result, places: Sequence[Place], source: Source | None) -> list[str]:
     worst, metric = result.verdict.worst, _metric(result)
-    whole = result.cost.metric(metric, result.module) or 0
     if not any(place.value for place in places):
         return []
+    whole = result.cost.metric(metric, result.module) or 0
     texts = []
     for place in places:
         share = share_of(place.value, whole, place.shares)
@@ -97,9 +98,15 @@ def _places(cost: Cost, metric: str, top: str) -> list[Place]:
 
 
 def module_values(cost: Cost, metric: str) -> Mapping[str, int]:
-    """One metric of every module, with everything below it; empty where modules do not have it."""
-    if find_metric(metric).estimate:
-        times = cost.throughput.by_module() if cost.throughput is not None else {}
+    """One metric of every module, with everything below it; empty where modules do not have it.
+
+    So it is for times on a device whose file is not there, as where a report is read on another machine.
+    """
+    if find_metric(metric).estimate and find_metric(metric).in_modules:
+        try:
+            times = cost.throughput.by_module() if cost.throughput is not None else {}
+        except UsageError:
+            return {}
         return {name: times.get(name, 0) for name in cost.modules}
     return {name: getattr(row, metric) for name, row in cost.modules.items() if hasattr(row, metric)}
 
