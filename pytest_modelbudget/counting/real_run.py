@@ -21,6 +21,7 @@ from .model.call import ready_on
 from .model.modules import weights_of
 from .model.packed import packed_bytes
 from .model.target import model_of
+from .pytorch.higher_order import higher_order_operators_dispatched
 from .pytorch.private import TorchDispatchMode
 from .recording.ledger import Ledger
 from .recording.made import note_references
@@ -59,7 +60,7 @@ def real_run(target: Any, request: Request) -> Measured:
         for optimizer in training.optimizers if training is not None else ():  # some have state before their first step
             ledger.hold(tensors_in(optimizer.state), "optimizer")
         try:
-            with blaming(call.model, call.given, request):
+            with blaming(call.model, call.given, request), higher_order_operators_dispatched():
                 run = partial(_measured, step, device, ledger, allocated)
                 measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
                 return measured
