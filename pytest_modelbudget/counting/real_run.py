@@ -23,6 +23,7 @@ from .model.call import ready_on
 from .model.modules import weights_of
 from .model.packed import packed_bytes
 from .model.target import model_of
+from .pytorch.higher_order import higher_order_operators_dispatched
 from .pytorch.private import TorchDispatchMode
 from .recording.ledger import Ledger
 from .recording.made import note_references
@@ -70,7 +71,7 @@ def _run(target: Any, request: Request, *, grad: bool) -> Measured:
         for optimizer in training.optimizers if training is not None else ():  # some have state before their first step
             ledger.hold(tensors_in(optimizer.state), "optimizer")
         try:
-            with blaming(call.model, call.given, request, grad=grad):
+            with blaming(call.model, call.given, request, grad=grad), higher_order_operators_dispatched():
                 run = partial(_measured, step, device, ledger, allocated)
                 measured: Measured = run() if device.type == "cuda" else on_any_device(run, device)
                 return measured

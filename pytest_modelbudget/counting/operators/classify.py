@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils import flop_counter
 
-from ..pytorch.private import DispatchKey, OpOverload, has_kernel
+from ..pytorch.private import OpOverload, has_kernel
 from .count import Count
 from .free import is_free
 from .registry import FORMULAS, Formula
@@ -31,14 +31,12 @@ class Kind(Enum):
 class Classification(NamedTuple):
     """What `classify` says of an operator.
 
-    ``formula`` gives the cost of a call; only a counted operator has one. ``implementation`` is the Python function
-    that runs a higher-order operator of control flow by calling the functions it is given. ``decomposes`` says that
-    devices run this counted or free operator as several others, whose temporaries add to its memory.
+    ``formula`` gives the cost of a call; only a counted operator has one. ``decomposes`` says that devices run this
+    counted or free operator as several others, whose temporaries add to its memory.
     """
 
     kind: Kind
     formula: Formula | None = None
-    implementation: Callable[..., Any] | None = None
     decomposes: bool = False
 
 
@@ -54,8 +52,6 @@ decomposed on the meta device."""
 
 MOVED_BETWEEN_RANKS = frozenset({"c10d", "_c10d_functional", "_dtensor", "fsdp"})
 """Namespaces of collectives and of what packs tensors for them. What they send is counted as communication."""
-
-_CONTROL_FLOW = frozenset({"cond", "while_loop", "map_impl", "scan", "associative_scan"})
 
 
 def classify(operator: Any) -> Classification:
@@ -85,15 +81,12 @@ def _has_cpu_kernel(operator: Any) -> bool:
 
 
 def _classify_higher_order(operator: Any) -> Classification:
-    """Classify an operator that takes functions. Loops and branches cost what runs inside them."""
+    """Classify an operator that takes functions. Those of control flow are none here: they are run as Python."""
     formula = FORMULAS.get(f"higher_order::{operator.name()}")
     if formula is None and operator in flop_counter.flop_registry:
         formula = _registered_with_pytorch(operator)
     if formula is not None:
         return Classification(Kind.COUNTED, formula)
-    implementation = operator.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
-    if operator.name() in _CONTROL_FLOW and implementation is not None:
-        return Classification(Kind.COMPOSITE, implementation=implementation)
     return Classification(Kind.UNKNOWN)
 
 

@@ -53,7 +53,7 @@ with needed():
     from torch.nested._internal import nested_tensor
     from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode
     from torch.testing import _comparison
-    from torch.utils import _device, _python_dispatch
+    from torch.utils import _device, _python_dispatch, _pytree
 
     _C: Any = torch._C  # its stub lists a part of them
 
@@ -121,10 +121,20 @@ with needed():
 
     flex_operators: Any = sys.modules["torch._higher_order_ops.flex_attention"]  # in its package, a function
     FLEX_TAKES_NO_GRADIENT_OF_SUMS = release() >= (2, 12)  # before, a kernel divides it also where it is None
-    MAP, TRACE_MAP = (
-        "torch._higher_order_ops.map",
-        "create_fw_bw_graph",
-    )  # loads the compiler
+    to_functionality_key = _C._to_functionality_key
+    DelayedError = _C._functions.DelayedError
+    COMPILER = "torch._dynamo"  # not imported
+    CONTROL_FLOW, SCAN = "torch._higher_order_ops.", "torch._higher_order_ops.scan"
+    # Operators of control flow, and what the module of each has where PyTorch knows a gradient of it
+    DIFFERENTIABLE_CONTROL_FLOW = {
+        "cond": "CondAutogradOp",
+        "while_loop": "WhileLoopAutogradOp",  # from 2.9 or 2.10 on
+        "map_impl": "MapAutogradOp",
+        "scan": "ScanAutogradOp",  # from 2.8 on
+        "associative_scan": "AssociativeScanAutogradOp",  # from 2.9 or 2.10 on
+    }
+    tree_flatten, tree_unflatten = _pytree.tree_flatten, _pytree.tree_unflatten
+    tree_leaves, tree_map_only = _pytree.tree_leaves, _pytree.tree_map_only
 
     # Autocast
     autocast_dtype: Callable[[str], torch.dtype] = _C.get_autocast_dtype

@@ -78,7 +78,7 @@ class CountingMode(ExecutionMode):
         if info is None:
             info = self._operators[id(func)] = OperatorInfo.of(func, self._execution)
         if info.is_composite and not self.is_paused:
-            return self._run_composite(func, args, kwargs, info)
+            return self._run_composite(func, args, kwargs)
         with self.lock:
             return func(*args, **kwargs) if self.closed else self._run(func, args, kwargs, info)
 
@@ -146,24 +146,12 @@ class CountingMode(ExecutionMode):
             return None  # a nested tensor of the strided layout has no single size
         return count
 
-    def _run_composite(self, func: Any, args: Any, kwargs: dict[str, Any], info: OperatorInfo) -> Any:
+    def _run_composite(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run an operator that is counted by its parts, which are dispatched to this mode."""
-        implementation = info.classification.implementation
-        if implementation is not None:
-            return implementation(*(self._under_mode(arg) if callable(arg) else arg for arg in args), **kwargs)
         if self._execution is not None:
             args, kwargs = self._execution.prepare(func, args, kwargs)
         with autocast_in_mode(), self:
             return func.decompose(*args, **kwargs)
-
-    def _under_mode(self, function: Any) -> Any:
-        """A function that is given to a higher-order operator, as one whose operators this mode counts."""
-
-        def called(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
-
-        return called
 
     def count_function(self, operator: str, count: Count | None, input: torch.Tensor, out: torch.Tensor) -> None:
         """Add the call of a function that counts as one operator; ``count`` is ``None`` for one that is free."""

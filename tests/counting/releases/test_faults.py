@@ -1,8 +1,9 @@
 """Faults of single releases of PyTorch, each of which once made a count wrong or kept one from being made.
 
-Others are in the tests of what they are about: ``torch.func`` in inference, which is undifferentiated until 2.11, and
-higher-order operators, refused until 2.8, in `operators/test_programs.py`; ``functionalize``, which hides pooling until
-2.9, in `meta/test_transforms.py`; ids that are floats, taken on meta from 2.8 to 2.12, in `operators/test_refused.py`.
+Others are in the tests of what they are about: ``torch.func`` in inference, which is undifferentiated until 2.11, in
+`operators/test_programs.py`; control flow, refused until 2.8, and scans that are tried first, in
+`operators/test_control_flow.py`; ``functionalize``, which hides pooling until 2.9, in `meta/test_transforms.py`; ids
+that are floats, taken on meta from 2.8 to 2.12, in `operators/test_refused.py`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,29 @@ def test_gradients_that_are_not_asked_for_are_not_made():
 
 
 # ------------------------------------------------------------------------------------ the first count of a process
+
+
+def test_the_first_count_does_not_compile_what_control_flow_runs():
+    """PyTorch's functions of control flow call the compiler, which cannot be turned off before they load it."""
+    printed = in_a_new_process(
+        """
+        import sys
+        from torch import nn
+        from pytest_modelbudget import measure
+
+        class Rows(nn.Linear):
+            def forward(self, x):
+                import torch._higher_order_ops.associative_scan, torch._higher_order_ops.map
+                modules = sys.modules
+                x = modules["torch._higher_order_ops.map"].map(super().forward, x)
+                scan = modules["torch._higher_order_ops.associative_scan"].associative_scan
+                return scan(lambda a, b: a * b, x, 0, combine_mode="generic")
+
+        cost = measure(Rows(8, 8), inputs=(4, 8))
+        print(cost.macs, cost.executed, cost.notes)
+        """
+    )
+    assert printed == f"{4 * 64} meta ()"
 
 
 def test_the_first_count_of_a_process_is_like_the_others():
