@@ -128,10 +128,10 @@ with needed():
     # Operators of control flow, and what the module of each has where PyTorch knows a gradient of it
     DIFFERENTIABLE_CONTROL_FLOW = {
         "cond": "CondAutogradOp",
-        "while_loop": "WhileLoopAutogradOp",  # from 2.9 or 2.10 on
+        "while_loop": "WhileLoopAutogradOp",  # from 2.9 on
         "map_impl": "MapAutogradOp",
         "scan": "ScanAutogradOp",  # from 2.8 on
-        "associative_scan": "AssociativeScanAutogradOp",  # from 2.9 or 2.10 on
+        "associative_scan": "AssociativeScanAutogradOp",  # from 2.9 on
     }
     tree_flatten, tree_unflatten = _pytree.tree_flatten, _pytree.tree_unflatten
     tree_leaves, tree_map_only = _pytree.tree_leaves, _pytree.tree_map_only
