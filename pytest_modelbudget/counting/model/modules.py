@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch.nn.parameter import is_lazy
@@ -64,10 +65,10 @@ def scripted_copy(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     """
     with torch.no_grad():
         new: torch.jit.ScriptModule = copy.deepcopy(module)
-    for part in new.modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            for name in part._c._method_names():
-                part._c._get_method(name)._debug_flush_compilation_cache()
+    parts: Iterable[Any] = new.modules()
+    for part in parts:
+        for name in part._c._method_names():
+            part._c._get_method(name)._debug_flush_compilation_cache()
     for tensor, original in zip(new.parameters(), module.parameters(), strict=True):
         tensor.requires_grad_(original.requires_grad)
     return new

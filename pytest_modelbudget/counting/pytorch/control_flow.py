@@ -38,9 +38,7 @@ def as_python(operator: Any) -> Callable[..., Any] | None:
     name = operator.name()
     if name not in DIFFERENTIABLE_CONTROL_FLOW:
         return None
-    own = _OWN.get(name)
-    kernel: Callable[..., Any] | None = operator.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
-    return kernel if own is None else own
+    return _OWN.get(name) or operator.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
 
 
 def differentiated(operator: Any, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

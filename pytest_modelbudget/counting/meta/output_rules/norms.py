@@ -96,6 +96,11 @@ def _native_batch_norm_backward(
     first = _normalized(input) if is_absent_or(weight, input.shape[1:2], weight.dtype) else NotImplemented
     if first is NotImplemented:
         return NotImplemented
+    return _asked_for(first, weight, mask)
+
+
+def _asked_for(first: torch.Tensor, weight: torch.Tensor, mask: Any) -> tuple[torch.Tensor | None, ...]:
+    """The gradients that a mask asks for, of an input, a weight, and a bias like the weight."""
     gradients = (first, empty(weight.shape, weight.dtype), empty(weight.shape, weight.dtype))
     return tuple(gradient if asked else None for gradient, asked in zip(gradients, mask, strict=True))
 
@@ -141,7 +146,7 @@ def _layer_norm_with_statistics(
 ) -> Any:
     """The mean and the reciprocal standard deviation are temporaries of one number for each row."""
     dtype = _statistics_dtype(input.dtype, weight, bias)
-    output = _layer_norm(input, normalized_shape, weight, bias) if dtype is not None else NotImplemented
+    output = _layer_norm(input, normalized_shape, weight, bias)
     if dtype is None or output is NotImplemented:
         return NotImplemented
     statistics = math.prod(input.shape[: -len(normalized_shape)]) * dtype.itemsize
@@ -154,7 +159,7 @@ def _native_layer_norm(
 ) -> Any:
     """``(output, mean, rstd)``: the last two have size 1 in the normalised dimensions."""
     dtype = _statistics_dtype(input.dtype, weight, bias)
-    output = _layer_norm(input, normalized_shape, weight, bias) if dtype is not None else NotImplemented
+    output = _layer_norm(input, normalized_shape, weight, bias)
     if dtype is None or output is NotImplemented:
         return NotImplemented
     count = len(normalized_shape)
@@ -220,7 +225,7 @@ def _native_group_norm(
 ) -> Any:
     """``(output, mean, rstd)``: the last two have one number for each group of each sample."""
     dtype = _statistics_dtype(input.dtype, weight, bias)
-    output = _grouped(input, groups, weight, bias) if dtype is not None else NotImplemented
+    output = _grouped(input, groups, weight, bias)
     if dtype is None or output is NotImplemented:
         return NotImplemented
     return output, empty((samples, groups), dtype), empty((samples, groups), dtype)
@@ -249,5 +254,4 @@ def _native_group_norm_backward(
     first = _grouped(input, groups, weight)
     if first is NotImplemented:
         return NotImplemented
-    gradients = (first, empty(weight.shape, weight.dtype), empty(weight.shape, weight.dtype))
-    return tuple(gradient if asked else None for gradient, asked in zip(gradients, output_mask, strict=True))
+    return _asked_for(first, weight, output_mask)
